@@ -1,0 +1,140 @@
+"""The state machine, and what an outcome makes of a running job. Pure: time and chance come in as arguments.
+
+TRANSITIONS is the one table: `docs/lifecycle.md` is generated from it, and a test tries every store verb from every
+state against it. The database holds the same truth as named CHECK constraints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, assert_never
+
+from .contract import Cancelled, Failed, Interrupted, JobResult, LogChunk, Outcome, Refused, Succeeded
+from .fingerprint import fingerprint
+from .job import Category, JobRecord, Status
+
+
+class Event(StrEnum):
+    """What can happen to a job."""
+
+    CLAIM = "claim"
+    CANCEL = "cancel"
+    SUCCEED = "succeed"
+    FAIL_RETRYABLE = "fail, retryable, attempts left"
+    FAIL_FINAL = "fail otherwise, or refuse"
+    INTERRUPT = "interrupt"
+    LOSE_WORKER = "worker lost, within the crash budget"
+    CRASH_LOOP = "worker lost, past the crash budget"
+    RETRY = "retry by a person"
+
+
+TRANSITIONS: dict[tuple[Status, Event], Status] = {
+    (Status.PENDING, Event.CLAIM): Status.RUNNING,
+    (Status.PENDING, Event.CANCEL): Status.CANCELLED,
+    (Status.RUNNING, Event.SUCCEED): Status.COMPLETED,
+    (Status.RUNNING, Event.FAIL_RETRYABLE): Status.PENDING,
+    (Status.RUNNING, Event.FAIL_FINAL): Status.FAILED,
+    (Status.RUNNING, Event.CANCEL): Status.CANCELLED,
+    (Status.RUNNING, Event.INTERRUPT): Status.PENDING,
+    (Status.RUNNING, Event.LOSE_WORKER): Status.PENDING,
+    (Status.RUNNING, Event.CRASH_LOOP): Status.FAILED,
+    (Status.FAILED, Event.RETRY): Status.PENDING,
+    (Status.CANCELLED, Event.RETRY): Status.PENDING,
+}
+
+#: How often a job may take its worker down before it is failed with `crash_loop`.
+CRASH_BUDGET = 3
+
+#: max_attempts where neither row, operation nor service says (SpecQL's own default).
+DEFAULT_MAX_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long to wait before attempt n+1: base * factor^(n-1), at most `max_seconds`, then jitter."""
+
+    max_retries: int | None = None  # None: DEFAULT_MAX_ATTEMPTS - 1
+    base_seconds: float = 1.0
+    backoff_factor: float = 2.0
+    max_seconds: float = 300.0
+    retry_status_codes: tuple[int, ...] | None = None  # None: the runner's own list
+
+    def delay(self, attempt: int, chance: float) -> float:
+        """Return seconds to wait after failed attempt number `attempt`; `chance` in [0, 1) spreads a herd.
+
+        "Equal jitter": half of the backoff is kept, half is random, so that delays neither collapse to 0 nor align.
+        """
+        exponent = min(attempt - 1, 64)  # 2.0 ** 1024 overflows a float
+        backoff = min(self.base_seconds * self.backoff_factor**exponent, self.max_seconds)
+        return backoff * (0.5 + 0.5 * chance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What is to be written for one lease. `delay_seconds` is added to the database's clock when status is pending."""
+
+    job: JobRecord
+    status: Status
+    event: Event
+    max_attempts: int
+    execution_type: str = ""
+    delay_seconds: float = 0.0
+    output: Any = None
+    category: Category | None = None
+    message: str | None = None
+    fingerprint: str | None = None
+    usage: dict[str, Any] | None = None
+    logs: tuple[LogChunk, ...] = ()
+    runner_version: str = ""
+    registry_digest: str = ""
+
+    @property
+    def gives_attempt_back(self) -> bool:
+        """Whether this attempt does not count."""
+        return self.event is Event.INTERRUPT
+
+
+def settle(job: JobRecord, result: JobResult, retry: RetryPolicy, max_attempts: int, chance: float) -> Settlement:
+    """Return what becomes of a running job, given what its runner saw. `chance` in [0, 1) is for the jitter."""
+    base = Settlement(
+        job=job,
+        status=Status.FAILED,
+        event=Event.FAIL_FINAL,
+        max_attempts=max_attempts,
+        usage=dict(result.usage) or None,
+        logs=result.logs,
+    )
+    return _apply(result.outcome, base, retry, chance)
+
+
+def _apply(outcome: Outcome, base: Settlement, retry: RetryPolicy, chance: float) -> Settlement:
+    match outcome:
+        case Succeeded(output):
+            return replace(base, status=Status.COMPLETED, event=Event.SUCCEED, output=output)
+        case Failed():
+            return _fail(outcome, base, retry, chance)
+        case Refused(violations):
+            message = "refused: " + "; ".join(violation.message for violation in violations)
+            return _explained(base, Category.POLICY_VIOLATION, message)
+        case Cancelled():
+            return replace(base, status=Status.CANCELLED, event=Event.CANCEL, category=Category.CANCELLED)
+        case Interrupted(_, delay):
+            return replace(base, status=Status.PENDING, event=Event.INTERRUPT, delay_seconds=delay)
+        case _:  # pragma: no cover - the type checker proves that nothing comes here
+            assert_never(outcome)
+
+
+def _fail(outcome: Failed, base: Settlement, retry: RetryPolicy, chance: float) -> Settlement:
+    explained = replace(_explained(base, outcome.category, outcome.message), output=outcome.output)
+    if not outcome.retryable or base.job.attempts >= base.max_attempts:
+        return explained
+    delay = retry.delay(base.job.attempts, chance)
+    if outcome.retry_after is not None:
+        delay = min(max(outcome.retry_after, 0.0), retry.max_seconds)
+    return replace(explained, status=Status.PENDING, event=Event.FAIL_RETRYABLE, delay_seconds=delay)
+
+
+def _explained(base: Settlement, category: Category, message: str) -> Settlement:
+    mark = fingerprint(base.job.service_name, base.job.operation, category, message)
+    return replace(base, category=category, message=message, fingerprint=mark)

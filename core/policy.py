@@ -1,0 +1,289 @@
+"""What a service is allowed, and `judge`: the one place that says no.
+
+Defaults are restrictive: an allowlist that is not stated admits nothing, a permission that is not stated is refused,
+and every limit has a number. Pure: no I/O, no clock, no environment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+
+from .addresses import AddressClass, classify, parse_address
+from .allowlists import Covers, admits, domain_covers, exactly, image_covers, path_covers
+from .contract import Endpoint, Footprint, Mount, ResourceRequirements, Violation
+
+MIB = 1024 * 1024
+
+#: Ordered from strict to loose: a narrower policy may only move left.
+NETWORK_MODES = ("none", "localhost", "all")
+FILE_MODES = ("none", "read", "read_write")
+SANDBOX_MODES = ("required", "none")
+
+#: The limits that hold when a policy states none (DESIGN 8). disk_mb is our number: scratch counts as memory.
+DEFAULT_RESOURCES = ResourceRequirements(memory_mb=512, cpu_cores=1.0, pids=64, open_files=256, disk_mb=256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """One service's effective permissions; `metadata["meet"]` says how two values of a field become the narrower."""
+
+    allowed_domains: tuple[str, ...] = field(default=(), metadata={"meet": domain_covers})
+    allow_private_networks: bool = field(default=False, metadata={"meet": "all"})
+    allow_http: bool = field(default=False, metadata={"meet": "all"})
+    max_request_size: int = field(default=MIB, metadata={"meet": "least"})  # bytes
+    max_response_size: int = field(default=8 * MIB, metadata={"meet": "least"})  # bytes, after decompression
+    max_redirects: int = field(default=0, metadata={"meet": "least"})
+    allowed_commands: tuple[str, ...] = field(default=(), metadata={"meet": exactly})
+    #: None: not restricted beyond what the registry itself names as working directory.
+    working_directory_restrictions: tuple[str, ...] | None = field(default=None, metadata={"meet": path_covers})
+    network_access: str = field(default="none", metadata={"meet": NETWORK_MODES})
+    localhost_ports: tuple[int, ...] = field(default=(), metadata={"meet": "common"})
+    file_access: str = field(default="read", metadata={"meet": FILE_MODES})
+    read_paths: tuple[str, ...] = field(default=(), metadata={"meet": path_covers})
+    write_paths: tuple[str, ...] = field(default=(), metadata={"meet": path_covers})
+    allowed_env: tuple[str, ...] = field(default=(), metadata={"meet": exactly})
+    sandbox: str = field(default="required", metadata={"meet": SANDBOX_MODES})
+    allowed_images: tuple[str, ...] = field(default=(), metadata={"meet": image_covers})
+    allowed_host_paths: tuple[str, ...] = field(default=(), metadata={"meet": path_covers})
+    max_volumes: int = field(default=8, metadata={"meet": "least"})
+    network_isolation: bool = field(default=True, metadata={"meet": "any"})
+    require_digest: bool = field(default=False, metadata={"meet": "any"})
+    allowed_providers: tuple[str, ...] = field(default=(), metadata={"meet": exactly})
+    allowed_regions: tuple[str, ...] = field(default=(), metadata={"meet": exactly})
+    allowed_functions: tuple[str, ...] = field(default=(), metadata={"meet": exactly})
+    max_invocations_per_hour: int | None = field(default=None, metadata={"meet": "least"})
+    max_cost_per_hour: float | None = field(default=None, metadata={"meet": "least"})  # US dollars
+    resources: ResourceRequirements = field(default=DEFAULT_RESOURCES, metadata={"meet": "each"})
+    max_execution_time: float = field(default=3600.0, metadata={"meet": "least"})  # seconds
+    max_output_bytes: int = field(default=MIB, metadata={"meet": "least"})
+    max_concurrency: int | None = field(default=None, metadata={"meet": "least"})
+    rate_limit_per_minute: int | None = field(default=None, metadata={"meet": "least"})
+    failure_threshold: int | None = field(default=None, metadata={"meet": "least"})  # circuit breaker
+    recovery_timeout: float | None = field(default=None, metadata={"meet": "least"})  # seconds
+
+
+def judge(footprint: Footprint, policy: Policy) -> tuple[Violation, ...]:
+    """Return everything in `footprint` that `policy` does not allow; empty means allowed."""
+    return tuple(violation for check in _CHECKS for violation in check(footprint, policy))
+
+
+# ---- network -------------------------------------------------------------------------------------------------------
+
+
+def _endpoints(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    for endpoint in footprint.endpoints:
+        yield from _endpoint(endpoint, policy)
+
+
+def _endpoint(endpoint: Endpoint, policy: Policy) -> Iterator[Violation]:
+    if not admits(policy.allowed_domains, endpoint.host, domain_covers):
+        yield Violation(
+            "domain_not_allowed",
+            f"host {endpoint.host} is not in allowed_domains ({_listed(policy.allowed_domains)})",
+            "allowed_domains",
+        )
+    yield from _address(endpoint, policy)
+    yield from _scheme(endpoint, policy)
+
+
+def _address(endpoint: Endpoint, policy: Policy) -> Iterator[Violation]:
+    address = parse_address(endpoint.address or endpoint.host)
+    if address is None:
+        return
+    kind = classify(address)
+    if kind is AddressClass.FORBIDDEN:
+        yield Violation("address_forbidden", f"{address} is never reachable from a job", "allow_private_networks")
+    elif kind is not AddressClass.PUBLIC and not policy.allow_private_networks:
+        yield Violation(
+            "private_address",
+            f"{endpoint.host} is the {kind} address {address} and allow_private_networks is false",
+            "allow_private_networks",
+        )
+
+
+def _scheme(endpoint: Endpoint, policy: Policy) -> Iterator[Violation]:
+    if endpoint.scheme == "https" or (endpoint.scheme == "http" and _plain_http_allowed(endpoint, policy)):
+        return
+    if endpoint.scheme == "http":
+        message = f"plain http to {endpoint.host} and allow_http is false"
+    else:
+        message = f"scheme {endpoint.scheme} is not http or https"
+    yield Violation("scheme_not_allowed", message, "allow_http")
+
+
+def _plain_http_allowed(endpoint: Endpoint, policy: Policy) -> bool:
+    return policy.allow_http or (policy.allow_private_networks and _is_loopback(endpoint))
+
+
+def _is_loopback(endpoint: Endpoint) -> bool:
+    address = parse_address(endpoint.address or endpoint.host)
+    if address is None:
+        return endpoint.host == "localhost"
+    return classify(address) is AddressClass.LOOPBACK
+
+
+def _network(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    yield from _ordered("network_access", footprint.network, policy.network_access, NETWORK_MODES)
+    extra = sorted(set(footprint.localhost_ports) - set(policy.localhost_ports))
+    if extra:
+        yield Violation("port_not_allowed", f"host ports {extra} are not in localhost_ports", "localhost_ports")
+
+
+# ---- programs --------------------------------------------------------------------------------------------------------
+
+
+def _commands(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    for command in footprint.commands:
+        if not command.startswith("/"):
+            yield Violation("command_not_absolute", f"command {command!r} is not an absolute path", "allowed_commands")
+        elif not admits(policy.allowed_commands, command, exactly):
+            yield _not_listed("command_not_allowed", "command", command, policy.allowed_commands, "allowed_commands")
+
+
+def _images(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    for image in footprint.images:
+        if not admits(policy.allowed_images, image, image_covers):
+            yield _not_listed("image_not_allowed", "image", image, policy.allowed_images, "allowed_images")
+        if policy.require_digest and "@sha256:" not in image:
+            yield Violation("image_without_digest", f"image {image!r} is not pinned by digest", "require_digest")
+
+
+def _functions(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    for function in footprint.functions:
+        yield from _member("provider", function.provider, policy.allowed_providers, "allowed_providers")
+        yield from _member("region", function.region, policy.allowed_regions, "allowed_regions")
+        if policy.allowed_functions:
+            yield from _member("function", function.name, policy.allowed_functions, "allowed_functions")
+
+
+def _member(what: str, value: str, allowed: tuple[str, ...], key: str) -> Iterator[Violation]:
+    if value and not admits(allowed, value, exactly):
+        yield _not_listed(f"{what}_not_allowed", what, value, allowed, key)
+
+
+# ---- files and environment -------------------------------------------------------------------------------------------
+
+
+def _mounts(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    for mount in footprint.mounts:
+        yield from _mount(mount, footprint, policy)
+    if len(footprint.mounts) > policy.max_volumes and footprint.images:
+        yield Violation(
+            "too_many_volumes", f"{len(footprint.mounts)} volumes, {policy.max_volumes} allowed", "max_volumes"
+        )
+
+
+def _mount(mount: Mount, footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    needed = "read_write" if mount.mode == "rw" else "read"
+    if footprint.images:
+        allowed, key = policy.allowed_host_paths, "volume_restrictions.allowed_host_paths"
+    elif mount.mode == "rw":
+        yield from _ordered("file_access", needed, policy.file_access, FILE_MODES)
+        allowed, key = (*policy.write_paths, *_work_roots(footprint, policy)), "write_paths"
+    else:
+        yield from _ordered("file_access", needed, policy.file_access, FILE_MODES)
+        allowed, key = (*policy.read_paths, *policy.write_paths, *_work_roots(footprint, policy)), "read_paths"
+    if not admits(allowed, mount.host_path, path_covers):
+        yield _not_listed("path_not_allowed", "path", mount.host_path, allowed, key)
+
+
+def _work_roots(footprint: Footprint, policy: Policy) -> tuple[str, ...]:
+    """The working directory may be mounted when it is itself allowed; `_working_directory` judges that."""
+    if policy.working_directory_restrictions is not None:
+        return policy.working_directory_restrictions
+    return (footprint.working_directory,) if footprint.working_directory else ()
+
+
+def _working_directory(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    allowed = policy.working_directory_restrictions
+    if footprint.working_directory and allowed is not None:
+        directory = footprint.working_directory
+        if not admits(allowed, directory, path_covers):
+            key = "working_directory_restrictions"
+            yield _not_listed("working_directory_not_allowed", "working directory", directory, allowed, key)
+
+
+#: Variables that change what a program does before it reads its input (loader, interpreters, credentials, proxies).
+_DANGEROUS_ENV = re.compile(
+    r"LD_.*|GCONV_PATH|GLIBC_TUNABLES|PYTHON.*|PERL5.*|RUBY.*|NODE_.*|_?JAVA_.*|JDK_.*|BASH.*|ENV|IFS|PS4|SHELLOPTS"
+    r"|GIT_.*|SSH_.*|.*_PROXY|SSL_CERT_.*|AWS_.*|GOOGLE_.*|AZURE_.*|KUBE.*|DOCKER_.*|PG.*|HOSTALIASES|LOCALDOMAIN"
+    r"|TMPDIR|PATH|HOME|SPECQL_.*",
+)
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _environment(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    for name in (*footprint.env, *footprint.input_env):
+        if not _ENV_NAME.fullmatch(name):
+            yield Violation("env_name_invalid", f"{name!r} is not a variable name", "allowed_env")
+    for name in footprint.input_env:
+        if not admits(policy.allowed_env, name, exactly):
+            yield _not_listed("env_not_allowed", "variable", name, policy.allowed_env, "allowed_env")
+        elif _DANGEROUS_ENV.fullmatch(name.upper()):
+            yield Violation("env_dangerous", f"a job's input may never set {name}", "allowed_env")
+
+
+def _sandbox(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    if footprint.sandbox:
+        yield from _ordered("sandbox", footprint.sandbox, policy.sandbox, SANDBOX_MODES)
+
+
+# ---- amounts -------------------------------------------------------------------------------------------------------
+
+
+def _amounts(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    yield from _at_most("max_execution_time", footprint.timeout_seconds, policy.max_execution_time, "s")
+    yield from _at_most("max_request_size", footprint.request_bytes, policy.max_request_size, "bytes")
+    yield from _at_most("max_output_bytes", footprint.output_bytes, _output_cap(footprint, policy), "bytes")
+
+
+def _output_cap(footprint: Footprint, policy: Policy) -> int:
+    return policy.max_response_size if footprint.endpoints else policy.max_output_bytes
+
+
+def _resources(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    for name in RESOURCE_NAMES:
+        asked, allowed = getattr(footprint.resources, name), getattr(policy.resources, name)
+        if asked is not None and allowed is not None:
+            yield from _at_most(f"resource_limits.{name}", asked, allowed, "")
+
+
+RESOURCE_NAMES = tuple(item.name for item in fields(ResourceRequirements))
+
+
+def _at_most(key: str, asked: float, allowed: float, unit: str) -> Iterator[Violation]:
+    if asked > allowed:
+        text = f"{key.rpartition('.')[2]}: {asked:g} {unit} asked, {allowed:g} allowed".replace("  ", " ")
+        yield Violation("limit_exceeded", text, key)
+
+
+def _ordered(key: str, asked: str, allowed: str, order: tuple[str, ...]) -> Iterator[Violation]:
+    if asked not in order or order.index(asked) > order.index(allowed):
+        yield Violation(f"{key}_not_allowed", f"{key} {asked!r} asked, {allowed!r} allowed", key)
+
+
+def _not_listed(code: str, what: str, value: str, allowed: tuple[str, ...], key: str) -> Violation:
+    return Violation(code, f"{what} {value!r} is not in {key} ({_listed(allowed)})", key)
+
+
+def _listed(entries: tuple[str, ...]) -> str:
+    return ", ".join(entries[:5]) + (", …" if len(entries) > 5 else "") if entries else "empty: nothing is allowed"
+
+
+_CHECKS = (
+    _endpoints,
+    _network,
+    _commands,
+    _images,
+    _functions,
+    _mounts,
+    _working_directory,
+    _environment,
+    _sandbox,
+    _amounts,
+    _resources,
+)
+
+__all__ = ["DEFAULT_RESOURCES", "FILE_MODES", "NETWORK_MODES", "SANDBOX_MODES", "Covers", "Policy", "judge"]

@@ -1,0 +1,105 @@
+"""The registry as immutable values: what services exist, how each is executed, and what each may touch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from ..job import ExecutionType
+from ..lifecycle import RetryPolicy
+from ..policy import Policy
+
+NO_MAPPING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a node stands in a file: line and column from 1; `end_column` is after its last character."""
+
+    path: str
+    line: int
+    column: int
+    end_line: int = 0
+    end_column: int = 0
+
+
+class Severity(StrEnum):
+    """How bad a finding is; only errors make a registry unusable."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong in a registry: stable code, where, what, and how to mend it."""
+
+    code: str  # SQJnnn
+    name: str  # the rule's word, kebab-case
+    severity: Severity
+    message: str
+    position: Position
+    service: str = ""
+    operation: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A call that a service offers. Schemas are full JSON Schema here, whatever the file's form was."""
+
+    name: str
+    service: str
+    input_schema: Mapping[str, Any]
+    output_schema: Mapping[str, Any] | None = None  # None: any output
+    shorthand: bool = False  # the file used {field: type}; the schema then has only type/properties/required
+    timeout: float | None = None  # seconds
+    max_retries: int | None = None
+    mapping: Mapping[str, Any] = NO_MAPPING  # request | argv | command | payload, as written; {} = default mapping
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service: how it is executed and what it is allowed to touch."""
+
+    name: str
+    execution_type: ExecutionType
+    policy: Policy
+    type: str = ""
+    category: str = ""
+    runner_config: Mapping[str, Any] = NO_MAPPING
+    #: Every value that the file gives each runner_config key, over all environments: what a row may repeat.
+    declared_config: Mapping[str, tuple[Any, ...]] = NO_MAPPING
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeout: float | None = None  # seconds; for operations that state none
+    operations: Mapping[str, Operation] = NO_MAPPING  # by lower-case name
+    position: Position | None = None
+
+    def operation(self, name: str) -> Operation | None:
+        """Return the operation of that name, in any case, or None."""
+        return self.operations.get(name.lower())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """All services that this host knows, with the digest of the files they came from."""
+
+    services: Mapping[str, Service]  # by lower-case name
+    digest: str  # sha256 of the files' bytes and the chosen environment, hex
+    paths: tuple[str, ...] = ()
+    environment: str = ""
+
+    def service(self, name: str) -> Service | None:
+        """Return the service of that name, in any case, or None."""
+        return self.services.get(name.lower())
+
+    def operations(self) -> Iterator[tuple[Service, Operation]]:
+        """Yield every operation with its service, in file order."""
+        for service in self.services.values():
+            for operation in service.operations.values():
+                yield service, operation
