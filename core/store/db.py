@@ -1,0 +1,160 @@
+"""Connections to Postgres, their errors in our words, and the loader of named queries.
+
+No error that leaves this module carries a DSN, a password or a traceback of the driver.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, conninfo
+from psycopg.rows import DictRow, dict_row
+
+from ..errors import ConfigError, DatabaseUnavailable, Denied, SchemaAbsent, SpecqlJobsError
+from . import embedded
+
+Connection = AsyncConnection[DictRow]
+
+CONNECT_TIMEOUT = 5  # seconds; an operator should not wait longer to learn that a host is gone
+
+#: Server-side probes: a host that vanished is noticed in about 11 s, so its advisory lock is freed (DESIGN 7).
+KEEPALIVES = "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+
+_QUERY = re.compile(r"^-- name: (\w+)[^\n]*\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)
+
+
+@cache
+def queries(file_name: str) -> dict[str, str]:
+    """Return the named queries of a .sql file beside this module; each stands under a `-- name: word` line."""
+    text = files(__package__).joinpath(file_name).read_text("utf-8")
+    return {match[1]: match[2].strip().rstrip(";") for match in _QUERY.finditer(text)}
+
+
+@asynccontextmanager
+async def reachable(dsn: str) -> AsyncIterator[str]:
+    """Yield a libpq conninfo for `dsn`; `embedded` and `embedded:PATH` start a private server for as long."""
+    if not embedded.is_embedded(dsn):
+        yield dsn
+        return
+    async with embedded.running(embedded.data_folder(dsn)) as server_dsn:
+        yield server_dsn
+
+
+@asynccontextmanager
+async def open_database(dsn: str, application_name: str = "specql-jobs") -> AsyncIterator[Connection]:
+    """Yield one autocommit connection; every driver error inside leaves as a SpecqlJobsError."""
+    async with reachable(dsn) as target:
+        connection = await connect(target, application_name)
+        try:
+            async with connection:
+                yield connection
+        except psycopg.Error as error:
+            raise translate(error) from None
+
+
+async def connect(dsn: str, application_name: str = "specql-jobs") -> Connection:
+    """Return an autocommit connection with rows as dicts; raise ConfigError, Denied or DatabaseUnavailable."""
+    settings = _settings(dsn, application_name)
+    try:
+        return await AsyncConnection.connect(**settings, autocommit=True, row_factory=dict_row)
+    except psycopg.Error as error:
+        raise _connection_error(error, settings) from None
+
+
+def _settings(dsn: str, application_name: str) -> dict[str, Any]:
+    try:
+        given = conninfo.conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        # The driver's message quotes the whole string, password included.
+        raise ConfigError(
+            "the DSN is not a valid Postgres connection string",
+            hint="write it as postgresql://user@host:5432/database, or use --profile",
+            code="E211",
+            name="dsn-invalid",
+        ) from None
+    options = f"{given.get('options') or ''} {KEEPALIVES}".strip()
+    return {"connect_timeout": CONNECT_TIMEOUT, "application_name": application_name, **given, "options": options}
+
+
+def target_of(dsn: str) -> str:
+    """Return where a DSN points, for people: user@host:port/database, never the password."""
+    if embedded.is_embedded(dsn):
+        return f"embedded Postgres in {embedded.data_folder(dsn)}"
+    return _target(_settings(dsn, ""))
+
+
+def _target(settings: dict[str, Any]) -> str:
+    user = f"{settings['user']}@" if settings.get("user") else ""
+    host = settings.get("host") or settings.get("hostaddr") or "local socket"
+    port = f":{settings['port']}" if settings.get("port") else ""
+    return f"{user}{host}{port}/{settings.get('dbname') or ''}"
+
+
+def _connection_error(error: psycopg.Error, settings: dict[str, Any]) -> SpecqlJobsError:
+    """Rebuild a connection failure from its password-free parts."""
+    cause = _scrubbed(error, settings)
+    where = _target(settings)
+    lowered = cause.lower()
+    if "authentication failed" in lowered or "no password supplied" in lowered or "permission denied" in lowered:
+        return Denied(
+            f"Postgres at {where} refused the login: {cause}",
+            hint="check the user and its password (~/.pgpass, PGPASSWORD) with: specql-jobs doctor",
+            code="E402",
+            name="db-login-refused",
+        )
+    return DatabaseUnavailable(
+        f"cannot connect to Postgres at {where}: {cause}",
+        hint="specql-jobs doctor    (or try without a server: --dsn embedded)",
+    )
+
+
+def _scrubbed(error: psycopg.Error, settings: dict[str, Any]) -> str:
+    text = " ".join(str(error).split())
+    for key in ("password", "sslpassword"):
+        if settings.get(key):
+            text = text.replace(str(settings[key]), "•••")
+    return text.removeprefix("connection failed: ")[-300:]
+
+
+#: SQLSTATEs that mean: the server is going down, starting, or gone; nobody else can reach it either.
+SERVER_DOWN = ("57P01", "57P02", "57P03")
+
+
+def is_connection_loss(error: BaseException) -> bool:
+    """Whether the connection, rather than the statement, failed."""
+    if isinstance(error, DatabaseUnavailable):
+        return True
+    return isinstance(error, psycopg.OperationalError) and (
+        error.sqlstate is None or error.sqlstate in SERVER_DOWN or error.sqlstate.startswith("08")
+    )
+
+
+def translate(error: psycopg.Error) -> SpecqlJobsError:
+    """Return a driver error in our words; unknown ones become E710, with the SQLSTATE and no data."""
+    state = error.sqlstate or ""
+    if state in ("42P01", "3F000", "42883", "42703"):
+        return SchemaAbsent(
+            "the schema jobs is missing in this database, or older than this version needs",
+            hint="specql-jobs db migrate    (what it would do: specql-jobs db migrate --dry-run)",
+        )
+    if state == "42501":
+        return Denied(
+            f"the database role lacks a privilege: {error.diag.message_primary}",
+            hint="ask the owner of schema jobs to grant it",
+            code="E403",
+            name="db-privilege-missing",
+        )
+    if is_connection_loss(error):
+        return DatabaseUnavailable("the connection to Postgres was lost", hint="specql-jobs doctor")
+    return SpecqlJobsError(
+        f"Postgres refused a statement: {state} {error.diag.message_primary or type(error).__name__}",
+        hint="this is a bug in specql-jobs unless the schema was changed by hand: specql-jobs db status",
+        code="E710",
+        name="db-error",
+    )

