@@ -122,6 +122,12 @@ def _scrubbed(error: psycopg.Error, settings: dict[str, Any]) -> str:
     return text.removeprefix("connection failed: ")[-300:]
 
 
+#: What a statement can fail with; the one tuple that callers outside this folder catch.
+FAILURES = (psycopg.Error, SpecqlJobsError)
+
+#: Postgres cannot store or print a document: too large, NUL, a number beyond its range.
+UNSTORABLE = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.OutOfMemory)
+
 #: SQLSTATEs that mean: the server is going down, starting, or gone; nobody else can reach it either.
 SERVER_DOWN = ("57P01", "57P02", "57P03")
 
@@ -133,6 +139,14 @@ def is_connection_loss(error: BaseException) -> bool:
     return isinstance(error, psycopg.OperationalError) and (
         error.sqlstate is None or error.sqlstate in SERVER_DOWN or error.sqlstate.startswith("08")
     )
+
+
+def server_is_down(error: BaseException) -> bool:
+    """Whether the server, rather than the way to it, is gone: it refuses, shuts down or starts up."""
+    if isinstance(error, psycopg.Error) and error.sqlstate in SERVER_DOWN:
+        return True
+    text = str(error).lower()
+    return any(sign in text for sign in ("refused", "no such file", "starting up", "shutting down", "terminating"))
 
 
 def translate(error: psycopg.Error) -> SpecqlJobsError:

@@ -156,7 +156,8 @@ class EmbeddedServer:
         # A daemon must not inherit our pipes, or waiting for their end would wait for the daemon.
         with tempfile.TemporaryFile("w+") as said:
             done = subprocess.run(  # noqa: S603 - our own binaries, no input of a job
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd="/", check=False)
+                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd="/", check=False
+            )
             said.seek(0)
             return subprocess.CompletedProcess(command, done.returncode, "", said.read())
 

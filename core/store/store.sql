@@ -8,8 +8,8 @@ INSERT INTO jobs.tb_job_run
 SELECT id, service, operation, type, input::jsonb, coalesce(run_at, now() + coalesce(delay, 0) * interval '1 second'),
        priority, key, tenant, correlation, max_attempts, timeout
   FROM unnest(%(ids)b::uuid[], %(services)s::text[], %(operations)s::text[], %(types)s::text[], %(inputs)s::text[],
-              %(run_ats)s::timestamptz[], %(delays)b::float8[], %(priorities)b::int4[], %(keys)s::text[],
-              %(tenants)b::uuid[], %(correlations)s::text[], %(max_attempts)b::int4[], %(timeouts)b::int4[])
+              %(run_ats)s::timestamptz[], %(delays)s::float8[], %(priorities)b::int4[], %(keys)s::text[],
+              %(tenants)s::uuid[], %(correlations)s::text[], %(max_attempts)s::int4[], %(timeouts)s::int4[])
        AS t (id, service, operation, type, input, run_at, delay, priority, key, tenant, correlation, max_attempts, timeout)
 ON CONFLICT DO NOTHING
 RETURNING id;
@@ -17,7 +17,7 @@ RETURNING id;
 -- name: jobs_by_key
 SELECT DISTINCT ON (wanted.key, wanted.tenant)
        j.id, j.status, j.service_name, j.operation, wanted.key, wanted.tenant
-  FROM unnest(%(keys)s::text[], %(tenants)b::uuid[]) AS wanted (key, tenant)
+  FROM unnest(%(keys)s::text[], %(tenants)s::uuid[]) AS wanted (key, tenant)
   JOIN jobs.tb_job_run j ON j.idempotency_key = wanted.key AND j.tenant_id IS NOT DISTINCT FROM wanted.tenant
  ORDER BY wanted.key, wanted.tenant, j.created_at DESC;
 
@@ -207,6 +207,7 @@ UPDATE jobs.tb_job_run
        attempts = greatest(attempts - 1, 0), lease_seq = lease_seq + 1, run_at = now(), updated_at = now(),
        worker_id = CASE WHEN cancel_requested_at IS NULL THEN NULL ELSE worker_id END
  WHERE status = 'running' AND worker_id = %(worker_id)s
+   AND (%(ids)s::uuid[] IS NULL OR id = ANY (%(ids)s::uuid[]))
 RETURNING id;
 
 -- name: leave
@@ -221,8 +222,8 @@ SELECT worker_id FROM jobs.tb_worker WHERE state IN ('running', 'draining');
 DELETE FROM jobs.tb_worker WHERE state IN ('stopped', 'lost') AND stopped_at < now() - interval '7 days';
 
 -- name: open_jobs
--- Whether `worker --until-empty` still has something to wait for.
+-- Whether `worker --until-empty` still has something to wait for: due jobs and retries, not what is scheduled for later.
 SELECT EXISTS (SELECT FROM jobs.tb_job_run j
-                WHERE j.status = 'pending'
+                WHERE j.status = 'pending' AND (j.run_at <= now() OR j.attempts > 0)
                   AND (%(only)s::text[] IS NULL OR lower(j.service_name) = ANY (%(only)s::text[]))
                   AND (%(except)s::text[] IS NULL OR lower(j.service_name) <> ALL (%(except)s::text[]))) AS yes;

@@ -1,0 +1,103 @@
+"""What people look at: jobs selected, shown, counted and followed. Reads only; rows are dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from ..selector import Selector
+from .db import Connection, queries, translate
+
+Row = dict[str, Any]
+
+#: Chunks of captured output that one look at a job fetches; the worker bounds each chunk's size.
+SHOWN_CHUNKS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the selected jobs, and how many there are in all."""
+
+    rows: list[Row]
+    total: int
+
+
+@cache
+def _query(name: str) -> str:
+    named = queries("report.sql")
+    return named[name].replace("{selection}", named["selection"])
+
+
+async def list_jobs(connection: Connection, selector: Selector, limit: int | None) -> Page:
+    """Return the newest selected jobs and the number of all; `limit` None means every one."""
+    given = selector.parameters()
+    rows = await _rows(connection, "list_jobs", given | {"limit": limit})
+    if limit is None or len(rows) < limit:
+        return Page(rows, len(rows))
+    return Page(rows, await count_jobs(connection, selector))
+
+
+async def count_jobs(connection: Connection, selector: Selector) -> int:
+    """Return how many jobs are selected."""
+    rows = await _rows(connection, "count_jobs", selector.parameters())
+    return int(rows[0]["total"])
+
+
+async def break_down(connection: Connection, selector: Selector) -> list[Row]:
+    """Return the selected jobs' number by status, service and operation, largest first."""
+    return await _rows(connection, "break_down", selector.parameters())
+
+
+async def matching(connection: Connection, selector: Selector, limit: int | None = None) -> list[Row]:
+    """Return id, status, service and operation of the selected jobs, oldest first: a bulk change's snapshot."""
+    return await _rows(connection, "matching_ids", selector.parameters() | {"limit": limit})
+
+
+async def ids_between(connection: Connection, low: UUID, high: UUID) -> list[UUID]:
+    """Return at most two ids within the bounds: enough to know whether a prefix is unique."""
+    return [row["id"] for row in await _rows(connection, "ids_between", {"low": low, "high": high})]
+
+
+async def jobs(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Row]:
+    """Return whole rows by id, with the database's `database_now` and whether a worker `has_worker` serves them."""
+    return {row["id"]: row for row in await _rows(connection, "job", {"ids": list(ids)})}
+
+
+async def attempts(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Row]]:
+    """Return each job's failed attempts, oldest first."""
+    found: dict[UUID, list[Row]] = {id_: [] for id_ in ids}
+    for row in await _rows(connection, "attempts", {"ids": list(ids)}):
+        found[row["job_id"]].append(row)
+    return found
+
+
+async def changes(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Row]]:
+    """Return what people did to each job: kind, actor, reason, outcome; oldest first."""
+    found: dict[UUID, list[Row]] = {id_: [] for id_ in ids}
+    for row in await _rows(connection, "changes", {"ids": list(ids)}):
+        found[row["job_id"]].append(row)
+    return found
+
+
+async def output_chunks(connection: Connection, job_id: UUID) -> list[Row]:
+    """Return a job's latest captured output, in order."""
+    return await _rows(connection, "output_chunks", {"id": job_id, "limit": SHOWN_CHUNKS})
+
+
+async def events(connection: Connection, selector: Selector, after: datetime | None, limit: int | None) -> list[Row]:
+    """Return the latest changes of the selected jobs at or after `after`, oldest first."""
+    return await _rows(connection, "events", selector.parameters() | {"after": after, "limit": limit})
+
+
+async def _rows(connection: Connection, name: str, parameters: Row) -> list[Row]:
+    try:
+        cursor = await connection.execute(_query(name), parameters)
+        return await cursor.fetchall()
+    except psycopg.Error as error:
+        raise translate(error) from None

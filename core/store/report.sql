@@ -1,0 +1,104 @@
+-- What people look at: reads only. `selection` is spliced into the queries that say {selection}; it is fixed text, and
+-- every value is a parameter. A parameter that is NULL asks nothing, and the planner drops its line.
+
+-- name: selection
+    (%(ids)s::uuid[] IS NULL OR j.id = ANY (%(ids)s::uuid[]))
+AND (%(status)s::text[] IS NULL OR j.status = ANY (%(status)s::text[]))
+AND (%(not_status)s::text[] IS NULL OR j.status <> ALL (%(not_status)s::text[]))
+AND (%(service)s::text[] IS NULL OR lower(j.service_name) = ANY (%(service)s::text[]))
+AND (%(not_service)s::text[] IS NULL OR lower(j.service_name) <> ALL (%(not_service)s::text[]))
+AND (%(operation)s::text[] IS NULL OR lower(j.service_name || '.' || j.operation) = ANY (%(operation)s::text[]))
+AND (%(not_operation)s::text[] IS NULL OR lower(j.service_name || '.' || j.operation) <> ALL (%(not_operation)s::text[]))
+AND (%(execution_type)s::text[] IS NULL OR lower(j.execution_type) = ANY (%(execution_type)s::text[]))
+AND (%(not_execution_type)s::text[] IS NULL OR lower(j.execution_type) <> ALL (%(not_execution_type)s::text[]))
+AND (%(tenant)s::text[] IS NULL OR j.tenant_id::text = ANY (%(tenant)s::text[]))
+AND (%(not_tenant)s::text[] IS NULL OR coalesce(j.tenant_id::text, '') <> ALL (%(not_tenant)s::text[]))
+AND (%(worker)s::text[] IS NULL OR j.worker_id::text = ANY (%(worker)s::text[]))
+AND (%(not_worker)s::text[] IS NULL OR coalesce(j.worker_id::text, '') <> ALL (%(not_worker)s::text[]))
+AND (%(category)s::text[] IS NULL OR j.error_category = ANY (%(category)s::text[]))
+AND (%(not_category)s::text[] IS NULL OR coalesce(j.error_category, '') <> ALL (%(not_category)s::text[]))
+AND (%(fingerprint)s::text[] IS NULL OR j.fingerprint = ANY (%(fingerprint)s::text[]))
+AND (%(not_fingerprint)s::text[] IS NULL OR coalesce(j.fingerprint, '') <> ALL (%(not_fingerprint)s::text[]))
+AND (%(correlation)s::text[] IS NULL OR j.correlation_id = ANY (%(correlation)s::text[]))
+AND (%(not_correlation)s::text[] IS NULL OR coalesce(j.correlation_id, '') <> ALL (%(not_correlation)s::text[]))
+AND (%(errors)s::text[] IS NULL OR EXISTS (
+      SELECT FROM unnest(%(errors)s::text[]) AS wanted (words)
+       WHERE strpos(lower(j.error_message), lower(wanted.words)) > 0))
+AND (%(input_json)s::text[] IS NULL OR NOT EXISTS (
+      SELECT FROM unnest(%(input_json)s::text[], %(input_text)s::text[]) AS wanted (as_json, as_text)
+       WHERE NOT coalesce(j.input_data @> wanted.as_json::jsonb OR j.input_data @> wanted.as_text::jsonb, false)))
+AND (%(since_at)s::timestamptz IS NULL OR coalesce(j.completed_at, j.started_at, j.created_at) >= %(since_at)s)
+AND (%(since_ago)s::float8 IS NULL OR coalesce(j.completed_at, j.started_at, j.created_at)
+                                      >= now() - %(since_ago)s::float8 * interval '1 second')
+AND (%(until_at)s::timestamptz IS NULL OR coalesce(j.completed_at, j.started_at, j.created_at) <= %(until_at)s)
+AND (%(until_ago)s::float8 IS NULL OR coalesce(j.completed_at, j.started_at, j.created_at)
+                                      <= now() - %(until_ago)s::float8 * interval '1 second')
+
+-- name: list_jobs
+SELECT j.id, j.status, j.service_name, j.operation, lower(j.execution_type) AS execution_type, j.attempts,
+       j.max_attempts, j.created_at, j.run_at, j.started_at, j.completed_at, j.worker_id, j.error_category,
+       j.error_message, j.fingerprint, j.tenant_id, j.correlation_id, now() AS database_now
+  FROM jobs.tb_job_run j
+ WHERE {selection}
+ ORDER BY j.created_at DESC, j.id DESC
+ LIMIT %(limit)s;
+
+-- name: count_jobs
+SELECT count(*) AS total FROM jobs.tb_job_run j WHERE {selection};
+
+-- name: break_down
+-- What a bulk change would meet, for the confirmation.
+SELECT j.status, j.service_name, j.operation, count(*) AS jobs
+  FROM jobs.tb_job_run j
+ WHERE {selection}
+ GROUP BY 1, 2, 3
+ ORDER BY 4 DESC, 1, 2, 3;
+
+-- name: matching_ids
+-- The snapshot that a bulk change works on, oldest first.
+SELECT j.id, j.status, j.service_name, j.operation
+  FROM jobs.tb_job_run j
+ WHERE {selection}
+ ORDER BY j.created_at, j.id
+ LIMIT %(limit)s;
+
+-- name: ids_between
+-- An id's prefix as a range, so that the primary key serves it.
+SELECT j.id FROM jobs.tb_job_run j WHERE j.id BETWEEN %(low)s AND %(high)s ORDER BY j.id LIMIT 2;
+
+-- name: job
+SELECT j.*, now() AS database_now,
+       EXISTS (SELECT FROM jobs.tb_worker w
+                WHERE w.state = 'running'
+                  AND w.heartbeat_at > clock_timestamp() - interval '15 seconds'
+                  AND (w.services IS NULL OR lower(j.service_name) = ANY (w.services))) AS has_worker
+  FROM jobs.tb_job_run j
+ WHERE j.id = ANY (%(ids)s::uuid[]);
+
+-- name: attempts
+SELECT * FROM jobs.tb_job_attempt a WHERE a.job_id = ANY (%(ids)s::uuid[]) ORDER BY a.job_id, a.lease_seq;
+
+-- name: changes
+-- Who changed these jobs by hand, and why.
+SELECT m.job_id, c.id AS change_id, c.kind, c.actor, c.reason, c.created_at, m.outcome
+  FROM jobs.tb_change_job m JOIN jobs.tb_change c ON c.id = m.change_id
+ WHERE m.job_id = ANY (%(ids)s::uuid[])
+ ORDER BY m.job_id, c.created_at, c.id;
+
+-- name: output_chunks
+-- The latest chunks of a job's captured output, in the order in which they were said.
+SELECT * FROM (
+  SELECT l.job_id, l.lease_seq, l.chunk, l.stream, l.content, l.truncated
+    FROM jobs.tb_job_log l WHERE l.job_id = %(id)s
+   ORDER BY l.lease_seq DESC, l.chunk DESC LIMIT %(limit)s) AS latest
+ ORDER BY lease_seq, chunk;
+
+-- name: events
+-- Changes since a cursor: what each job is now (updated_at), and the attempts that failed meanwhile.
+SELECT * FROM (
+  SELECT j.updated_at AS at, j.id, j.service_name, j.operation, j.status AS event, j.attempts AS attempt, j.max_attempts,
+         j.worker_id::text AS worker_id, j.error_category, j.error_message, j.started_at, j.completed_at, j.run_at
+    FROM jobs.tb_job_run j
+   WHERE (%(after)s::timestamptz IS NULL OR j.updated_at >= %(after)s) AND {selection}
+   ORDER BY j.updated_at DESC, j.id LIMIT %(limit)s) AS latest
+ ORDER BY at, id;

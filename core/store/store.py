@@ -1,0 +1,320 @@
+"""The queue's writes: one thin method per verb, same names and order as store.sql. The only door to the hot table."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import tuple_row
+
+from ..clock import now
+from ..errors import Conflict
+from ..job import JobRecord, NewJob, Status
+from ..lifecycle import CRASH_BUDGET, Settlement
+from .db import UNSTORABLE, Connection, queries
+
+#: The largest input that a worker reads, in bytes of JSON text (the same bound as jobs.enqueue).
+LARGEST_INPUT = 1_048_576
+
+#: The watermark of a claim that looks at everything.
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """What became of one NewJob: `duplicate` means that its idempotency key already had this job."""
+
+    id: UUID
+    status: str
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a change made of one job: cancelled, requested, retried, already_<status> or not_found."""
+
+    id: UUID
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which services a worker serves, by lower-case name; None means no bound on that side."""
+
+    only: tuple[str, ...] | None = None
+    excluded: tuple[str, ...] | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the scope as the claim's parameters."""
+        return {
+            "only": None if self.only is None else list(self.only),
+            "except": list(self.excluded) if self.excluded else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A batch of claimed jobs, and the earliest run_at among them (the next claim's watermark)."""
+
+    jobs: tuple[JobRecord, ...]
+    earliest: datetime
+
+
+def new_job_id() -> UUID:
+    """Return a UUIDv7 (RFC 9562): ids of one batch are known before it is inserted, and sort by time."""
+    milliseconds = int(now().timestamp() * 1000)
+    chance = secrets.randbits(74)
+    return UUID(int=milliseconds << 80 | 7 << 76 | (chance >> 62) << 64 | 2 << 62 | chance & (1 << 62) - 1)
+
+
+class Store:
+    """The verbs of the queue over one autocommit connection. Not safe for two tasks at once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._sql = queries("store.sql")
+
+    async def _rows(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        async with self.connection.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(self._sql[name].encode(), parameters, prepare=True)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def enqueue(self, new: Sequence[NewJob]) -> list[Enqueued]:
+        """Insert jobs in one statement, all or none; raise Conflict when a key belongs to another operation."""
+        ids = [new_job_id() for _ in new]
+        async with self.connection.transaction():
+            inserted = {row[0] for row in await self._rows("enqueue", _columns(ids, new))}
+            duplicates = await self._duplicates([job for id_, job in zip(ids, new, strict=True) if id_ not in inserted])
+        return [
+            Enqueued(id_, Status.PENDING, duplicate=False) if id_ in inserted else duplicates[_key(job)]
+            for id_, job in zip(ids, new, strict=True)
+        ]
+
+    async def _duplicates(self, new: Sequence[NewJob]) -> dict[tuple[str | None, UUID | None], Enqueued]:
+        if not new:
+            return {}
+        keys = {"keys": [job.idempotency_key for job in new], "tenants": [job.tenant_id for job in new]}
+        found = {(row[4], row[5]): row for row in await self._rows("jobs_by_key", keys)}
+        return {_key(job): _duplicate(job, found.get(_key(job))) for job in new}
+
+    async def claim(self, worker_id: str, batch: int, scope: Scope, watermark: datetime = BEGINNING) -> Claim:
+        """Take up to `batch` ready jobs under a new lease each, highest priority and longest due first."""
+        parameters = {"worker_id": worker_id, "batch": batch, "watermark": watermark, **scope.parameters()}
+        rows = await self._rows("claim", parameters)
+        return Claim(tuple(map(_record, rows)), min((row[11] for row in rows), default=watermark))
+
+    async def next_due(self) -> float | None:
+        """Return seconds until the head of the queue is due, None when nothing is pending."""
+        rows = await self._rows("next_due", {})
+        return rows[0][0] if rows else None
+
+    async def inputs(self, ids: Sequence[UUID]) -> dict[UUID, str | None]:
+        """Return each job's input as JSON text; None where it is too large or Postgres itself cannot print it."""
+        try:
+            rows = await self._rows("inputs", {"ids": list(ids), "cap": LARGEST_INPUT})
+        except UNSTORABLE:
+            return await self._inputs_one_by_one(ids)
+        return {row[0]: row[1] for row in rows}
+
+    async def _inputs_one_by_one(self, ids: Sequence[UUID]) -> dict[UUID, str | None]:
+        """One unprintable document must not stop its batch."""
+        if len(ids) == 1:
+            return {ids[0]: None}
+        found: dict[UUID, str | None] = {}
+        for id_ in ids:
+            found |= await self.inputs([id_])
+        return found
+
+    async def settle(self, settlements: Sequence[Settlement], worker_id: str, digest: str) -> set[UUID]:
+        """Write outcomes under their leases; return the ids applied. The others' leases are superseded: lost."""
+        shared = {"worker_id": worker_id, "digest": digest}
+        plain = [s for s in settlements if s.status is Status.COMPLETED and not s.logs]
+        others = [s for s in settlements if s.status is not Status.COMPLETED or s.logs]
+        applied = await self._settle("settle_completed", _completed(plain) | shared) if plain else set()
+        if others:
+            applied |= await self._settle_with_logs(others, shared)
+        return applied
+
+    async def _settle_with_logs(self, settlements: Sequence[Settlement], shared: dict[str, Any]) -> set[UUID]:
+        async with self.connection.transaction():
+            applied = await self._settle("settle", _settled(settlements) | shared)
+            await self._log([s for s in settlements if s.job.id in applied])
+        return applied
+
+    async def _settle(self, name: str, parameters: Mapping[str, Any]) -> set[UUID]:
+        return {row[0] for row in await self._rows(name, parameters)}
+
+    async def _log(self, settlements: Sequence[Settlement]) -> None:
+        chunks = [(s, number, chunk) for s in settlements for number, chunk in enumerate(s.logs)]
+        if chunks:
+            parameters = {
+                "ids": [s.job.id for s, _, _ in chunks],
+                "leases": [s.job.lease_seq for s, _, _ in chunks],
+                "chunks": [number for _, number, _ in chunks],
+                "streams": [chunk.stream for _, _, chunk in chunks],
+                "contents": [chunk.text for _, _, chunk in chunks],
+                "truncated": [chunk.truncated for _, _, chunk in chunks],
+            }
+            await self._rows("log", parameters)
+
+    async def cancel(self, ids: Sequence[UUID], reason: str, actor: str) -> list[Changed]:
+        """Cancel pending jobs and ask running ones to stop, in one ledgered change."""
+        rows = await self._rows("cancel", {"ids": list(ids), "reason": reason or None, "actor": actor})
+        return [Changed(*row) for row in rows]
+
+    async def retry(self, ids: Sequence[UUID], reason: str, actor: str) -> list[Changed]:
+        """Make failed and cancelled jobs pending again, in one ledgered change."""
+        rows = await self._rows("retry", {"ids": list(ids), "reason": reason or None, "actor": actor})
+        return [Changed(*row) for row in rows]
+
+    async def register(self, parameters: Mapping[str, Any]) -> bool:
+        """Write the worker's row; False when this worker_id was declared lost."""
+        return bool(await self._rows("register", parameters))
+
+    async def hold_lock(self, lock_key: int) -> bool:
+        """Take the session lock that Postgres drops the instant this process dies."""
+        return bool((await self._rows("hold_lock", {"lock_key": lock_key}))[0][0])
+
+    async def heartbeat(self, worker_id: str, running: int, *, draining: bool) -> bool:
+        """Prove that the worker lives; False when it was declared lost and must stop its jobs."""
+        return bool(await self._rows("heartbeat", {"worker_id": worker_id, "running": running, "draining": draining}))
+
+    async def announce_waiting(self, worker_id: str, *, waiting: bool) -> None:
+        """Say whether producers should wake this worker."""
+        await self._rows("announce_waiting", {"worker_id": worker_id, "waiting": waiting})
+
+    async def cancel_requests(self, worker_id: str) -> list[UUID]:
+        """Return the worker's running jobs that a person wants stopped."""
+        return [row[0] for row in await self._rows("cancel_requests", {"worker_id": worker_id})]
+
+    async def held(self, worker_id: str) -> dict[UUID, int]:
+        """Return the leases that the database believes the worker holds: id -> lease_seq."""
+        return dict(await self._rows("held", {"worker_id": worker_id}))
+
+    async def lose_workers(self, worker_id: str) -> list[str]:
+        """Declare dead workers lost (rules in store.sql) and return their ids."""
+        return [row[0] for row in await self._rows("lose_workers", {"worker_id": worker_id})]
+
+    async def rescue(self) -> list[tuple[UUID, str, str]]:
+        """Take back the jobs of lost workers; return (id, new status, lost worker) of each."""
+        return [(row[0], row[1], row[2]) for row in await self._rows("rescue", {"budget": CRASH_BUDGET})]
+
+    async def give_back(self, worker_id: str, ids: Sequence[UUID] | None = None) -> int:
+        """Return what this worker holds (all, or those ids) to the queue at no attempt's cost; return how many."""
+        parameters = {"worker_id": worker_id, "ids": None if ids is None else list(ids)}
+        return len(await self._rows("give_back", parameters))
+
+    async def leave(self, worker_id: str) -> None:
+        """Mark the worker stopped."""
+        await self._rows("leave", {"worker_id": worker_id})
+
+    async def alive_workers(self) -> frozenset[str]:
+        """Return the ids of the workers that are not known to have ended."""
+        return frozenset(row[0] for row in await self._rows("alive_workers", {}))
+
+    async def forget_workers(self) -> None:
+        """Delete the rows of workers that ended a week ago."""
+        await self._rows("forget_workers", {})
+
+    async def open_jobs(self, scope: Scope) -> bool:
+        """Whether any job in scope is due or waits for its retry."""
+        return bool((await self._rows("open_jobs", scope.parameters()))[0][0])
+
+
+# ---- values to columns and back -------------------------------------------------------------------------------------
+
+
+def _key(job: NewJob) -> tuple[str | None, UUID | None]:
+    return job.idempotency_key, job.tenant_id
+
+
+def _duplicate(job: NewJob, row: tuple[Any, ...] | None) -> Enqueued:
+    same = row is not None and (row[2].lower(), row[3].lower()) == (job.service_name.lower(), job.operation.lower())
+    if row is None or not same:
+        raise Conflict(
+            f"idempotency key {job.idempotency_key!r} already belongs to another operation; nothing was enqueued",
+            hint="choose another --key, or look at the job that has it: specql-jobs list",
+            code="E620",
+            name="key-taken",
+        )
+    return Enqueued(row[0], row[1], duplicate=True)
+
+
+def _columns(ids: Sequence[UUID], new: Sequence[NewJob]) -> dict[str, Any]:
+    return {
+        "ids": ids,
+        "services": [job.service_name for job in new],
+        "operations": [job.operation for job in new],
+        "types": [job.execution_type for job in new],
+        "inputs": [job.input_data for job in new],
+        "run_ats": [job.run_at for job in new],
+        "delays": [job.delay_seconds for job in new],
+        "priorities": [job.priority for job in new],
+        "keys": [job.idempotency_key for job in new],
+        "tenants": [job.tenant_id for job in new],
+        "correlations": [job.correlation_id for job in new],
+        "max_attempts": [job.max_attempts for job in new],
+        "timeouts": [job.timeout_seconds for job in new],
+    }
+
+
+def _record(row: tuple[Any, ...]) -> JobRecord:
+    return JobRecord(
+        id=row[0],
+        service_name=row[1],
+        operation=row[2],
+        lease_seq=row[3],
+        attempts=row[4],
+        max_attempts=row[5],
+        timeout_seconds=row[6],
+        crash_count=row[7],
+        idempotency_key=row[8],
+        tenant_id=row[9],
+        correlation_id=row[10],
+        runner_config=_narrowing(row[12]),
+        security_context=_narrowing(row[13]),
+    )
+
+
+def _narrowing(text: str | None) -> dict[str, object] | None:
+    """Return what a row asks for; anything that is not an object becomes a key that no policy knows: refused."""
+    if text is None or text in ("{}", "null"):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = "unreadable"
+    return value if isinstance(value, dict) else {"": value}
+
+
+def _completed(settlements: Sequence[Settlement]) -> dict[str, Any]:
+    return {
+        "ids": [s.job.id for s in settlements],
+        "leases": [s.job.lease_seq for s in settlements],
+        "outputs": [_json(s.output) for s in settlements],
+        "usages": [_json(s.usage) for s in settlements],
+        "max_attempts": [s.max_attempts for s in settlements],
+        "types": [s.execution_type for s in settlements],
+        "versions": [s.runner_version for s in settlements],
+    }
+
+
+def _settled(settlements: Sequence[Settlement]) -> dict[str, Any]:
+    return _completed(settlements) | {
+        "statuses": [s.status for s in settlements],
+        "given_back": [s.gives_attempt_back for s in settlements],
+        "delays": [s.delay_seconds for s in settlements],
+        "categories": [s.category for s in settlements],
+        "messages": [s.message for s in settlements],
+        "fingerprints": [s.fingerprint for s in settlements],
+    }
+
+
+def _json(value: Any) -> str | None:
+    """JSON text that jsonb accepts. The attempt has already bounded and cleaned it (see attempt.storable)."""
+    return None if value is None else json.dumps(value, allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,175 @@
+"""One attempt of one job, as a pipeline over values: resolve -> validate -> plan -> judge -> execute -> settle.
+
+`perform` is the half that `specql-jobs run` shares; `attempt` adds what a queue row needs around it. Nothing here
+raises for a job's failure: whatever happens becomes one Settlement.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..contract import ExecutionContext, Failed, JobResult, PlanError, Refused, StopSignal, Succeeded
+from ..errors import Denied, InvalidInput, NotFound, SpecqlJobsError
+from ..job import Category, JobRecord
+from ..lifecycle import DEFAULT_MAX_ATTEMPTS, RetryPolicy, Settlement, settle
+from ..log import log_event
+from ..policy import judge
+from ..secrets import Secrets
+from .planner import Draft, Planner, Prepared
+
+#: Settings of a job whose operation could not be resolved: nothing is known, so nothing is retried.
+_UNRESOLVED = RetryPolicy(max_retries=0)
+
+
+#: What a failed target said is kept for people up to here, in bytes of JSON.
+LARGEST_ERROR_OUTPUT = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every attempt of one worker shares. Replaced whole when the registry is reloaded."""
+
+    planner: Planner
+    secrets: Secrets
+    worker_id: str = ""
+
+
+async def attempt(job: JobRecord, document: str | None, around: Surroundings, stop: StopSignal) -> Settlement:
+    """Take one claimed job to its settlement. `document` is its input as JSON text, None when it cannot be read."""
+    try:
+        prepared = around.planner.prepared(job.service_name, job.operation)
+    except SpecqlJobsError as error:
+        return _unprepared(job, error, around)
+    result = await _result(prepared, job, document, around, stop)
+    settlement = settle(job, result, prepared.service.retry, prepared.max_attempts(job), random.random())  # noqa: S311 - jitter
+    return replace(
+        settlement,
+        execution_type=prepared.service.execution_type,
+        runner_version=prepared.runner.version,
+        registry_digest=around.planner.registry.digest,
+    )
+
+
+async def _result(
+    prepared: Prepared, job: JobRecord, document: str | None, around: Surroundings, stop: StopSignal
+) -> JobResult:
+    try:
+        data = prepared.read(_readable(document))
+        draft = around.planner.draft(prepared, job, data)
+    except InvalidInput as error:
+        return _failed(Category.INVALID_INPUT, around.secrets.redact(error.message))
+    except PlanError as error:
+        return _failed(error.category, around.secrets.redact(error.message))
+    return await perform(draft, around, stop)
+
+
+async def perform(draft: Draft, around: Surroundings, stop: StopSignal) -> JobResult:
+    """Execute a judged plan and check its output; a refused plan touches nothing."""
+    if draft.violations:
+        return JobResult(Refused(draft.violations))
+    call = draft.call
+    context = ExecutionContext(
+        job_id=call.job_id,
+        timeout_seconds=call.timeout_seconds,
+        secrets=around.secrets,
+        lease_seq=call.lease_seq,
+        attempt=call.attempt,
+        worker_id=around.worker_id,
+        stop=stop,
+        judge=lambda footprint: judge(footprint, call.policy),
+    )
+    result = await _execute(draft, context)
+    if isinstance(result.outcome, Succeeded):
+        return replace(result, outcome=_checked(draft, result.outcome, around.secrets))
+    return _redacted(result, around.secrets)
+
+
+async def _execute(draft: Draft, context: ExecutionContext) -> JobResult:
+    try:
+        return await draft.prepared.runner.execute(draft.plan, context)
+    except Denied as error:  # a secret that is not set on this host
+        return _failed(Category.INFRASTRUCTURE, error.message)
+    except Exception as error:  # noqa: BLE001 - a runner's bug must end as an outcome, not end the worker
+        name = f"{draft.prepared.service.name}.{draft.prepared.operation.name}"
+        log_event("runner_bug", job_id=str(context.job_id), operation=name, error=type(error).__name__, exc_info=error)
+        message = f"the {draft.prepared.runner.execution_type} runner failed with {type(error).__name__} (a bug)"
+        return JobResult(Failed(Category.INTERNAL, message, retryable=True))
+
+
+def _checked(draft: Draft, outcome: Succeeded, secrets: Secrets) -> Succeeded | Failed:
+    """Return the outcome if its output fits output_schema and can be stored, else the failure."""
+    output, problem = storable(outcome.output, _largest_output(draft), secrets)
+    problems = (problem,) if problem else _misfits(draft.prepared, output)
+    if problems:
+        return Failed(Category.INVALID_OUTPUT, f"the output is not usable: {'; '.join(problems)}")
+    return outcome if output is outcome.output else Succeeded(output)
+
+
+def _largest_output(draft: Draft) -> int:
+    """The plan states what it would accept; a runner that states nothing gets the policy's cap."""
+    return draft.plan.footprint.output_bytes or draft.call.policy.max_output_bytes
+
+
+def _misfits(prepared: Prepared, output: Any) -> tuple[str, ...]:
+    return prepared.output.check(output) if prepared.output else ()
+
+
+def storable(output: Any, limit: int, secrets: Secrets) -> tuple[Any, str]:
+    """Return output that jsonb accepts and that holds no secret, and "" or why there is none. `limit`: bytes of JSON.
+
+    jsonb refuses NUL and lone surrogates; they become U+FFFD rather than make a finished job unfinishable.
+    """
+    try:
+        text = json.dumps(output, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        return None, f"it is not JSON: {error}"
+    if len(text) > limit:
+        return None, f"it is {len(text)} bytes of JSON, at most {limit} are allowed (max_output_bytes)"
+    clean = secrets.redact(text)
+    if clean is not text:
+        output = json.loads(clean)
+    if "\\u0000" in text or "\\ud" in text:
+        return _cleaned(output), ""
+    return output, ""
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(item) for item in value]
+    return value
+
+
+def _redacted(result: JobResult, secrets: Secrets) -> JobResult:
+    """Nothing that a runner says about a failure may hold a secret, or text that Postgres refuses."""
+    outcome = result.outcome
+    if not isinstance(outcome, Failed):
+        return result
+    message = _cleaned(secrets.redact(outcome.message))[:4000]
+    output, _ = storable(outcome.output, LARGEST_ERROR_OUTPUT, secrets)
+    return replace(result, outcome=replace(outcome, message=message, output=output))
+
+
+def _readable(document: str | None) -> str:
+    if document is None:
+        raise InvalidInput("the input cannot be read: it is larger than 1 MiB as text, or Postgres cannot print it")
+    return document
+
+
+def _failed(category: Category, message: str) -> JobResult:
+    return JobResult(Failed(category, message))
+
+
+def _unprepared(job: JobRecord, error: SpecqlJobsError, around: Surroundings) -> Settlement:
+    """An operation that this registry does not have, or cannot configure: failed, for a person to see and retry."""
+    category = Category.INVALID_INPUT if isinstance(error, NotFound) else Category.INFRASTRUCTURE
+    message = f"{error.message} in this worker's registry" if isinstance(error, NotFound) else error.message
+    limit = job.max_attempts or DEFAULT_MAX_ATTEMPTS
+    settlement = settle(job, _failed(category, message), _UNRESOLVED, limit, 0.0)
+    return replace(settlement, registry_digest=around.planner.registry.digest)

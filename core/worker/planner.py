@@ -1,0 +1,164 @@
+"""From an operation's name to a judged plan: resolve, validate, plan, judge. Shared by the worker and by `run`.
+
+What does not change from job to job is made once per operation (Prepared); a job pays only for its own input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Protocol
+
+from ..contract import Call, JobRunner, Plan, Violation
+from ..errors import InvalidInput, NotFound
+from ..job import ExecutionType, JobRecord
+from ..lifecycle import DEFAULT_MAX_ATTEMPTS
+from ..narrow import Ceiling, config_violations, narrow
+from ..policy import Policy, judge
+from ..registry.model import Operation, Registry, Service
+from ..registry.schemas import Validator, parse_input
+
+#: Seconds for an operation that states no timeout, unless its policy allows less (SpecQL's own default).
+DEFAULT_TIMEOUT = 300.0
+
+
+_NO_VIOLATIONS: tuple[Violation, ...] = ()
+
+
+class Runners(Protocol):
+    """Gives the runner of an execution type; raises RunnerUnavailable when this host has none."""
+
+    def runner(self, execution_type: ExecutionType) -> JobRunner[Any, Any]:
+        """Return the one runner for that type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One operation, ready to plan: everything about it that does not depend on a job."""
+
+    service: Service
+    operation: Operation
+    runner: JobRunner[Any, Any]
+    spec: Any
+    policy: Policy
+    input: Validator
+    output: Validator | None
+
+    def read(self, document: str) -> dict[str, Any]:
+        """Return a job's input as data; raise InvalidInput naming every problem."""
+        data = parse_input(document)
+        self.check(data)
+        return data
+
+    def check(self, data: object) -> None:
+        """Raise InvalidInput unless `data` fits the operation's input_schema."""
+        problems = self.input.check(data)
+        if problems:
+            name = f"{self.service.name}.{self.operation.name}"
+            raise InvalidInput(f"the input does not fit {name}: {'; '.join(problems)}", problems=problems)
+
+    def max_attempts(self, job: JobRecord) -> int:
+        """Return how often the job may be tried: the row's word, else the operation's, else the service's."""
+        if job.max_attempts is not None:
+            return job.max_attempts
+        for retries in (self.operation.max_retries, self.service.retry.max_retries):
+            if retries is not None:
+                return retries + 1
+        return DEFAULT_MAX_ATTEMPTS
+
+    def timeout(self, job: JobRecord) -> float:
+        """Return the attempt's seconds: the row's word, else the operation's, else the service's, else the default."""
+        for seconds in (job.timeout_seconds, self.operation.timeout, self.service.timeout):
+            if seconds is not None:
+                return float(seconds)
+        return min(DEFAULT_TIMEOUT, self.policy.max_execution_time)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A plan and the verdict on it. Nothing has been touched."""
+
+    prepared: Prepared
+    call: Call
+    plan: Plan
+    violations: tuple[Violation, ...]
+
+
+class Planner:
+    """Resolves operations of one registry under one host ceiling. Replaced whole when the registry is reloaded."""
+
+    def __init__(self, registry: Registry, runners: Runners, ceiling: Ceiling | None = None) -> None:
+        self.registry = registry
+        self._runners = runners
+        self._ceiling = ceiling
+        self._prepared: dict[tuple[str, str], Prepared] = {}
+        self._specs: dict[str, Any] = {}
+
+    def prepared(self, service_name: str, operation_name: str) -> Prepared:
+        """Return the operation, ready to plan; raise NotFound, RunnerUnavailable or ConfigError."""
+        key = (service_name, operation_name)
+        found = self._prepared.get(key)
+        return found or self._prepared.setdefault(key, self._prepare(*key))
+
+    def _prepare(self, service_name: str, operation_name: str) -> Prepared:
+        service, operation = self._resolve(service_name, operation_name)
+        runner = self._runners.runner(service.execution_type)
+        if service.name not in self._specs:
+            self._specs[service.name] = runner.validate_config(service)
+        return Prepared(
+            service=service,
+            operation=operation,
+            runner=runner,
+            spec=self._specs[service.name],
+            policy=self._under_ceiling(service),
+            input=Validator(operation.input_schema, shorthand=operation.shorthand),
+            output=None if operation.output_schema is None else Validator(operation.output_schema),
+        )
+
+    def _under_ceiling(self, service: Service) -> Policy:
+        if self._ceiling is None:
+            return service.policy
+        policy, _decided = self._ceiling.hold(service.policy, service.execution_type)
+        return policy
+
+    def _resolve(self, service_name: str, operation_name: str) -> tuple[Service, Operation]:
+        service = self.registry.service(service_name)
+        if service is None:
+            raise _unknown("service", service_name, [item.name for item in self.registry.services.values()])
+        operation = service.operation(operation_name)
+        if operation is None:
+            known = [item.name for item in service.operations.values()]
+            raise _unknown(f"operation of {service.name}", operation_name, known)
+        return service, operation
+
+    def draft(self, prepared: Prepared, job: JobRecord, data: Mapping[str, Any]) -> Draft:
+        """Return the judged plan of one attempt; raise PlanError where the input has no plan. Pure."""
+        policy, violations = prepared.policy, _NO_VIOLATIONS
+        if job.security_context or job.runner_config:
+            policy, violations = _narrowed(prepared, job)
+        call = Call(
+            operation=prepared.operation,
+            input=data,
+            policy=policy,
+            job_id=job.id,
+            lease_seq=job.lease_seq,
+            attempt=job.attempts,
+            idempotency_key=job.idempotency_key or str(job.id),
+            correlation_id=job.correlation_id or "",
+            timeout_seconds=prepared.timeout(job),
+        )
+        plan = prepared.runner.plan(prepared.spec, call)
+        return Draft(prepared, call, plan, (*violations, *judge(plan.footprint, policy)))
+
+
+def _narrowed(prepared: Prepared, job: JobRecord) -> tuple[Policy, tuple[Violation, ...]]:
+    """Apply what the row asks for: less is granted, more is a violation."""
+    policy, violations = narrow(prepared.policy, job.security_context or {}, prepared.service.declared_policy)
+    return policy, (*violations, *config_violations(prepared.service, job.runner_config or {}))
+
+
+def _unknown(what: str, name: str, known: list[str]) -> NotFound:
+    near = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}?" if near else f"the registry has: {', '.join(sorted(known)[:10]) or 'nothing'}"
+    return NotFound(f"no {what} is named {name!r}", hint=hint, code="E310", name=f"unknown-{what.partition(' ')[0]}")

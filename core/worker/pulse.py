@@ -1,0 +1,161 @@
+"""The worker's pulse: proves that it lives, hears wake-ups and cancellations, and notices workers that died.
+
+One connection holds the session lock, listens, and writes the heartbeat, so that all three die together. A worker that
+cannot renew stops its own jobs before others may take them (self-fencing).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from ..clock import monotonic
+from ..log import log_event
+from ..store.db import FAILURES, server_is_down
+from ..store.store import Store
+from .link import Link
+
+READY = "specql_jobs_ready"
+CANCEL = "specql_jobs_cancel"
+
+BEAT = 1.0  # seconds between heartbeats
+
+#: Others may take our jobs 3 s after a heartbeat once the session lock is free. Stop before.
+FENCE_UNKNOWN = 2.5  # seconds
+
+#: While Postgres itself is down nobody can take anything, and after it is back only the 15 s rule holds.
+FENCE_SERVER_DOWN = 12.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this worker is, as its row in jobs.tb_worker says."""
+
+    worker_id: str
+    lock_key: int
+    row: dict[str, Any]
+
+    @classmethod
+    def new(cls, host: str, pid: int, row: dict[str, Any]) -> Identity:
+        """Return an identity that was never used before: host:pid:chance."""
+        worker_id = f"{host}:{pid}:{secrets.token_hex(4)}"
+        lock_key = secrets.randbits(62)
+        return cls(worker_id, lock_key, {**row, "worker_id": worker_id, "host": host, "pid": pid, "lock_key": lock_key})
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """What the pulse tells the worker."""
+
+    ready: Callable[[], None]
+    cancel: Callable[[list[UUID]], None]
+    fence: Callable[[str], None]  # stop all jobs at once, and say why
+    running: Callable[[], int]
+    draining: Callable[[], bool]
+
+
+class Pulse:
+    """Beats until cancelled. `alive` says whether the worker may claim."""
+
+    def __init__(self, dsn: str, identity: Identity, listeners: Listeners, *, patience: float) -> None:
+        self.identity = identity
+        self._tell = listeners
+        self._link = Link(dsn, "pulse", patience=patience, prepare=self._join)
+        self._last_beat = monotonic()
+        self._fence_after = FENCE_UNKNOWN
+        self._fenced = False
+        self._leaving = False
+        self.alive = asyncio.Event()
+        self.lost_for_good = asyncio.Event()
+
+    async def start(self) -> None:
+        """Register and beat once; raise what keeps the worker from starting."""
+        await self._link.store()
+        await self._beat()
+
+    async def run(self) -> None:
+        """Listen between beats; survive the loss of the connection."""
+        while not self.lost_for_good.is_set():
+            try:
+                await self._listen(await self._link.store())
+                await self._beat()
+            except FAILURES as error:
+                self._fence_after = FENCE_SERVER_DOWN if server_is_down(error) else FENCE_UNKNOWN
+                await self._link.lost(error)
+
+    async def watch(self) -> None:
+        """Stop this worker's jobs when its last proof of life grows too old, whatever the connection is doing."""
+        while True:
+            await asyncio.sleep(0.1)
+            if not self._fenced and monotonic() - self._last_beat > self._fence_after:
+                self._fence(f"no heartbeat for {self._fence_after:g} s")
+
+    async def leave(self) -> None:
+        """Mark the worker stopped; it gives up its session lock with its connection."""
+        self._leaving = True
+        await self._link.ask(lambda store: store.leave(self.identity.worker_id))
+
+    async def close(self) -> None:
+        """Drop the connection, and the session lock with it."""
+        await self._link.close()
+
+    async def _join(self, store: Store) -> None:
+        """Make a new connection ours: the lock, the row, the channels."""
+        if not await store.hold_lock(self.identity.lock_key):
+            # Our own previous session may live on for a moment in the server; the 15 s rule covers us meanwhile.
+            log_event("lock_busy", worker_id=self.identity.worker_id)
+        if not await store.register(self.identity.row):
+            self._lose()
+        for channel in (READY, CANCEL):
+            await store.connection.execute(f"LISTEN {channel}".encode())
+
+    async def _listen(self, store: Store) -> None:
+        """Hear notifications until the next beat is due. Their payload is ignored: anyone may send one."""
+        left = max(self._last_beat + BEAT - monotonic(), 0.001)
+        async for notification in store.connection.notifies(timeout=left):
+            if notification.channel == READY:
+                self._tell.ready()
+            elif notification.channel == CANCEL:
+                await self._hear_cancellations(store)
+            if monotonic() - self._last_beat >= BEAT:
+                return
+
+    async def _beat(self) -> None:
+        store = await self._link.store()
+        asked = monotonic()
+        known = await store.heartbeat(self.identity.worker_id, self._tell.running(), draining=self._tell.draining())
+        if not known:
+            if not self._leaving:
+                self._lose()
+            return
+        self._last_beat, self._fence_after, self._fenced = asked, FENCE_UNKNOWN, False
+        self.alive.set()
+        await self._hear_cancellations(store)
+        await self._rescue(store)
+
+    async def _hear_cancellations(self, store: Store) -> None:
+        if self._tell.running():
+            self._tell.cancel(await store.cancel_requests(self.identity.worker_id))
+
+    async def _rescue(self, store: Store) -> None:
+        for worker_id in await store.lose_workers(self.identity.worker_id):
+            log_event("worker_lost", lost_worker=worker_id)
+        rescued = await store.rescue()
+        if rescued:
+            log_event("jobs_rescued", count=len(rescued), failed=sum(status == "failed" for _, status, _ in rescued))
+            self._tell.ready()
+
+    def _fence(self, why: str) -> None:
+        self._fenced = True
+        self.alive.clear()
+        log_event("worker_fenced", worker_id=self.identity.worker_id, reason=why)
+        self._tell.fence(why)
+
+    def _lose(self) -> None:
+        """Others have taken our jobs: stop them at once. This identity is spent."""
+        self._fence("another worker declared this one lost")
+        self.lost_for_good.set()

@@ -1,0 +1,121 @@
+"""Group commit of settlements: while one batch is being written, the next collects. No timer is needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from itertools import takewhile
+from uuid import UUID
+
+from ..job import Category, Status
+from ..lifecycle import Event, Settlement
+from ..log import log_event
+from ..store.db import UNSTORABLE
+from .link import Link
+
+#: Settlements of one statement. More gains nothing (PERF: batch 100 to 500), and bounds a statement's memory.
+LARGEST_BATCH = 500
+
+
+Write = Callable[[Sequence[Settlement], str, str], Awaitable[set[UUID]]]
+
+
+class Settler:
+    """Takes settlements from attempts and writes them, in batches, under their leases."""
+
+    def __init__(self, link: Link, worker_id: str) -> None:
+        self._link = link
+        self._worker_id = worker_id
+        self._waiting: list[Settlement] = []
+        self._some = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.settled = 0
+        self.lost = 0
+
+    @property
+    def backlog(self) -> int:
+        """How many settlements wait to be written."""
+        return len(self._waiting)
+
+    def waiting_ids(self) -> set[UUID]:
+        """Return the jobs whose settlements wait to be written."""
+        return {settlement.job.id for settlement in self._waiting}
+
+    def add(self, settlement: Settlement) -> None:
+        """Hand over one settlement; it is written with the next batch."""
+        self._waiting.append(settlement)
+        self._idle.clear()
+        self._some.set()
+
+    async def flushed(self) -> None:
+        """Wait until everything handed over so far is written."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Write batches until cancelled; a batch whose connection dies is written again: the lease makes it safe."""
+        while True:
+            await self._some.wait()
+            batch = _of_one_registry(self._waiting[:LARGEST_BATCH])
+            await self._write(batch)
+            del self._waiting[: len(batch)]
+            if not self._waiting:
+                self._some.clear()
+                self._idle.set()
+
+    async def _write(self, batch: Sequence[Settlement]) -> None:
+        applied = await self._link.ask(lambda store: self._settle(store.settle, batch))
+        self.settled += len(applied)
+        for settlement in batch:
+            if settlement.job.id not in applied:
+                self.lost += 1
+                log_event("settle_lost", job_id=str(settlement.job.id), lease_seq=settlement.job.lease_seq)
+            elif settlement.status is not Status.COMPLETED:
+                _report(settlement)
+
+    async def _settle(self, write: Write, batch: Sequence[Settlement]) -> set[UUID]:
+        try:
+            return await write(batch, self._worker_id, batch[0].registry_digest)
+        except UNSTORABLE:
+            return await self._settle_one_by_one(write, batch)
+
+    async def _settle_one_by_one(self, write: Write, batch: Sequence[Settlement]) -> set[UUID]:
+        """One result that Postgres refuses must not keep the others of its batch, nor its own job, unfinished."""
+        if len(batch) == 1:
+            return await write([_without_result(batch[0])], self._worker_id, batch[0].registry_digest)
+        applied: set[UUID] = set()
+        for settlement in batch:
+            applied |= await self._settle(write, [settlement])
+        return applied
+
+
+def _of_one_registry(waiting: list[Settlement]) -> list[Settlement]:
+    """One statement writes one digest; batches split only around a reload."""
+    digest = waiting[0].registry_digest
+    return [*takewhile(lambda settlement: settlement.registry_digest == digest, waiting)]
+
+
+def _without_result(settlement: Settlement) -> Settlement:
+    return replace(
+        settlement,
+        status=Status.FAILED,
+        event=Event.FAIL_FINAL,
+        output=None,
+        logs=(),
+        usage=None,
+        category=Category.INVALID_OUTPUT,
+        message="the result could not be stored: Postgres refused it",
+    )
+
+
+def _report(settlement: Settlement) -> None:
+    log_event(
+        "job_failed" if settlement.status is Status.FAILED else f"job_{settlement.event.name.lower()}",
+        job_id=str(settlement.job.id),
+        service=settlement.job.service_name,
+        operation=settlement.job.operation,
+        attempt=settlement.job.attempts,
+        category=settlement.category,
+        error=settlement.message,
+    )

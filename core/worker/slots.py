@@ -1,0 +1,120 @@
+"""The attempts under way: starts them, passes on who must stop, and cancels runners that outstay their stop signal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from ..clock import monotonic
+from ..contract import StopReason, StopSignal
+from ..job import JobRecord
+from ..lifecycle import Settlement
+from ..log import log_event
+from .attempt import Surroundings, attempt
+
+#: A runner that has not returned this long after its stop signal is cancelled from outside.
+GRACE = 10.0  # seconds
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One attempt under way. `overdue_at` is monotonic seconds, set once the attempt was asked to stop."""
+
+    job: JobRecord
+    stop: StopSignal
+    task: asyncio.Task[None] | None = None
+    overdue_at: float | None = None
+
+
+class Slots:
+    """All attempts of one worker. `settle` takes each settlement; `freed` is called after each end."""
+
+    def __init__(self, settle: Callable[[Settlement], None], freed: Callable[[], None]) -> None:
+        self._settle = settle
+        self._freed = freed
+        self._slots: dict[UUID, _Slot] = {}
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def ids(self) -> set[UUID]:
+        """Return the jobs under way."""
+        return set(self._slots)
+
+    def start(self, job: JobRecord, document: str | None, around: Surroundings) -> None:
+        """Start an attempt as a task of its own."""
+        slot = self._slots[job.id] = _Slot(job, StopSignal())
+        slot.task = asyncio.create_task(self._run(slot, document, around))
+
+    async def _run(self, slot: _Slot, document: str | None, around: Surroundings) -> None:
+        try:
+            settlement = await attempt(slot.job, document, around, slot.stop)
+        except asyncio.CancelledError:
+            # The guard gave up on the runner: nobody knows what it did, so nothing is written and the lease is rescued.
+            log_event("attempt_abandoned", job_id=str(slot.job.id))
+            raise
+        else:
+            self._settle(settlement)
+        finally:
+            del self._slots[slot.job.id]
+            self._freed()
+
+    def cancel(self, ids: Iterable[UUID]) -> None:
+        """Ask those attempts to stop because a person cancelled their jobs."""
+        for id_ in ids:
+            if id_ in self._slots:
+                self._slots[id_].stop.request(StopReason.CANCELLED)
+
+    def interrupt(self, why: str) -> None:
+        """Ask every attempt to stop because this worker may not go on with it."""
+        for slot in self._slots.values():
+            slot.stop.request(StopReason.INTERRUPTED)
+        if self._slots:
+            log_event("jobs_interrupted", count=len(self._slots), reason=why)
+
+    async def ended(self, seconds: float, hurry: asyncio.Event) -> bool:
+        """Wait until every attempt has ended, `seconds` have passed, or `hurry` is set; return whether all ended."""
+        if not self._slots:
+            return True
+        all_done = asyncio.ensure_future(asyncio.wait(self._tasks()))
+        hurried = asyncio.create_task(hurry.wait())
+        await asyncio.wait({all_done, hurried}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await cancelled(all_done, hurried)
+        return not self._slots
+
+    async def stopped(self, why: str) -> None:
+        """Interrupt everything and wait for it; cancel the runners that do not stop in time."""
+        self.interrupt(why)
+        tasks = self._tasks()
+        if tasks:
+            _, left = await asyncio.wait(tasks, timeout=GRACE)
+            await cancelled(*left)
+
+    async def guard(self) -> None:
+        """Once a second, cancel from outside what outstayed its stop signal. Runs until cancelled."""
+        while True:
+            await asyncio.sleep(1.0)
+            for slot in list(self._slots.values()):
+                _guard(slot)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [slot.task for slot in self._slots.values() if slot.task is not None]
+
+
+def _guard(slot: _Slot) -> None:
+    if slot.stop.reason is None:
+        return
+    if slot.overdue_at is None:
+        slot.overdue_at = monotonic() + GRACE
+    elif monotonic() > slot.overdue_at and slot.task is not None:
+        slot.task.cancel()
+
+
+async def cancelled(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks and wait for their end; their errors were reported where they mattered."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
