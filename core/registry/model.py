@@ -15,6 +15,10 @@ from ..policy import Policy
 NO_MAPPING: Mapping[str, Any] = MappingProxyType({})
 
 
+def _no_mapping() -> Mapping[str, Any]:
+    return NO_MAPPING  # a factory, because a mapping proxy has no hash before Python 3.12
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where a node stands in a file: line and column from 1; `end_column` is after its last character."""
@@ -56,10 +60,11 @@ class Operation:
     service: str
     input_schema: Mapping[str, Any]
     output_schema: Mapping[str, Any] | None = None  # None: any output
-    shorthand: bool = False  # the file used {field: type}; the schema then has only type/properties/required
+    shorthand: bool = False  # the file used {field: type}; the schema then has only draft-4 types, properties and items
     timeout: float | None = None  # seconds
     max_retries: int | None = None
-    mapping: Mapping[str, Any] = NO_MAPPING  # request | argv | command | payload, as written; {} = default mapping
+    #: request, argv, command or payload under that key, as written; {} = the execution type's default mapping.
+    mapping: Mapping[str, Any] = field(default_factory=_no_mapping)
     position: Position | None = None
 
 
@@ -72,12 +77,14 @@ class Service:
     policy: Policy
     type: str = ""
     category: str = ""
-    runner_config: Mapping[str, Any] = NO_MAPPING
+    runner_config: Mapping[str, Any] = field(default_factory=_no_mapping)
     #: Every value that the file gives each runner_config key, over all environments: what a row may repeat.
-    declared_config: Mapping[str, tuple[Any, ...]] = NO_MAPPING
+    declared_config: Mapping[str, tuple[Any, ...]] = field(default_factory=_no_mapping)
+    #: The same for security_policy: a row that repeats what some environment states asks for nothing.
+    declared_policy: Mapping[str, tuple[Any, ...]] = field(default_factory=_no_mapping)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout: float | None = None  # seconds; for operations that state none
-    operations: Mapping[str, Operation] = NO_MAPPING  # by lower-case name
+    operations: Mapping[str, Operation] = field(default_factory=_no_mapping)  # by lower-case name
     position: Position | None = None
 
     def operation(self, name: str) -> Operation | None:

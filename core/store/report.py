@@ -90,9 +90,14 @@ async def output_chunks(connection: Connection, job_id: UUID) -> list[Row]:
     return await _rows(connection, "output_chunks", {"id": job_id, "limit": SHOWN_CHUNKS})
 
 
-async def events(connection: Connection, selector: Selector, after: datetime | None, limit: int | None) -> list[Row]:
-    """Return the latest changes of the selected jobs at or after `after`, oldest first."""
-    return await _rows(connection, "events", selector.parameters() | {"after": after, "limit": limit})
+async def latest_events(connection: Connection, selector: Selector, limit: int | None) -> list[Row]:
+    """Return the last change of the selected jobs, oldest first: at most the `limit` latest ones."""
+    return await _rows(connection, "latest_events", selector.parameters() | {"limit": limit})
+
+
+async def events_after(connection: Connection, selector: Selector, after: datetime) -> list[Row]:
+    """Return the changes of the selected jobs at or after a time, oldest first."""
+    return await _rows(connection, "events_after", selector.parameters() | {"after": after})
 
 
 async def _rows(connection: Connection, name: str, parameters: Row) -> list[Row]:

@@ -93,12 +93,20 @@ SELECT * FROM (
    ORDER BY l.lease_seq DESC, l.chunk DESC LIMIT %(limit)s) AS latest
  ORDER BY lease_seq, chunk;
 
--- name: events
--- Changes since a cursor: what each job is now (updated_at), and the attempts that failed meanwhile.
+-- name: latest_events
+-- The last change of each selected job, oldest first.
 SELECT * FROM (
-  SELECT j.updated_at AS at, j.id, j.service_name, j.operation, j.status AS event, j.attempts AS attempt, j.max_attempts,
-         j.worker_id::text AS worker_id, j.error_category, j.error_message, j.started_at, j.completed_at, j.run_at
+  SELECT j.updated_at AS at, j.id, j.service_name, j.operation, j.status, j.attempts AS attempt, j.max_attempts,
+         j.worker_id, j.error_category, j.error_message, j.started_at, j.completed_at
     FROM jobs.tb_job_run j
-   WHERE (%(after)s::timestamptz IS NULL OR j.updated_at >= %(after)s) AND {selection}
-   ORDER BY j.updated_at DESC, j.id LIMIT %(limit)s) AS latest
+   WHERE {selection}
+   ORDER BY j.updated_at DESC, j.id DESC LIMIT %(limit)s) AS latest
  ORDER BY at, id;
+
+-- name: events_after
+-- The same from a cursor on, the oldest first, so that a flood is met in order.
+SELECT j.updated_at AS at, j.id, j.service_name, j.operation, j.status, j.attempts AS attempt, j.max_attempts,
+       j.worker_id, j.error_category, j.error_message, j.started_at, j.completed_at
+  FROM jobs.tb_job_run j
+ WHERE j.updated_at >= %(after)s AND {selection}
+ ORDER BY j.updated_at, j.id;

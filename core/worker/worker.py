@@ -72,7 +72,7 @@ class Worker:
         worker_id = self.identity.worker_id
         self._links = {
             name: Link(settings.dsn, name, patience=settings.patience, prepare=prepare)
-            for name, prepare in (("claim", pin_plans), ("settle", None), ("upkeep", None))
+            for name, prepare in (("claim", pin_plans), ("settle", pin_plans), ("upkeep", None))
         }
         self.settler = Settler(self._links["settle"], worker_id)
         self.slots = Slots(self._settle, self._slot_freed)
