@@ -5,6 +5,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterable
 
+from .addresses import parse_address
+
 Covers = Callable[[str, str], bool]
 
 
@@ -13,8 +15,10 @@ def domain_covers(pattern: str, host: str) -> bool:
 
     `*` alone admits nothing: a list that allows everything is not a list.
     """
-    pattern, host = pattern.lower().rstrip("."), host.lower()
+    pattern, host = pattern.lower().rstrip(".").strip("[]"), host.lower().strip("[]")
     if pattern.startswith("*."):
+        if parse_address(host) is not None:
+            return False  # an address has no names below or above it
         suffix = pattern[1:]
         return host.endswith(suffix) and len(host) > len(suffix)
     return pattern == host

@@ -91,6 +91,8 @@ def _endpoint(endpoint: Endpoint, policy: Policy) -> Iterator[Violation]:
 def _address(endpoint: Endpoint, policy: Policy) -> Iterator[Violation]:
     address = parse_address(endpoint.address or endpoint.host)
     if address is None:
+        if endpoint.address:
+            yield Violation("address_forbidden", f"{endpoint.address!r} is no IP address", "allow_private_networks")
         return
     kind = classify(address)
     if kind is AddressClass.FORBIDDEN:
@@ -154,8 +156,7 @@ def _functions(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
     for function in footprint.functions:
         yield from _member("provider", function.provider, policy.allowed_providers, "allowed_providers")
         yield from _member("region", function.region, policy.allowed_regions, "allowed_regions")
-        if policy.allowed_functions:
-            yield from _member("function", function.name, policy.allowed_functions, "allowed_functions")
+        yield from _member("function", function.name, policy.allowed_functions, "allowed_functions")
 
 
 def _member(what: str, value: str, allowed: tuple[str, ...], key: str) -> Iterator[Violation]:
@@ -176,10 +177,12 @@ def _mounts(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
 
 
 def _mount(mount: Mount, footprint: Footprint, policy: Policy) -> Iterator[Violation]:
-    needed = "read_write" if mount.mode == "rw" else "read"
+    if mount.mode not in ("ro", "rw"):
+        yield Violation("mount_mode_invalid", f"mount mode {mount.mode!r} is not ro or rw", "file_access")
+    needed = "read" if mount.mode == "ro" else "read_write"
     if footprint.images:
         allowed, key = policy.allowed_host_paths, "volume_restrictions.allowed_host_paths"
-    elif mount.mode == "rw":
+    elif mount.mode != "ro":
         yield from _ordered("file_access", needed, policy.file_access, FILE_MODES)
         allowed, key = (*policy.write_paths, *_work_roots(footprint, policy)), "write_paths"
     else:
@@ -209,7 +212,8 @@ def _working_directory(footprint: Footprint, policy: Policy) -> Iterator[Violati
 _DANGEROUS_ENV = re.compile(
     r"LD_.*|GCONV_PATH|GLIBC_TUNABLES|PYTHON.*|PERL5.*|RUBY.*|NODE_.*|_?JAVA_.*|JDK_.*|BASH.*|ENV|IFS|PS4|SHELLOPTS"
     r"|GIT_.*|SSH_.*|.*_PROXY|SSL_CERT_.*|AWS_.*|GOOGLE_.*|AZURE_.*|KUBE.*|DOCKER_.*|PG.*|HOSTALIASES|LOCALDOMAIN"
-    r"|TMPDIR|PATH|HOME|SPECQL_.*",
+    r"|TMPDIR|PATH|HOME|SPECQL_.*|PERL.*|GEM_.*|NPM_.*|LUA_.*|PHP.*|CLASSPATH|DOTNET_.*|OPENSSL_.*|RES_OPTIONS"
+    r"|MALLOC_.*|CDPATH|PROMPT_COMMAND|LESSOPEN|.*PAGER|.*EDITOR|VISUAL",
 )
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -254,7 +258,7 @@ RESOURCE_NAMES = tuple(item.name for item in fields(ResourceRequirements))
 
 
 def _at_most(key: str, asked: float, allowed: float, unit: str) -> Iterator[Violation]:
-    if asked > allowed:
+    if not asked <= allowed:  # so that NaN is refused
         text = f"{key.rpartition('.')[2]}: {asked:g} {unit} asked, {allowed:g} allowed".replace("  ", " ")
         yield Violation("limit_exceeded", text, key)
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from .contract import PlanError
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\}")
-_WHOLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
+_WHOLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\}")
 
 #: Linux refuses one argument of this size or more (MAX_ARG_STRLEN).
 LONGEST_ARGUMENT = 128 * 1024  # bytes
@@ -40,7 +40,7 @@ def fill_argument(template: str, values: Mapping[str, Any]) -> str:
         raise PlanError(f"the value for {template} starts with '-' and would be read as an option")
     if "\0" in text:
         raise PlanError(f"the value for {template} contains a NUL byte")
-    if len(text.encode("utf-8", "surrogatepass")) >= LONGEST_ARGUMENT:
+    if len(_encoded(template, text)) >= LONGEST_ARGUMENT:
         raise PlanError(f"the value for {template} is longer than {LONGEST_ARGUMENT} bytes")
     return text
 
@@ -90,4 +90,11 @@ def _segment(path: str, value: Any) -> str:
     text = _text(path, value)
     if text in ("", ".", ".."):
         raise PlanError(f"the input field {path!r} is {text!r} and cannot be a path segment")
-    return quote(text, safe="")
+    return quote(_encoded(path, text), safe="")
+
+
+def _encoded(what: str, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise PlanError(f"the value for {what} contains half of a character (a lone surrogate)") from None

@@ -6,8 +6,8 @@ No error that leaves this module carries a DSN, a password or a traceback of the
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -44,6 +44,20 @@ async def reachable(dsn: str) -> AsyncIterator[str]:
         return
     async with embedded.running(embedded.data_folder(dsn)) as server_dsn:
         yield server_dsn
+
+
+@contextmanager
+def kept_reachable(dsn: str) -> Iterator[str]:
+    """Like `reachable`, for a process that has no event loop of its own."""
+    if not embedded.is_embedded(dsn):
+        yield dsn
+        return
+    server = embedded.EmbeddedServer(embedded.data_folder(dsn))
+    server.join()
+    try:
+        yield server.dsn
+    finally:
+        server.leave()
 
 
 @asynccontextmanager

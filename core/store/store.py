@@ -21,8 +21,11 @@ from .db import UNSTORABLE, Connection, queries
 #: The largest input that a worker reads, in bytes of JSON text (the same bound as jobs.enqueue).
 LARGEST_INPUT = 1_048_576
 
+#: A place in the claim's order: negated priority, then run_at.
+Place = tuple[int, datetime]
+
 #: The watermark of a claim that looks at everything.
-BEGINNING = datetime.min.replace(tzinfo=UTC)
+BEGINNING: Place = (-(2**31), datetime.min.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A batch of claimed jobs, and the earliest run_at among them (the next claim's watermark)."""
+    """A batch of claimed jobs, and the first place among them (the next claim's watermark)."""
 
     jobs: tuple[JobRecord, ...]
-    earliest: datetime
+    first: Place
 
 
 def new_job_id() -> UUID:
@@ -102,11 +105,11 @@ class Store:
         found = {(row[4], row[5]): row for row in await self._rows("jobs_by_key", keys)}
         return {_key(job): _duplicate(job, found.get(_key(job))) for job in new}
 
-    async def claim(self, worker_id: str, batch: int, scope: Scope, watermark: datetime = BEGINNING) -> Claim:
+    async def claim(self, worker_id: str, batch: int, scope: Scope, watermark: Place = BEGINNING) -> Claim:
         """Take up to `batch` ready jobs under a new lease each, highest priority and longest due first."""
-        parameters = {"worker_id": worker_id, "batch": batch, "watermark": watermark, **scope.parameters()}
-        rows = await self._rows("claim", parameters)
-        return Claim(tuple(map(_record, rows)), min((row[11] for row in rows), default=watermark))
+        places = {"after_priority": watermark[0], "after": watermark[1]}
+        rows = await self._rows("claim", {"worker_id": worker_id, "batch": batch, **places, **scope.parameters()})
+        return Claim(tuple(map(_record, rows)), min(((row[11], row[12]) for row in rows), default=watermark))
 
     async def next_due(self) -> float | None:
         """Return seconds until the head of the queue is due, None when nothing is pending."""
@@ -276,8 +279,8 @@ def _record(row: tuple[Any, ...]) -> JobRecord:
         idempotency_key=row[8],
         tenant_id=row[9],
         correlation_id=row[10],
-        runner_config=_narrowing(row[12]),
-        security_context=_narrowing(row[13]),
+        runner_config=_narrowing(row[13]),
+        security_context=_narrowing(row[14]),
     )
 
 

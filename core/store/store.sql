@@ -23,20 +23,21 @@ SELECT DISTINCT ON (wanted.key, wanted.tenant)
 
 -- name: claim
 -- ids and small columns only: an unreadable input must not stop the batch. The watermark spares the dead index entries
--- of jobs that were claimed already; the worker asks without it at least once a second (see worker.Claimer).
+-- of jobs that were claimed already; the worker asks without it several times a second (see claimer.py).
 UPDATE jobs.tb_job_run AS j
    SET status = 'running', attempts = j.attempts + 1, lease_seq = j.lease_seq + 1, worker_id = %(worker_id)s,
        started_at = now(), updated_at = now()
  WHERE j.ctid = ANY (ARRAY(
    SELECT c.ctid FROM jobs.tb_job_run c
-    WHERE c.status = 'pending' AND c.run_at <= now() AND c.run_at >= %(watermark)s::timestamptz
+    WHERE c.status = 'pending' AND c.run_at <= now()
+      AND (-c.priority, c.run_at) >= (%(after_priority)s::int4, %(after)s::timestamptz)
       AND (%(only)s::text[] IS NULL OR lower(c.service_name) = ANY (%(only)s::text[]))
       AND (%(except)s::text[] IS NULL OR lower(c.service_name) <> ALL (%(except)s::text[]))
-    ORDER BY c.priority DESC, c.run_at, c.id
+    ORDER BY -c.priority, c.run_at, c.id
     LIMIT %(batch)s
       FOR UPDATE SKIP LOCKED))
 RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_attempts, j.timeout_seconds, j.crash_count,
-          j.idempotency_key, j.tenant_id, j.correlation_id, j.run_at,
+          j.idempotency_key, j.tenant_id, j.correlation_id, -j.priority, j.run_at,
           CASE WHEN pg_column_size(j.runner_config) < 65536 THEN j.runner_config::text
                WHEN j.runner_config IS NOT NULL THEN '"too large"' END AS runner_config,
           CASE WHEN pg_column_size(j.security_context) < 65536 THEN j.security_context::text
@@ -45,7 +46,7 @@ RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_atte
 -- name: next_due
 -- Seconds until the head of the queue is due, for an idle worker's alarm clock.
 SELECT greatest(extract(epoch FROM c.run_at - clock_timestamp()), 0)::float8 AS seconds
-  FROM jobs.tb_job_run c WHERE c.status = 'pending' ORDER BY c.priority DESC, c.run_at, c.id LIMIT 1;
+  FROM jobs.tb_job_run c WHERE c.status = 'pending' ORDER BY -c.priority, c.run_at, c.id LIMIT 1;
 
 -- name: inputs
 -- As text, parsed once by the worker. A document over the cap is measured here and never sent.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from uuid import UUID
 
 from ..clock import monotonic
@@ -21,8 +20,11 @@ from .link import Link
 #: Jobs of one claim; beyond it the statement grows and nothing is gained (PERF).
 LARGEST_BATCH = 200
 
-#: The floor under every wake-up, seconds. Also how often a claim ignores the watermark.
-POLL = 1.0
+#: The floor under every wake-up.
+POLL = 1.0  # seconds
+
+#: A busy worker looks behind its watermark this often: for higher priorities, and for rows committed late.
+LOOK_BEHIND = 0.2  # seconds
 
 
 class Claimer:
@@ -35,7 +37,7 @@ class Claimer:
         self._known = known
         self._unsure = False  # a claim may have been committed whose answer never came
         self.scope = scope
-        self._watermark: datetime = BEGINNING
+        self._watermark = BEGINNING
         self._looked_at_all = 0.0  # monotonic time of the last claim without a watermark
         self._announced = False
         self.wake = asyncio.Event()
@@ -63,11 +65,11 @@ class Claimer:
             self._unsure = False
 
     async def _claim(self, store: Store, batch: int) -> tuple[JobRecord, ...]:
-        """Claim above the watermark; below it too once a second, or when that gave less than asked for."""
-        if self._watermark is not BEGINNING and monotonic() - self._looked_at_all < POLL:
+        """Claim above the watermark; behind it too now and then, or when that gave less than asked for."""
+        if self._watermark is not BEGINNING and monotonic() - self._looked_at_all < LOOK_BEHIND:
             claim = await store.claim(self._worker_id, batch, self.scope, self._watermark)
             if len(claim.jobs) == batch:
-                self._watermark = claim.earliest
+                self._watermark = claim.first
                 return claim.jobs
             rest = await self._claim_all(store, batch - len(claim.jobs))
             return (*claim.jobs, *rest)
@@ -76,7 +78,7 @@ class Claimer:
     async def _claim_all(self, store: Store, batch: int) -> tuple[JobRecord, ...]:
         self._looked_at_all = monotonic()
         claim = await store.claim(self._worker_id, batch, self.scope)
-        self._watermark = claim.earliest if claim.jobs else BEGINNING
+        self._watermark = claim.first if claim.jobs else BEGINNING
         return claim.jobs
 
     async def busy(self) -> None:

@@ -17,7 +17,7 @@ from ..lifecycle import DEFAULT_MAX_ATTEMPTS
 from ..narrow import Ceiling, config_violations, narrow
 from ..policy import Policy, judge
 from ..registry.model import Operation, Registry, Service
-from ..registry.schemas import Validator, parse_input
+from ..registry.schemas import Validator, for_input, for_output, parse_input
 
 #: Seconds for an operation that states no timeout, unless its policy allows less (SpecQL's own default).
 DEFAULT_TIMEOUT = 300.0
@@ -47,7 +47,7 @@ class Prepared:
 
     def read(self, document: str) -> dict[str, Any]:
         """Return a job's input as data; raise InvalidInput naming every problem."""
-        data = parse_input(document)
+        data: dict[str, Any] = parse_input(document)
         self.check(data)
         return data
 
@@ -112,8 +112,8 @@ class Planner:
             runner=runner,
             spec=self._specs[service.name],
             policy=self._under_ceiling(service),
-            input=Validator(operation.input_schema, shorthand=operation.shorthand),
-            output=None if operation.output_schema is None else Validator(operation.output_schema),
+            input=for_input(operation),
+            output=for_output(operation),
         )
 
     def _under_ceiling(self, service: Service) -> Policy:

@@ -94,10 +94,9 @@ class Pulse:
             if not self._fenced and monotonic() - self._last_beat > self._fence_after:
                 self._fence(f"no heartbeat for {self._fence_after:g} s")
 
-    async def leave(self) -> None:
-        """Mark the worker stopped; it gives up its session lock with its connection."""
+    def leaving(self) -> None:
+        """Take no offence when the next beat is refused: the worker is about to be marked stopped."""
         self._leaving = True
-        await self._link.ask(lambda store: store.leave(self.identity.worker_id))
 
     async def close(self) -> None:
         """Drop the connection, and the session lock with it."""
@@ -114,15 +113,16 @@ class Pulse:
             await store.connection.execute(f"LISTEN {channel}".encode())
 
     async def _listen(self, store: Store) -> None:
-        """Hear notifications until the next beat is due. Their payload is ignored: anyone may send one."""
-        left = max(self._last_beat + BEAT - monotonic(), 0.001)
-        async for notification in store.connection.notifies(timeout=left):
-            if notification.channel == READY:
+        """Hear notifications until the next beat is due. Their payload is ignored: anyone may send one.
+
+        Nothing is asked of the connection while the generator is open: it holds the connection's lock.
+        """
+        while (left := self._last_beat + BEAT - monotonic()) > 0:
+            heard = {note.channel async for note in store.connection.notifies(timeout=left, stop_after=1)}
+            if READY in heard:
                 self._tell.ready()
-            elif notification.channel == CANCEL:
+            if CANCEL in heard:
                 await self._hear_cancellations(store)
-            if monotonic() - self._last_beat >= BEAT:
-                return
 
     async def _beat(self) -> None:
         store = await self._link.store()

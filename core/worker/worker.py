@@ -99,8 +99,14 @@ class Worker:
 
     async def run(self) -> End:
         """Work until stopped, empty, or lost. Raise what makes work impossible (DatabaseUnavailable, SchemaAbsent)."""
-        await self._links["claim"].ask(lambda store: require_current(store.connection))
-        await self.pulse.start()
+        try:
+            await self._links["claim"].ask(lambda store: require_current(store.connection))
+            await self.pulse.start()
+            return await self._work()
+        finally:
+            await self._close()
+
+    async def _work(self) -> End:
         log_event("worker_started", worker_id=self.identity.worker_id, concurrency=self.settings.concurrency)
         services = [self.settler.run(), self.pulse.run(), self.pulse.watch(), self.slots.guard(), self._upkeep.run()]
         tasks = [asyncio.create_task(work) for work in (self._claim_until_stopped(), *services)]
@@ -110,7 +116,6 @@ class Worker:
         finally:
             await self.slots.stopped("the worker stops")
             await cancelled(*tasks)
-            await self._close()
 
     # ---- claiming ---------------------------------------------------------------------------------------------------
 
@@ -149,8 +154,9 @@ class Worker:
             await asyncio.wait_for(self._room.wait(), 0.05)
 
     async def _empty(self) -> bool:
-        if self.slots or self.settler.backlog:
+        if self.slots:
             return False
+        await self.settler.flushed()
         return not await self._links["claim"].ask(lambda store: store.open_jobs(self.settings.scope))
 
     # ---- what the parts tell each other -----------------------------------------------------------------------------
@@ -188,7 +194,8 @@ class Worker:
             await self.slots.stopped("the drain timeout is over")
         await self.settler.flushed()
         given_back = await self._links["settle"].ask(lambda store: store.give_back(self.identity.worker_id))
-        await self.pulse.leave()
+        self.pulse.leaving()
+        await self._links["settle"].ask(lambda store: store.leave(self.identity.worker_id))
         log_event("worker_stopped", worker_id=self.identity.worker_id, settled=self.settler.settled)
         return End.DRAINED if finished and not given_back else End.GAVE_BACK
 

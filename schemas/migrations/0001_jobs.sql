@@ -133,7 +133,8 @@ DROP INDEX IF EXISTS jobs.idx_tb_job_run_execution_type;
 DROP INDEX IF EXISTS jobs.idx_tb_job_run_resource_usage;
 DROP INDEX IF EXISTS jobs.idx_tb_job_run_idempotency;
 
-CREATE INDEX IF NOT EXISTS ix_tb_job_run_claim ON jobs.tb_job_run (priority DESC, run_at, id) WHERE status = 'pending';
+-- Negated, so that one row comparison can say where a scan begins (the claim's watermark).
+CREATE INDEX IF NOT EXISTS ix_tb_job_run_claim ON jobs.tb_job_run ((-priority), run_at, id) WHERE status = 'pending';
 CREATE INDEX IF NOT EXISTS ix_tb_job_run_running ON jobs.tb_job_run (worker_id) WHERE status = 'running';
 CREATE INDEX IF NOT EXISTS ix_tb_job_run_failed ON jobs.tb_job_run (completed_at) WHERE status = 'failed';
 CREATE INDEX IF NOT EXISTS idx_tb_job_run_correlation ON jobs.tb_job_run (correlation_id)

@@ -49,6 +49,7 @@ class PuppetRunner(JobRunner[None, PuppetPlan]):
     def __init__(self) -> None:
         self.ran: list[tuple[str, int]] = []  # (job id, lease_seq) of every execution
         self.most_at_once = 0
+        self.says: Any = None  # output of jobs that order none
         self._now = 0
 
     def validate_config(self, service: Service) -> None:
@@ -64,7 +65,7 @@ class PuppetRunner(JobRunner[None, PuppetPlan]):
         self._now += 1
         self.most_at_once = max(self.most_at_once, self._now)
         try:
-            return JobResult(await _obey(plan, context), usage={"duration_seconds": 0.0})
+            return JobResult(await _obey(plan, context, self.says), usage={"duration_seconds": 0.0})
         finally:
             self._now -= 1
 
@@ -77,7 +78,7 @@ class PuppetRunner(JobRunner[None, PuppetPlan]):
         return [Check("puppet", "ok", "follows orders")]
 
 
-async def _obey(plan: PuppetPlan, context: ExecutionContext) -> Outcome:
+async def _obey(plan: PuppetPlan, context: ExecutionContext, says: Any) -> Outcome:
     orders = plan.orders
     if orders.get("bug"):
         raise KeyError("ordered bug")
@@ -91,4 +92,4 @@ async def _obey(plan: PuppetPlan, context: ExecutionContext) -> Outcome:
         return Failed(
             Category(orders["fail"]), "failed as ordered", bool(orders.get("retryable")), orders.get("retry_after")
         )
-    return Succeeded(orders.get("output"))
+    return Succeeded(orders.get("output", says))

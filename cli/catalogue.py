@@ -1,0 +1,65 @@
+"""The static table of commands: all that root help, did-you-mean and completion need, with nothing imported."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+PROGRAM = "specql-jobs"
+
+
+class Entry(NamedTuple):
+    """One command: the module below cli/commands that holds its `app`, its section in help, one line."""
+
+    module: str
+    section: str
+    summary: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "validate": Entry("validate", "Author", "Check service registries against schema and rules"),
+    "run": Entry("run", "Author", "Execute one job here, without a database; -n prints the plan"),
+    "demo": Entry("demo", "Author", "See everything work on a private Postgres, in under a minute"),
+    "enqueue": Entry("enqueue", "Queue", "Put jobs in the queue; --wait follows them to the end"),
+    "list": Entry("list", "Queue", "Select jobs"),
+    "show": Entry("show", "Queue", "Everything about a job, and why it is where it is"),
+    "tail": Entry("tail", "Queue", "The latest events of many jobs; -f follows"),
+    "retry": Entry("retry", "Fix", "Run failed or cancelled jobs again: same row, same id"),
+    "cancel": Entry("cancel", "Fix", "Stop pending or running jobs, keep their record"),
+    "worker": Entry("worker", "Run", "Claim jobs and execute them under policy"),
+    "db": Entry("db", "Admin", "Create, migrate and inspect the schema jobs"),
+    "doctor": Entry("doctor", "Admin", "What this host can really enforce, and how to fix what it cannot"),
+    "version": Entry("version", "Help", "Versions of specql-jobs and what it runs on"),
+}
+
+#: Subcommands whose JSON documents have names of their own: `db status` answers `specql-jobs.db-status/v1`.
+GROUPS = ("db",)
+
+
+def root_help() -> str:
+    """Return the help of the whole program."""
+    lines = [f"Usage: {PROGRAM} COMMAND [OPTIONS]", "", "Runs, guards and repairs the jobs of a PostgreSQL queue."]
+    section = ""
+    width = max(map(len, COMMANDS))
+    for name, entry in COMMANDS.items():
+        if entry.section != section:
+            section = entry.section
+            lines += ["", f"{section}:"]
+        lines.append(f"  {name:<{width}}  {entry.summary}")
+    return "\n".join([*lines, "", *_OPTIONS, "", *_EXAMPLES, ""])
+
+
+_OPTIONS = (
+    "Options:",
+    "  -h, --help     This text; after a command, that command's help",
+    "  -V, --version  The version",
+)
+_EXAMPLES = (
+    "Examples:",
+    f"  {PROGRAM} validate services.yaml",
+    f"  {PROGRAM} run payments.charge --input @charge.json --dry-run",
+    f"  {PROGRAM} list --status failed --since 1h",
+    f"  {PROGRAM} retry --service payments --status failed --dry-run",
+    "",
+    "Exit codes: 0 ok, 1 the answer is no, 2 called wrongly, 3 not found, 4 denied, 5 unavailable,",
+    "            6 conflict, 7 partly done, 8 still pending, 70 a bug, 130/143 signals.",
+)

@@ -1,0 +1,83 @@
+"""The question before a bulk change: asked on the terminal, never answered by a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import IO, Any
+
+from ..core import dsn as address
+from ..core.errors import Conflict, UsageError
+from ..core.settings import Settings
+from .exits import DECLINED
+from .options import Safety
+from .output.console import Console
+from .output.streams import is_terminal
+
+#: Up to this many jobs, none of them running, nothing is asked.
+UNASKED = 10
+
+#: Where the answer comes from when ids were piped into stdin.
+TERMINAL = "/dev/tty"
+
+
+def confirm(console: Console, settings: Settings, safety: Safety, rows: Sequence[dict[str, Any]], verb: str) -> None:
+    """Ask unless the change is small, or --yes was given.
+
+    Raises UsageError where a question is needed and nobody can answer it, Conflict when the answer is no.
+    """
+    _refuse_unreasoned(settings, safety)
+    total = len(rows)
+    running = sum(row["status"] == "running" for row in rows)
+    if safety.yes or (total <= UNASKED and not running and not settings.protected):
+        return
+    question = f"{verb} {total} job{'s' if total != 1 else ''}" + (f", {running} of them running" if running else "")
+    target = f"on {address.describe(settings.require_dsn())}"
+    answer = _ask(console, f"{question} {target}?{_wanted(settings)} ", question)
+    if answer != (settings.profile if settings.protected else "y"):
+        raise Conflict(DECLINED.message, code=DECLINED.code, name=DECLINED.name)
+
+
+def _refuse_unreasoned(settings: Settings, safety: Safety) -> None:
+    if not settings.protected:
+        return
+    if not safety.reason.strip():
+        raise UsageError(f"profile {settings.profile} is protected and needs a reason", hint="--reason 'INC-412 …'")
+    if safety.yes and safety.confirm != settings.profile:
+        raise UsageError(
+            f"profile {settings.profile} is protected: --yes alone does not confirm",
+            hint=f"--yes --confirm {settings.profile}",
+        )
+
+
+def _wanted(settings: Settings) -> str:
+    return f" Type {settings.profile} to go on:" if settings.protected else " y/N:"
+
+
+def _ask(console: Console, prompt: str, question: str) -> str:
+    if console.is_json:
+        raise _unanswerable(question)
+    stream = _person()
+    if stream is None:
+        raise _unanswerable(question)
+    console.prompt(prompt)
+    answer = stream.readline().strip()
+    return "y" if answer.lower() in ("y", "yes") else answer
+
+
+def _person() -> IO[str] | None:
+    if is_terminal(sys.stdin):
+        return sys.stdin
+    try:
+        return open(TERMINAL, encoding="utf-8")
+    except OSError:
+        return None
+
+
+def _unanswerable(question: str) -> UsageError:
+    return UsageError(
+        f"{question[0].lower()}{question[1:]} needs a yes, and nobody can be asked here",
+        code="E204",
+        name="confirmation-needed",
+        hint="look first with --dry-run, then add --yes",
+    )

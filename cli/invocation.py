@@ -1,0 +1,69 @@
+"""What is known of a command line before it is parsed, so that even a usage error answers in the right form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from .catalogue import COMMANDS, GROUPS, PROGRAM
+from .output.console import Console
+
+if TYPE_CHECKING:
+    import typer
+
+
+class Invocation:
+    """One run of the program: its console, and the secrets that nothing may show."""
+
+    def __init__(self, arguments: Iterable[str] = ()) -> None:
+        words = list(arguments)
+        self.command = _command_name(words)
+        self.console = Console(command=self.command, format=_format(words), env=_environment())
+
+    def redact(self, text: str) -> str:
+        """Mask every secret resolved so far, and anything that looks like a DSN's password."""
+        from ..core.dsn import scrub  # noqa: PLC0415 - errors only
+
+        secrets = self.console.known_secrets
+        return scrub(secrets.redact(text) if secrets else text)
+
+    def open_console(self, ctx: typer.Context, options: dict[str, Any]) -> Console:
+        """Return the console with the output options as Typer read them."""
+        name = ctx.command_path.removeprefix(PROGRAM).strip().replace(" ", "-")
+        self.console = Console(
+            command=name or self.command,
+            format=str(options["output"]),
+            quiet=options["quiet"],
+            verbose=options["verbose"],
+            colour=str(options["color"]),
+            env=_environment(),
+        )
+        return self.console
+
+
+def _environment() -> dict[str, str]:
+    from ..core.settings import variables  # noqa: PLC0415 - not needed by root help and version
+
+    return variables()
+
+
+def _command_name(words: list[str]) -> str:
+    plain = [word for word in words if not word.startswith("-")]
+    if not plain or plain[0] not in COMMANDS:
+        return "error"
+    return "-".join(plain[:2]) if plain[0] in GROUPS else plain[0]
+
+
+def _format(words: list[str]) -> str:
+    """The value of the last -o/--output before a `--`, as the parser would read it."""
+    if "--" in words:
+        words = words[: words.index("--")]
+    found = "text"
+    for index, word in enumerate(words):
+        if word in ("-o", "--output"):
+            found = words[index + 1] if index + 1 < len(words) else found
+        elif word.startswith("--output="):
+            found = word.removeprefix("--output=")
+        elif word.startswith("-o") and not word.startswith("--"):
+            found = word[2:].removeprefix("=")
+    return "json" if found == "json" else "text"

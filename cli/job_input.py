@@ -1,0 +1,81 @@
+"""A job's input as people type it: --input JSON, @FILE or -, then --set on top."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import InvalidInput, UsageError
+from .options import JobInput
+
+#: What a worker would refuse anyway (1 MiB), with room for white space.
+LARGEST_FILE = 16 * 1024 * 1024  # bytes
+
+
+def read_input(given: JobInput) -> dict[str, Any]:
+    """Return the input object; raise UsageError where it cannot be read, InvalidInput where it is not an object."""
+    from ..core.registry.schemas import parse_input  # noqa: PLC0415 - jsonschema, only when a job is really made
+
+    data = parse_input(_text(given.input)) if given.input else {}
+    if not isinstance(data, dict):
+        raise InvalidInput("the input is not a JSON object", hint="""write --input '{"amount": 1200}'""")
+    for assignment in given.set or ():
+        _assign(data, assignment)
+    return data
+
+
+def check_hint(given: JobInput) -> str:
+    """Return what to say beside an input that does not fit: --set makes 42 a number."""
+    return """a text that looks like JSON needs quotes of its own: --set 'name="42"'""" if given.set else ""
+
+
+def _text(given: str) -> str:
+    if given == "-":
+        return _bounded(sys.stdin.buffer.read(LARGEST_FILE + 1), "stdin")
+    if given.startswith("@"):
+        return read_text(Path(given[1:]))
+    return given
+
+
+def read_text(path: Path) -> str:
+    """Return a file's text; raise UsageError when it cannot be read, is not UTF-8 or is larger than any input."""
+    try:
+        with path.open("rb") as file:
+            return _bounded(file.read(LARGEST_FILE + 1), str(path))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from None
+
+
+def _bounded(content: bytes, name: str) -> str:
+    if len(content) > LARGEST_FILE:
+        raise UsageError(f"{name} is larger than {LARGEST_FILE} bytes", hint="pass a reference to the document instead")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{name} is not UTF-8 text") from None
+
+
+def _assign(data: dict[str, Any], assignment: str) -> None:
+    path, equals, value = assignment.partition("=")
+    *parents, last = path.split(".")
+    if not equals or not all((*parents, last)):
+        raise UsageError(f"--set {assignment[:80]!r} is not K=V", hint="write --set customer.id=42")
+    place = data
+    for name in parents:
+        place = place.setdefault(name, {})
+        if not isinstance(place, dict):
+            raise UsageError(f"--set {path}: {name} is not an object")
+    place[last] = _value(value)
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity are not JSON

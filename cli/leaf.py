@@ -1,0 +1,138 @@
+"""How a command is declared: groups of options are dataclasses, spread over the signature that Typer reads.
+
+Every command gets the output options from its `Console` parameter, so that they are accepted after the command.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from enum import StrEnum
+from functools import wraps
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from .invocation import Invocation
+from .output.console import Console
+
+
+class Plain(StrEnum):
+    """Formats of a command with one answer."""
+
+    text = "text"
+    json = "json"
+
+
+class Listed(StrEnum):
+    """Formats of a command whose answer is a list."""
+
+    text = "text"
+    json = "json"
+    jsonl = "jsonl"
+    tsv = "tsv"
+    markdown = "markdown"
+
+
+class Colour(StrEnum):
+    """When to use colour."""
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
+def group(help_text: str) -> typer.Typer:
+    """Return a Typer for one command module, plain everywhere: no Rich, no completion flags, no tracebacks."""
+    return typer.Typer(
+        help=help_text,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
+
+
+def command(
+    app: typer.Typer,
+    *examples: str,
+    name: str | None = None,
+    formats: type[StrEnum] = Plain,
+    cls: type[typer.core.TyperCommand] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a command: its docstring is its help, `examples` its last lines, a coroutine is run to its end."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        leaf = _spread(function, formats)
+        epilog = "\b\nExamples:\n" + "\n".join(f"  specql-jobs {example}" for example in examples)
+        settings = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+        app.command(name, cls=cls, epilog=epilog, context_settings=settings)(leaf)
+        return function
+
+    return register
+
+
+def _spread(function: Callable[..., Any], formats: type[StrEnum]) -> Callable[..., Any]:
+    """Return a function whose signature lists every option, and which builds the option groups again."""
+    hints = get_type_hints(function, include_extras=True)
+    hints.pop("return", None)
+    own = inspect.signature(function).parameters
+    parameters: dict[str, inspect.Parameter] = {}
+    for name, hint in hints.items():
+        parameters |= {each.name: each for each in _parameters(name, hint, own[name].default, formats)}
+
+    @wraps(function)
+    def leaf(ctx: typer.Context, **given: Any) -> Any:
+        invocation = ctx.find_object(Invocation) or Invocation()
+        console = invocation.open_console(ctx, given)
+        values = {name: _value(name, hint, given, console) for name, hint in hints.items()}
+        return _finish(function(**values))
+
+    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    leaf.__signature__ = inspect.Signature([context, *parameters.values()])  # type: ignore[attr-defined] # read by inspect
+    leaf.__annotations__ = {"ctx": typer.Context} | {each.name: each.annotation for each in parameters.values()}
+    return leaf
+
+
+def _finish(result: Any) -> Any:
+    if not inspect.iscoroutine(result):
+        return result
+    import asyncio  # noqa: PLC0415 - 55 ms that commands without I/O do not pay
+
+    return asyncio.run(result)
+
+
+def _parameters(name: str, hint: Any, default: Any, formats: type[StrEnum]) -> Iterator[inspect.Parameter]:
+    if hint is Console:
+        yield from _output_parameters(formats)
+    elif is_dataclass(hint):
+        types = get_type_hints(hint, include_extras=True)
+        for each in fields(hint):
+            yield _parameter(
+                each.name, types[each.name], inspect.Parameter.empty if each.default is MISSING else each.default
+            )
+    else:
+        yield _parameter(name, hint, default)
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _value(name: str, hint: Any, given: dict[str, Any], console: Console) -> Any:
+    if hint is Console:
+        return console
+    if is_dataclass(hint) and isinstance(hint, type):
+        return hint(**{each.name: given[each.name] for each in fields(hint)})
+    return given[name]
+
+
+def _output_parameters(formats: type[StrEnum]) -> Iterator[inspect.Parameter]:
+    option = typer.Option("--output", "-o", help="|".join(formats), show_choices=False, metavar="FORMAT")
+    output: Any = Annotated[formats, option]
+    yield _parameter("output", output, formats("text"))
+    yield _parameter("quiet", Annotated[bool, typer.Option("--quiet", "-q", help="Only the answer")], default=False)
+    yield _parameter("verbose", Annotated[int, typer.Option("--verbose", "-v", count=True, help="More detail")], 0)
+    yield _parameter("color", Annotated[Colour, typer.Option("--color", help="When to use colour")], Colour.auto)

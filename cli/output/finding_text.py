@@ -1,0 +1,86 @@
+"""Findings: as data, and as file:line:column with an excerpt and a caret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .console import Console
+from .text import clean, cut
+
+if TYPE_CHECKING:
+    from ...core.registry.model import Finding, Position
+
+_COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
+#: A line of a minified file would fill the screen.
+LONGEST_LINE = 160
+CONTEXT_LINES = 2
+
+
+def as_json(finding: Finding) -> dict[str, Any]:
+    """Return one finding with the keys that `validate -o json` promises."""
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": str(finding.severity),
+        "message": finding.message,
+        "path": finding.position.path,
+        "line": finding.position.line,
+        "column": finding.position.column,
+        "service": finding.service or None,
+        "operation": finding.operation or None,
+        "help": finding.help or None,
+    }
+
+
+def render(finding: Finding, sources: Mapping[str, str], console: Console) -> str:
+    """Return one finding for people."""
+    at = finding.position
+    mark = console.painted(f"{finding.severity}[{finding.code}]", _COLOURS[finding.severity])
+    lines = [f"{clean(at.path)}:{at.line}:{at.column}: {mark} {clean(finding.message)}"]
+    text = sources.get(at.path)
+    if text is not None:
+        lines += excerpt(text, at)
+    if finding.help:
+        lines.append(f"   = {clean(finding.help)}")
+    return "\n".join(lines)
+
+
+def excerpt(text: str, at: Position) -> list[str]:
+    """Return the lines before the place, the line itself and a caret under its columns."""
+    lines = text.split("\n")
+    if not 1 <= at.line <= len(lines):
+        return []
+    first = max(at.line - CONTEXT_LINES, 1)
+    gutter = len(str(at.line))
+    shown = [f"{number:>{gutter}} | {_plain(lines[number - 1])}".rstrip() for number in range(first, at.line + 1)]
+    return [*shown, f"{'':>{gutter}} | {_caret(lines[at.line - 1], at)}"]
+
+
+def _caret(line: str, at: Position) -> str:
+    """Wide before the caret are only what `_plain` widened: tabs are one space, controls are escapes."""
+    before = len(_plain(line[: at.column - 1], None))
+    end = at.end_column if at.end_line in (0, at.line) else len(line) + 1
+    wide = max(min(end, len(line) + 1) - at.column, 1)
+    return " " * min(before, LONGEST_LINE) + "^" * min(wide, max(LONGEST_LINE - before, 1))
+
+
+def _plain(line: str, width: int | None = LONGEST_LINE) -> str:
+    return cut(clean(line.replace("\t", " ").rstrip("\r")), width)
+
+
+def summary_line(summary: Mapping[str, int]) -> str:
+    """Return the last line: what was found, in how much."""
+    parts = [_count(summary["errors"], "error"), _count(summary["warnings"], "warning")]
+    parts += [_count(summary["infos"], "note")] if summary["infos"] else []
+    where = f"{_count(summary['files'], 'file')} ({_count(summary['operations'], 'operation')})"
+    return f"{', '.join(parts)} in {where}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def report(findings: Sequence[Finding], sources: Mapping[str, str], console: Console) -> str:
+    """Return all findings, one paragraph each."""
+    return "\n\n".join(render(finding, sources, console) for finding in findings)

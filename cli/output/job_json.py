@@ -1,0 +1,220 @@
+"""A job as data: the keys that `list` and `show` promise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ...core.job import ExecutionType, Status
+from .text import age, one_line
+
+Row = Mapping[str, Any]
+
+
+def timestamp(at: datetime | None) -> str | None:
+    """Return RFC 3339 in UTC."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None
+
+
+def duration_ms(started: datetime | None, ended: datetime | None) -> int | None:
+    """Return milliseconds between two times; None while either is missing."""
+    return round((ended - started).total_seconds() * 1000) if started and ended else None
+
+
+def execution_type(stored: str | None) -> str | None:
+    """Return the type in lower case, aliases resolved; None while no worker has looked at the job."""
+    return ExecutionType.parse(stored).value if stored else None
+
+
+def summary(row: Row) -> dict[str, Any]:
+    """Return one element of `list`."""
+    return {
+        "id": str(row["id"]),
+        "status": row["status"],
+        "service": row["service_name"],
+        "operation": row["operation"],
+        "execution_type": execution_type(row["execution_type"]),
+        "attempts": row["attempts"],
+        "max_attempts": row["max_attempts"],
+        "created_at": timestamp(row["created_at"]),
+        "run_at": timestamp(row["run_at"]),
+        "started_at": timestamp(row["started_at"]),
+        "completed_at": timestamp(row["completed_at"]),
+        "duration_ms": duration_ms(row["started_at"], row["completed_at"]),
+        "worker_id": row["worker_id"],
+        "error_category": row["error_category"],
+        "error_message": row["error_message"],
+        "fingerprint": row["fingerprint"],
+        "tenant_id": str(row["tenant_id"]) if row["tenant_id"] else None,
+        "correlation_id": row["correlation_id"],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One job with all that is kept about it."""
+
+    row: Row
+    attempts: Sequence[Row]
+    changes: Sequence[Row]
+    chunks: Sequence[Row]
+
+
+def detail(view: JobView) -> dict[str, Any]:
+    """Return one element of `show`: the keys of `list`, and everything else."""
+    row = view.row
+    code, message = why(view)
+    return summary(row) | {
+        "why": {"code": code, "message": message},
+        "priority": row["priority"],
+        "timeout_seconds": row["timeout_seconds"],
+        "lease_seq": row["lease_seq"],
+        "crash_count": row["crash_count"],
+        "idempotency_key": row["idempotency_key"],
+        "registry_digest": row["registry_digest"],
+        "runner_version": row["runner_version"],
+        "cancel_requested_at": timestamp(row["cancel_requested_at"]),
+        "input": row["input_data"],
+        "output": row["output_data"],
+        "resource_usage": row["resource_usage"],
+        "failed_attempts": [_attempt(each) for each in view.attempts],
+        "changes": [_change(each) for each in view.changes],
+        "logs": [_chunk(each) for each in view.chunks],
+        "timeline": [{"at": timestamp(at), "event": event} for at, event in timeline(view)],
+        "next": next_commands(view),
+    }
+
+
+def _attempt(row: Row) -> dict[str, Any]:
+    return {
+        "attempt": row["attempt"],
+        "lease_seq": row["lease_seq"],
+        "worker_id": row["worker_id"],
+        "started_at": timestamp(row["started_at"]),
+        "ended_at": timestamp(row["ended_at"]),
+        "duration_ms": duration_ms(row["started_at"], row["ended_at"]),
+        "error_category": row["error_category"],
+        "error_message": row["error_message"],
+        "resource_usage": row["resource_usage"],
+    }
+
+
+def _change(row: Row) -> dict[str, Any]:
+    return {
+        "id": row["change_id"],
+        "kind": row["kind"],
+        "actor": row["actor"],
+        "reason": row["reason"],
+        "at": timestamp(row["created_at"]),
+        "outcome": row["outcome"],
+    }
+
+
+def _chunk(row: Row) -> dict[str, Any]:
+    keys = ("lease_seq", "chunk", "stream", "content", "truncated")
+    return {key: row[key] for key in keys}
+
+
+# ---- why it is where it is -------------------------------------------------------------------------------------------
+
+
+def why(view: JobView) -> tuple[str, str]:
+    """Return a code and one sentence on why the job is in its state."""
+    return _WHY[Status(view.row["status"])](view)
+
+
+def _pending(view: JobView) -> tuple[str, str]:
+    row = view.row
+    wait = (row["run_at"] - row["database_now"]).total_seconds()
+    if wait > 0 and row["error_category"]:
+        return "retrying", f"attempt {row['attempts'] + 1} in {age(wait)}; last: {_last_error(row)}"
+    if wait > 0:
+        return "scheduled", f"due in {age(wait)}"
+    if not row["has_worker"]:
+        return "no_worker", f"no live worker serves {row['service_name']}"
+    return "ready", f"due for {age(-wait)}, waiting for a free worker"
+
+
+def _running(view: JobView) -> tuple[str, str]:
+    row = view.row
+    lasted = age((row["database_now"] - row["started_at"]).total_seconds())
+    where = f"attempt {_tries(row)} on {row['worker_id']} for {lasted}"
+    return ("cancelling", f"asked to stop; {where}") if row["cancel_requested_at"] else ("running", where)
+
+
+def _completed(view: JobView) -> tuple[str, str]:
+    return "completed", f"succeeded on attempt {_tries(view.row)}"
+
+
+def _failed(view: JobView) -> tuple[str, str]:
+    row = view.row
+    if row["error_category"] == "policy_violation":
+        return "refused", _last_error(row)
+    if row["max_attempts"] and row["attempts"] >= row["max_attempts"]:
+        return "attempts_exhausted", f"attempts exhausted ({_tries(row)}); last: {_last_error(row)}"
+    return "not_retryable", f"failed on attempt {_tries(row)} and is not retried: {_last_error(row)}"
+
+
+def _cancelled(view: JobView) -> tuple[str, str]:
+    change = next((each for each in reversed(view.changes) if each["kind"] == "cancel"), None)
+    if change is None:
+        return "cancelled", "cancelled"
+    reason = f": {one_line(change['reason'])}" if change["reason"] else ""
+    return "cancelled", f"cancelled by {one_line(change['actor'])}{reason}"
+
+
+_WHY = {
+    Status.PENDING: _pending,
+    Status.RUNNING: _running,
+    Status.COMPLETED: _completed,
+    Status.FAILED: _failed,
+    Status.CANCELLED: _cancelled,
+}
+
+
+def _tries(row: Row) -> str:
+    return f"{row['attempts']}/{row['max_attempts']}" if row["max_attempts"] else str(row["attempts"])
+
+
+def _last_error(row: Row) -> str:
+    return f"{row['error_category'] or 'error'}: {one_line(row['error_message'] or 'no message')}"
+
+
+# ---- what happened, and what to type ---------------------------------------------------------------------------------
+
+
+def timeline(view: JobView) -> list[tuple[datetime, str]]:
+    """Return what happened to the job, oldest first."""
+    row = view.row
+    found = [(row["created_at"], "created")]
+    found += [(each["ended_at"], _attempt_event(each)) for each in view.attempts if each["ended_at"]]
+    found += [(each["created_at"], _change_event(each)) for each in view.changes]
+    if row["started_at"]:
+        found.append((row["started_at"], f"attempt {_tries(row)} started on {row['worker_id'] or 'a worker'}"))
+    if row["completed_at"]:
+        found.append((row["completed_at"], row["status"]))
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def _attempt_event(row: Row) -> str:
+    return f"attempt {row['attempt']} on {row['worker_id']} ended: {_last_error(row)}"
+
+
+def _change_event(row: Row) -> str:
+    reason = f" ({one_line(row['reason'])})" if row["reason"] else ""
+    return f"{row['kind']} by {one_line(row['actor'])}: {row['outcome']}{reason}"
+
+
+def next_commands(view: JobView) -> list[str]:
+    """Return the commands that make sense for the job now."""
+    row = view.row
+    id_ = row["id"]
+    if row["status"] in ("failed", "cancelled"):
+        group = [f"specql-jobs list --fingerprint {row['fingerprint']}"] if row["fingerprint"] else []
+        return [f"specql-jobs retry {id_}", *group]
+    if row["status"] == "pending":
+        worker = ["specql-jobs worker --registry FILE"] if not row["has_worker"] else []
+        return [*worker, f"specql-jobs cancel {id_}"]
+    return [f"specql-jobs cancel {id_}"] if row["status"] == "running" else []

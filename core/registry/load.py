@@ -1,0 +1,153 @@
+"""Registry files to an immutable Registry and findings.
+
+Bad content never raises: it becomes findings with their places, all of them in one run. Only what stands outside the
+files (a path, an environment's name) raises UsageError.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from ..errors import RegistryError, UsageError
+from .assemble import Assembled, assemble, has_errors
+from .codes import finding
+from .files import read_bytes, registry_files
+from .model import Finding, Position, Registry, Service
+from .source import LARGEST_FILE, Node, read
+
+_NO_SOURCES: Final[Mapping[str, str]] = MappingProxyType({})
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came of reading a registry; `registry` is None when any finding is an error."""
+
+    registry: Registry | None
+    findings: tuple[Finding, ...]
+    sources: Mapping[str, str] = field(default_factory=lambda: _NO_SOURCES)  # path -> text, for excerpts
+    files: int = 0
+
+
+def load(paths: Sequence[Path], *, environment: str = "", variables: Mapping[str, str]) -> Loaded:
+    """Return the registry in `paths` (files, or folders of *.yaml and *.yml) with all that was found in it.
+
+    Raise UsageError for a path that cannot be read and for an environment that no file declares.
+    """
+    files = [(str(path), read_bytes(path)) for path in registry_files(paths)]
+    return _load(files, environment, variables)
+
+
+def load_text(text: str, name: str = "<stdin>", *, environment: str = "", variables: Mapping[str, str]) -> Loaded:
+    """Return the registry in a text; `name` stands for its path in findings. Raise UsageError as `load` does."""
+    return _load([(name, text.encode("utf-8", "surrogatepass"))], environment, variables)
+
+
+def require(paths: Sequence[Path], *, environment: str = "", variables: Mapping[str, str]) -> Registry:
+    """Return the registry in `paths`; raise RegistryError, with all findings, when it has errors."""
+    loaded = load(paths, environment=environment, variables=variables)
+    if loaded.registry is not None:
+        return loaded.registry
+    errors = [found for found in loaded.findings if has_errors([found])]
+    at, more = errors[0].position, f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    raise RegistryError(
+        f"{at.path}:{at.line}:{at.column}: {errors[0].code} {errors[0].message}{more}",
+        findings=loaded.findings,
+        hint="run specql-jobs validate to see every finding",
+    )
+
+
+def _load(files: list[tuple[str, bytes]], environment: str, variables: Mapping[str, str]) -> Loaded:
+    findings: list[Finding] = []
+    sources: dict[str, str] = {}
+    parts: list[Assembled] = []
+    for name, raw in files:
+        root = _read(name, raw, sources, findings)
+        if root is not None:
+            parts.append(assemble(root, environment, variables))
+    if len(parts) == len(files):
+        _require_environment(environment, parts)
+    findings.extend(found for part in parts for found in part.findings)
+    findings.extend(_defined_twice(parts))
+    findings.sort(key=lambda found: (found.position.path, found.position.line, found.position.column, found.code))
+    registry = None if has_errors(findings) else _registry(files, environment, parts)
+    return Loaded(registry, tuple(findings), MappingProxyType(sources), len(files))
+
+
+def _read(name: str, raw: bytes, sources: dict[str, str], findings: list[Finding]) -> Node | None:
+    """The tree of one file; None, and a finding, when it has none. A tree with findings is checked further."""
+    start = Position(name, 1, 1, 1, 2)
+    if len(raw) > LARGEST_FILE:
+        findings.append(finding("SQJ005", f"the file is larger than {LARGEST_FILE // 1024} KiB", start))
+        return None
+    if raw.startswith(_BOM):
+        findings.append(finding("SQJ011", "the file begins with a byte-order mark", start))
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        findings.append(finding("SQJ006", "the file is not UTF-8 text", _at_byte(name, raw, error.start)))
+        return None
+    sources[name] = text
+    root, found = read(text, name)
+    findings.extend(found)
+    return root
+
+
+def _at_byte(name: str, raw: bytes, offset: int) -> Position:
+    before = raw[:offset].decode("utf-8", "replace")
+    line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+    return Position(name, line, column, line, column + 1)
+
+
+def _require_environment(environment: str, parts: Iterable[Assembled]) -> None:
+    known = list(dict.fromkeys(name for part in parts for name in part.environments))
+    if not environment or environment in known:
+        return
+    near = difflib.get_close_matches(environment, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else "add it under `environments:`, or leave --env away"
+    listed = f"it declares {', '.join(known)}" if known else "it declares none"
+    raise UsageError(
+        f"the registry has no environment {environment[:80]!r}: {listed}",
+        hint=hint,
+        code="E222",
+        name="environment-unknown",
+    )
+
+
+def _defined_twice(parts: Iterable[Assembled]) -> list[Finding]:
+    first: dict[str, Position] = {}
+    doubles = []
+    for part in parts:
+        for key, entry in part.defined.items():
+            at = first.setdefault(key, entry.position)
+            if at is not entry.position:
+                message = f"the service {entry.name!r} is defined already in {at.path}, line {at.line}"
+                doubles.append(finding("SQJ108", message, entry.position, service=entry.name))
+    return doubles
+
+
+def _registry(files: list[tuple[str, bytes]], environment: str, parts: Iterable[Assembled]) -> Registry:
+    services: dict[str, Service] = {}
+    for part in parts:
+        services.update(part.services)
+    return Registry(
+        services=MappingProxyType(services),
+        digest=_digest((raw for _, raw in files), environment),
+        paths=tuple(name for name, _ in files),
+        environment=environment,
+    )
+
+
+def _digest(contents: Iterable[bytes], environment: str) -> str:
+    """sha256 over the environment's name and each file's length and bytes: no two lists of files read the same."""
+    state = hashlib.sha256(environment.encode() + b"\0")
+    for raw in contents:
+        state.update(b"%d\0" % len(raw))
+        state.update(raw)
+    return state.hexdigest()

@@ -1,0 +1,257 @@
+"""What a JSON Schema cannot say: the domain rules, one function each, in one table.
+
+A rule gets one service whose shape is right, and yields findings. To add one: its code in codes.py, a function here,
+its line in RULES.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ..allowlists import Covers, admits, domain_covers, exactly, image_covers, path_covers
+from ..job import ExecutionType
+from ..policy import Policy
+from ..policy_terms import Misstated, read_terms
+from ..template import placeholders
+from ..units import MIB, parse_seconds, parse_size
+from .build import MAPPING_KEYS, build_policy
+from .canonical import Named, execution_type, named
+from .codes import finding
+from .model import Finding, Position
+from .schema_rules import check_schema, declared_fields
+from .source import Node, children, data, is_mapping, locate, unresolved
+
+#: Programs that run whatever they are handed: allowing one allows everything.
+INTERPRETERS: Final = re.compile(
+    r"(?:ba|da|z|k|c|tc|fi)?sh|busybox|env|xargs|find|perl|ruby|node|nodejs|deno|bun|php|lua|awk|gawk|mawk|sed|tclsh"
+    r"|python[0-9.]*|pypy[0-9.]*|java|make|git|ssh|tar|sudo|su|docker|podman|vim?|less|man|nc|socat|curl|wget|expect"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One service as the rules see it: its canonical tree, and its policy."""
+
+    name: str
+    position: Position
+    node: Node
+    kind: ExecutionType
+    policy: Policy
+    operations: tuple[Named, ...]
+
+    def at(self, *path: object) -> Position:
+        """Return where a value stands, or the nearest thing above it."""
+        node = locate(self.node, path)
+        return self.position if node is self.node else node.position
+
+    def config(self, key: str) -> Any:
+        """Return a runner_config value, or None."""
+        found = locate(self.node, ("runner_config", key))
+        known = (self.node.get("runner_config") or found).get(key)
+        return data(known) if known else None
+
+    def found(self, code: str, message: str, position: Position, operation: str = "") -> Finding:
+        """Return a finding about this service."""
+        return finding(code, message, position, service=self.name, operation=operation)
+
+
+Rule = Callable[[View], Iterator[Finding]]
+
+
+def check(entry: Named) -> tuple[Finding, ...]:
+    """Return what the domain rules find in a canonical service whose shape is right."""
+    errors = tuple(_policy_terms(entry))
+    if errors:
+        return errors
+    kind, policy = execution_type(entry.node), build_policy(entry.node)
+    operations = tuple(named(entry.node.get("operations")))
+    view = View(entry.name, entry.position, entry.node, kind, policy, operations)
+    return tuple(found for rule in RULES for found in rule(view) if not _unknown_yet(view, found))
+
+
+def check_schemas(entry: Named) -> tuple[Finding, ...]:
+    """Return what is wrong with the schemas of a service whose shape is wrong elsewhere."""
+    operations = tuple(each for each in named(entry.node.get("operations")) if each.node.pairs)
+    view = View(entry.name, entry.position, entry.node, execution_type(entry.node), Policy(), operations)
+    return tuple(found for found in _schemas(view) if found.code == "SQJ111")
+
+
+def _unknown_yet(view: View, found: Finding) -> bool:
+    """Whether a finding is about a value whose variable is not known in this environment."""
+    return any(node.position == found.position for node in unresolved(view.node))
+
+
+def _policy_terms(entry: Named) -> Iterator[Finding]:
+    stated = entry.node.get("security_policy")
+    for term in read_terms(data(stated) if stated else {}):
+        node = locate(stated, term.key.split(".")) if stated else entry.node
+        if isinstance(term, Misstated) and not node.unresolved:
+            yield finding("SQJ104", f"security_policy: {term.message}", node.position, service=entry.name)
+    for key, unit in (("timeout", 0), ("memory_mb", MIB)):
+        node = locate(entry.node, ("runner_config", key))
+        if isinstance(node.value, str) and not node.unresolved and not _reads(node.value, unit):
+            yield finding("SQJ105", f"{entry.name}.runner_config.{key}: too small", node.position, service=entry.name)
+
+
+def _reads(value: str, unit: int) -> bool:
+    try:
+        return (parse_size(value, unit) if unit else parse_seconds(value)) > 0
+    except ValueError:
+        return False
+
+
+# ---- operations ------------------------------------------------------------------------------------------------------
+
+
+def _schemas(view: View) -> Iterator[Finding]:
+    for operation in view.operations:
+        if operation.node.get("input_schema") is None:
+            message = f"{view.name}.{operation.name} declares no input_schema: any input is accepted"
+            yield view.found("SQJ112", message, operation.position, operation.name)
+        for key in ("input_schema", "output_schema"):
+            node = operation.node.get(key)
+            for code, message, position in check_schema(node) if node and is_mapping(node) else ():
+                yield view.found(code, f"{view.name}.{operation.name}.{key}: {message}", position, operation.name)
+
+
+def _placeholders(view: View) -> Iterator[Finding]:
+    key = MAPPING_KEYS[view.kind]
+    for operation in view.operations:
+        template = operation.node.get(key)
+        fields = declared_fields(operation.node.get("input_schema"))
+        if template is None or fields is None:
+            continue
+        for node in _texts(template):
+            for path in placeholders(node.value):
+                if path.split(".")[0] not in fields:
+                    message = f"{view.name}.{operation.name}.{key}: {{{path}}} is no field of input_schema"
+                    yield view.found("SQJ201", message, node.position, operation.name)
+
+
+def _texts(node: Node) -> Iterator[Node]:
+    if isinstance(node.value, str):
+        yield node
+    for below in children(node):
+        yield from _texts(below)
+
+
+def _timeouts(view: View) -> Iterator[Finding]:
+    limit = view.policy.max_execution_time
+    stated = [("", view.node.get("runner_config"))] + [(each.name, each.node) for each in view.operations]
+    for operation, node in stated:
+        timeout = node.get("timeout") if node else None
+        if timeout is None or timeout.unresolved or parse_seconds(timeout.value) <= limit:
+            continue
+        message = f"the timeout of {view.name} is {parse_seconds(timeout.value):g} s, max_execution_time {limit:g} s"
+        yield view.found("SQJ301", message, timeout.position, operation)
+
+
+# ---- security --------------------------------------------------------------------------------------------------------
+
+
+def _interpreters(view: View) -> Iterator[Finding]:
+    for node in locate(view.node, ("security_policy", "allowed_commands")).items:
+        program = str(node.value).rpartition("/")[2]
+        if INTERPRETERS.fullmatch(program):
+            message = f"{view.name} allows {program}, which runs whatever it is handed"
+            yield view.found("SQJ401", message, node.position)
+
+
+def _images(view: View) -> Iterator[Finding]:
+    image = view.config("image")
+    if view.kind is ExecutionType.DOCKER and isinstance(image, str) and "@sha256:" not in image:
+        message = f"the image {image!r} is not pinned: its content can change under the same name"
+        yield view.found("SQJ402", message, view.at("runner_config", "image"))
+
+
+def _outside_policy(view: View) -> Iterator[Finding]:
+    for path, value, allowed, covers, key in _asked(view):
+        if value and not admits(allowed, value, covers):
+            message = f"{view.name} needs {value!r}, which is not in {key}"
+            yield view.found("SQJ403", message, view.at(*path))
+
+
+def _asked(view: View) -> Iterator[tuple[tuple[object, ...], str, tuple[str, ...], Covers, str]]:
+    """What the configuration needs, and the allowlist that must admit it."""
+    policy, config = view.policy, view.config
+    match view.kind:
+        case ExecutionType.HTTP:
+            host = urlsplit(config("base_url") or "").hostname or ""
+            yield ("runner_config", "base_url"), host, policy.allowed_domains, domain_covers, "allowed_domains"
+        case ExecutionType.SHELL:
+            yield from _asked_by_shell(view)
+        case ExecutionType.DOCKER:
+            yield (
+                ("runner_config", "image"),
+                config("image") or "",
+                policy.allowed_images,
+                image_covers,
+                "allowed_images",
+            )
+            for index, volume in enumerate(config("volumes") or ()):
+                place = ("runner_config", "volumes", index, "host_path")
+                yield place, volume["host_path"], policy.allowed_host_paths, path_covers, "allowed_host_paths"
+        case ExecutionType.SERVERLESS:
+            for key, field in (("provider", "allowed_providers"), ("region", "allowed_regions")):
+                yield ("runner_config", key), config(key) or "", getattr(policy, field), exactly, field
+            function = config("function_name") or ""
+            where = ("runner_config", "function_name")
+            yield where, function, policy.allowed_functions, exactly, "allowed_functions"
+
+
+def _asked_by_shell(view: View) -> Iterator[tuple[tuple[object, ...], str, tuple[str, ...], Covers, str]]:
+    folder, allowed = view.config("working_directory") or "", view.policy.working_directory_restrictions
+    if allowed is not None:
+        key = "working_directory_restrictions"
+        yield ("runner_config", "working_directory"), folder, allowed, path_covers, key
+    for operation in view.operations:
+        argv = operation.node.get("argv")
+        program = str(argv.items[0].value) if argv and argv.items else ""
+        if "{" not in program:
+            where = ("operations", operation.name, "argv", 0)
+            yield where, program, view.policy.allowed_commands, exactly, "allowed_commands"
+
+
+def _open_doors(view: View) -> Iterator[Finding]:
+    if view.policy.network_access == "all":
+        message = f"{view.name} has the whole network of this host"
+        yield view.found("SQJ404", message, view.at("security_policy", "network_access"))
+    if view.policy.sandbox == "none":
+        yield view.found("SQJ405", f"{view.name} runs without a sandbox", view.at("security_policy", "sandbox"))
+    if view.config("verify") is False:
+        message = f"{view.name} does not check whom it talks to"
+        yield view.found("SQJ406", message, view.at("runner_config", "verify"))
+
+
+# ---- http ------------------------------------------------------------------------------------------------------------
+
+
+def _base_url(view: View) -> Iterator[Finding]:
+    if view.kind is not ExecutionType.HTTP:
+        return
+    url = view.config("base_url")
+    if url is None:
+        yield view.found("SQJ501", f"{view.name} has no base_url: its jobs must name an endpoint", view.position)
+    elif url.startswith("http://") and not _plain_http(view.policy):
+        message = f"{view.name} calls {urlsplit(url).hostname} over plain http, which the policy refuses"
+        yield view.found("SQJ502", message, view.at("runner_config", "base_url"))
+
+
+def _plain_http(policy: Policy) -> bool:
+    return policy.allow_http or policy.allow_private_networks
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    _schemas,
+    _placeholders,
+    _timeouts,
+    _interpreters,
+    _images,
+    _outside_policy,
+    _open_doors,
+    _base_url,
+)

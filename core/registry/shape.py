@@ -1,0 +1,221 @@
+"""A tree against `schemas/registry.schema.json`: each error of the JSON Schema library becomes one finding.
+
+The schema is written so that errors stay flat: `if`/`then` on the execution type, no `oneOf`. Its `x-wanted` is what a
+message says was wanted, `x-code` the finding's code where it is not the keyword's usual one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+from .codes import finding
+from .model import Finding, Position
+from .source import Node, data, locate
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
+
+_PACKAGE: Final = __name__.rpartition(".core.")[0]
+_TYPE_WORDS: Final = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
+}
+#: What a keyword wants, in words; the others say it by x-wanted or by their type.
+_PHRASES: Final = {
+    "enum": "{}",
+    "minimum": "at least {}",
+    "exclusiveMinimum": "more than {}",
+    "maximum": "at most {}",
+    "minItems": "at least one entry",
+    "minProperties": "at least one entry",
+    "minLength": "text that is not empty",
+    "maxItems": "at most {} entries",
+    "maxLength": "at most {} characters",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is being checked, for the findings' own words."""
+
+    what: str
+    service: str = ""
+    position: Position | None = None  # where a missing key is reported: the name
+
+
+def schema() -> dict[str, Any]:
+    """Return the registry's JSON Schema."""
+    text = (files(f"{_PACKAGE}.schemas") / "registry.schema.json").read_text("utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def check(node: Node, definition: str, subject: Subject) -> tuple[Finding, ...]:
+    """Return what is wrong with `node` as one of the schema's definitions: document, service, named_service, …"""
+    errors = _validator(definition).iter_errors(data(node))
+    found = (item for error in errors for item in _findings(error, node, subject))
+    return tuple(dict.fromkeys(found))
+
+
+@lru_cache(maxsize=8)
+def _validator(definition: str) -> Validator:
+    from jsonschema import Draft202012Validator, validators  # noqa: PLC0415 - 90 ms that --help must not pay
+
+    extend: Any = validators.extend
+    strict = extend(Draft202012Validator, {"pattern": _pattern})
+    root = {"$schema": schema()["$schema"], "$defs": schema()["$defs"], "$ref": f"#/$defs/{definition}"}
+    made: Validator = strict(root)
+    return made
+
+
+def _pattern(_validator: Any, pattern: str, instance: object, _schema: Any) -> Iterator[ValidationError]:
+    """The pattern keyword with an end that is the end: Python's `$` would let a trailing line break pass."""
+    from jsonschema.exceptions import ValidationError  # noqa: PLC0415 - see _validator
+
+    strict = re.sub(r"\$$", r"\\Z", pattern)
+    if isinstance(instance, str) and not re.search(strict, instance):
+        yield ValidationError("pattern")
+
+
+# ---- one error, one finding ----------------------------------------------------------------------------------------
+
+
+def _findings(error: ValidationError, root: Node, subject: Subject) -> Iterator[Finding]:
+    path = list(error.absolute_path)
+    node = locate(root, path)
+    if node.unresolved:
+        return  # its variable is a finding already, or unknown in this environment
+    operation = _operation(path, root)
+    for code, message, position in _explained(error, node, path, root, subject):
+        yield finding(code, message, position, service=subject.service, operation=operation)
+
+
+def _explained(
+    error: ValidationError, node: Node, path: list[Any], root: Node, subject: Subject
+) -> Iterator[tuple[str, str, Position]]:
+    where = _where(path, root, subject)
+    keyword: Any = error.validator
+    match keyword:
+        case "additionalProperties":
+            yield from _unknown_keys(error, node, where)
+        case "required":
+            yield from _missing_keys(error, node, path, root, subject)
+        case None:  # the schema `false`: a key at the top of the file that means nothing
+            above = locate(root, path[:-1])
+            known = [key for key in schema()["$defs"]["document"]["properties"] if not key.startswith("$")]
+            yield "SQJ101", _unknown(str(path[-1]), subject.what or "the file", known), above.pairs[str(path[-1])].key
+        case _ if "propertyNames" in error.absolute_schema_path:
+            key = str(error.instance)
+            wanted = error.schema.get("x-wanted", "another name") if isinstance(error.schema, dict) else "another name"
+            yield "SQJ104", f"{where}: the key {key[:80]!r} should be {wanted}", _key(node, key)
+        case _:
+            yield _bad_value(error, node, where)
+
+
+def _unknown_keys(error: ValidationError, node: Node, where: str) -> Iterator[tuple[str, str, Position]]:
+    assert isinstance(error.schema, dict)
+    known = error.schema.get("properties", {})
+    for key in node.pairs:
+        if key not in known:
+            yield "SQJ101", _unknown(key, where, known), _key(node, key)
+
+
+def _unknown(key: str, where: str, known: Any) -> str:
+    near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.6)
+    hint = f"; did you mean `{near[0]}`?" if near else ""
+    return f"{where}: unknown key `{key[:80]}`{hint}"
+
+
+def _missing_keys(
+    error: ValidationError, node: Node, path: list[Any], root: Node, subject: Subject
+) -> Iterator[tuple[str, str, Position]]:
+    where = _where(path, root, subject)
+    position = token(_owner(path, root) or (None if path else subject.position) or node.position)
+    assert isinstance(error.validator_value, list)
+    for key in error.validator_value:
+        if key not in node.pairs:
+            yield "SQJ103", f"{where}: the key `{key}` is missing", position
+
+
+def _owner(path: list[Any], root: Node) -> Position | None:
+    """The key under which a mapping stands; None for the root and for items of a list."""
+    if not path or isinstance(path[-1], int):
+        return None
+    pair = locate(root, path[:-1]).pairs.get(str(path[-1]))
+    return pair.key if pair else None
+
+
+def _key(node: Node, key: str) -> Position:
+    pair = node.pairs.get(key)
+    return pair.key if pair else node.position
+
+
+def _bad_value(error: ValidationError, node: Node, where: str) -> tuple[str, str, Position]:
+    rules = error.schema if isinstance(error.schema, dict) else {}
+    got = shown(node)
+    usual = "SQJ102" if error.validator == "type" else "SQJ104"
+    unit = str(rules.get("x-code", usual)) if error.validator in ("type", "pattern") else usual
+    code = "SQJ102" if unit == "SQJ105" and not isinstance(node.value, str) else unit
+    return code, f"{where}: wanted {_wanted(error, rules)}, got {got}", token(node.position)
+
+
+def _wanted(error: ValidationError, rules: dict[str, Any]) -> str:
+    value: Any = error.validator_value
+    phrase = _PHRASES.get(str(error.validator))
+    if phrase:
+        return phrase.format(" or ".join(str(item) for item in value) if isinstance(value, list) else value)
+    types = value if isinstance(value, list) else [value]
+    return str(rules.get("x-wanted") or " or ".join(_TYPE_WORDS.get(str(item), str(item)) for item in types))
+
+
+def shown(node: Node) -> str:
+    """Return a value as a message may show it: as written, at most 80 characters, never a variable's value."""
+    if isinstance(node.value, tuple):
+        return "a list" if node.value else "an empty list"
+    if isinstance(node.value, dict):
+        only = next(iter(node.pairs.items())) if len(node.pairs) == 1 else None
+        if only and only[1].node.value is None:
+            return f'a mapping; a placeholder needs quotes: "{{{only[0]}}}"'
+        return "a mapping" if node.pairs else "an empty mapping"
+    if node.value is None and not node.text:
+        return "nothing"
+    text = node.text if len(node.text) <= 80 else node.text[:79] + "…"
+    quoted = ", which is quoted and so stays text" if node.filled != node.text and not node.plain else ""
+    return f"the text {text!r}{quoted}" if isinstance(node.value, str) else text
+
+
+def token(at: Position) -> Position:
+    """Findings point at a token, not at a whole block."""
+    if at.end_line <= at.line:
+        return at
+    return Position(at.path, at.line, at.column, at.line, at.column + 1)
+
+
+def _where(path: list[Any], root: Node, subject: Subject) -> str:
+    """The field in words: `stripe.operations.charge.timeout` is how people would say it."""
+    operation = _operation(path, root)
+    spoken = ["operations", operation, *path[2:]] if operation else path
+    steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in spoken)
+    return f"{subject.what}{steps}".lstrip(".") or "the file"
+
+
+def _operation(path: list[Any], root: Node) -> str:
+    if len(path) < 2 or path[0] != "operations":
+        return ""
+    if isinstance(path[1], str):
+        return path[1]
+    label = locate(root, path[:2]).get("name")
+    return label.value if label and isinstance(label.value, str) else ""

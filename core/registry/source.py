@@ -1,0 +1,320 @@
+"""YAML text to a tree of values with the position of every key and value; what is wrong becomes findings.
+
+Built from libyaml's events rather than by a loader: nothing recurses, and every cap (nodes, depth, expanded aliases)
+holds while reading, so that a hostile file costs no more than an honest one of the same size.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+from .codes import finding
+from .model import Finding, Position
+from .scalars import Scalar, resolve
+
+LARGEST_FILE: Final = 4 * 1024 * 1024  # bytes
+MOST_NODES: Final = 200_000  # with every alias expanded
+DEEPEST: Final = 40
+
+# What YAML allows in a text, less the characters that read as line breaks elsewhere (NEL, LS, PS).
+_FORBIDDEN: Final = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NOWHERE: Final = Position("", 0, 0)
+
+
+class Pair(NamedTuple):
+    """One entry of a mapping: where its key stands, and its value."""
+
+    key: Position
+    node: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One value of a file. `text` is a scalar as written, safe to show; `filled` is it with variables filled in."""
+
+    value: Scalar | tuple[Node, ...] | Mapping[str, Pair]
+    position: Position
+    size: int = 1  # nodes below and including this one, aliases expanded
+    text: str = ""
+    filled: str = ""
+    plain: bool = False  # an unquoted scalar, typed by how it reads
+    unresolved: bool = False  # holds a variable whose value is not known here
+
+    def get(self, key: str) -> Node | None:
+        """Return the value of `key`, or None where there is none or this is no mapping."""
+        pair = self.pairs.get(key)
+        return pair.node if pair else None
+
+    @property
+    def pairs(self) -> Mapping[str, Pair]:
+        """The entries of a mapping; empty for anything else."""
+        return self.value if isinstance(self.value, Mapping) else {}
+
+    @property
+    def items(self) -> tuple[Node, ...]:
+        """The items of a list; empty for anything else."""
+        return self.value if isinstance(self.value, tuple) else ()
+
+
+def data(node: Node) -> Any:
+    """Return the plain Python value of a tree."""
+    if isinstance(node.value, Mapping):
+        return {key: data(pair.node) for key, pair in node.value.items()}
+    if isinstance(node.value, tuple):
+        return [data(item) for item in node.value]
+    return node.value
+
+
+def unresolved(node: Node) -> Iterator[Node]:
+    """Yield the scalars that hold a variable whose value is not known here."""
+    if node.unresolved:
+        yield node
+    for below in children(node):
+        yield from unresolved(below)
+
+
+def is_mapping(node: Node) -> bool:
+    """Whether a node is a mapping, be it empty."""
+    return isinstance(node.value, Mapping)
+
+
+def locate(root: Node, path: Iterable[object]) -> Node:
+    """Return the node at `path`, or the deepest one on the way that exists."""
+    node = root
+    for step in path:
+        below = node.items[step] if isinstance(step, int) and step < len(node.items) else node.get(str(step))
+        if below is None:
+            break
+        node = below
+    return node
+
+
+def read(text: str, path: str) -> tuple[Node | None, tuple[Finding, ...]]:
+    """Return the tree of a YAML text and what is wrong with it; no tree when it cannot be read at all."""
+    stray = _FORBIDDEN.search(text)
+    if stray is not None:
+        return None, (_bad_character(text, stray.start(), path),)
+    builder = _Builder(path)
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            builder.take(event)
+    except _HaltError as halt:
+        return None, (*builder.findings, halt.finding)
+    except yaml.MarkedYAMLError as error:
+        return None, (*builder.findings, _syntax(error, text, path))
+    if builder.root is None:
+        builder.findings.append(
+            finding("SQJ106", "the file is empty: it defines no service", Position(path, 1, 1, 1, 2))
+        )
+    return builder.root, tuple(builder.findings)
+
+
+class _HaltError(Exception):
+    """Reading ends here: what follows would be guesswork or too costly."""
+
+    def __init__(self, found: Finding) -> None:
+        super().__init__(found.message)
+        self.finding = found
+
+
+class _Frame:
+    """A list or mapping whose end has not been read yet."""
+
+    __slots__ = ("anchor", "end", "flow", "items", "key", "merged", "pairs", "size", "start")
+
+    def __init__(self, event: Any, pairs: dict[str, Pair] | None) -> None:
+        self.anchor: str | None = event.anchor
+        self.start = event.start_mark
+        self.flow: bool = event.flow_style
+        self.pairs = pairs
+        self.items: list[Node] = []
+        self.merged: list[Node] = []  # values of `<<`
+        self.key: tuple[str | None, Position] | None = None
+        self.end: Position = _NOWHERE
+        self.size = 1
+
+
+class _Builder:
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.root: Node | None = None
+        self.findings: list[Finding] = []
+        self._stack: list[_Frame] = []
+        self._anchors: dict[str, Node] = {}
+        self._nodes = 0
+
+    def take(self, event: yaml.Event) -> None:
+        """Add one event of the parser to the tree."""
+        match event:
+            case yaml.ScalarEvent():
+                self._scalar(event)
+            case yaml.MappingStartEvent():
+                self._open(event, {})
+            case yaml.SequenceStartEvent():
+                self._open(event, None)
+            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                self._close(event)
+            case yaml.AliasEvent():
+                self._alias(event)
+            case yaml.DocumentStartEvent() if self.root is not None:
+                self._halt("SQJ007", "a second document begins here", event)
+            case _:
+                pass
+
+    def _halt(self, code: str, message: str, event: Any) -> None:
+        raise _HaltError(finding(code, message, self._position(event.start_mark, event.end_mark)))
+
+    def _position(self, start: Any, end: Any) -> Position:
+        return Position(self.path, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+    def _count(self, nodes: int, event: Any) -> None:
+        self._nodes += nodes
+        if self._nodes > MOST_NODES:
+            self._halt("SQJ005", f"more than {MOST_NODES:,} values with aliases expanded", event)
+
+    def _refuse_tag(self, event: Any) -> None:
+        if event.tag is not None:
+            at = self._position(event.start_mark, event.end_mark)
+            self.findings.append(finding("SQJ004", f"the tag {event.tag} is not allowed", at))
+
+    def _scalar(self, event: Any) -> None:
+        self._count(1, event)
+        self._refuse_tag(event)
+        plain = event.implicit[0]
+        value = resolve(event.value) if plain else event.value
+        at = self._position(event.start_mark, event.end_mark)
+        node = Node(value, at, text=event.value, filled=event.value, plain=plain)
+        if event.anchor:
+            self._anchors[event.anchor] = node
+        self._add(node)
+
+    def _open(self, event: Any, pairs: dict[str, Pair] | None) -> None:
+        self._count(1, event)
+        self._refuse_tag(event)
+        if len(self._stack) >= DEEPEST:
+            self._halt("SQJ005", f"nested deeper than {DEEPEST} levels", event)
+        if event.anchor:
+            self._anchors.pop(event.anchor, None)
+        self._stack.append(_Frame(event, pairs))
+
+    def _close(self, event: Any) -> None:
+        frame = self._stack.pop()
+        at = self._position(frame.start, event.end_mark if frame.flow or frame.end is _NOWHERE else frame.start)
+        if not frame.flow and frame.end is not _NOWHERE:
+            at = Position(at.path, at.line, at.column, frame.end.end_line, frame.end.end_column)
+        value: Any = tuple(frame.items) if frame.pairs is None else _with_merged(frame)
+        node = Node(value, at, size=frame.size)
+        if frame.anchor:
+            self._anchors[frame.anchor] = node
+        self._add(node)
+
+    def _alias(self, event: Any) -> None:
+        node = self._anchors.get(event.anchor)
+        if node is None:
+            around = any(frame.anchor == event.anchor for frame in self._stack)
+            what = "stands inside the value it names" if around else "names no anchor above it"
+            raise _HaltError(
+                finding("SQJ010", f"*{event.anchor} {what}", self._position(event.start_mark, event.end_mark))
+            )
+        self._count(node.size, event)
+        if len(self._stack) + _depth(node) > DEEPEST:
+            self._halt("SQJ005", f"nested deeper than {DEEPEST} levels", event)
+        self._add(node)
+
+    def _add(self, node: Node) -> None:
+        if not self._stack:
+            self.root = node
+            return
+        frame = self._stack[-1]
+        frame.size += node.size
+        frame.end = _later(frame.end, node.position)
+        if frame.pairs is None:
+            frame.items.append(node)
+        elif frame.key is None:
+            frame.key = (self._key(node), node.position)
+        else:
+            self._pair(frame, frame.key, node)
+            frame.key = None
+
+    def _key(self, node: Node) -> str | None:
+        if isinstance(node.value, str):
+            return node.value
+        shown = node.text or "a list or mapping"
+        self.findings.append(finding("SQJ003", f"the key {shown[:80]} is not text", node.position))
+        return None
+
+    def _pair(self, frame: _Frame, key: tuple[str | None, Position], node: Node) -> None:
+        name, at = key
+        assert frame.pairs is not None
+        if name is None:
+            return
+        if name == "<<":
+            frame.merged.append(node)
+        elif name in frame.pairs:
+            first = frame.pairs[name].key.line
+            self.findings.append(finding("SQJ002", f"the key {name[:80]!r} stands already in line {first}", at))
+        else:
+            frame.pairs[name] = Pair(at, node)
+
+
+def _with_merged(frame: _Frame) -> dict[str, Pair]:
+    """The mapping with what `<<` brings in; a key that it states itself wins, then the first that is merged."""
+    pairs = dict(frame.pairs or {})
+    for node in frame.merged:
+        for source in node.items or (node,):
+            for key, pair in source.pairs.items():
+                pairs.setdefault(key, pair)
+    return pairs
+
+
+def _later(end: Position, at: Position) -> Position:
+    """The one that ends later; an alias's value stands further up and ends nothing here."""
+    return at if (at.end_line, at.end_column) > (end.end_line, end.end_column) else end
+
+
+def _depth(node: Node) -> int:
+    """Levels below a finished node, found without recursion."""
+    deepest, level = 0, [node]
+    while level:
+        deepest += 1
+        below = [child for parent in level for child in children(parent)]
+        level = list({id(child): child for child in below}.values())
+    return deepest
+
+
+def children(node: Node) -> Iterable[Node]:
+    """Return the values right below a node."""
+    return node.items or (pair.node for pair in node.pairs.values())
+
+
+def _syntax(error: yaml.MarkedYAMLError, text: str, path: str) -> Finding:
+    mark = error.problem_mark or error.context_mark
+    at = _point(text, mark.line, mark.column, path) if mark else Position(path, 1, 1, 1, 2)
+    line = text.split("\n")[at.line - 1]
+    if line[at.column - 1 : at.column] == "\t":
+        return finding("SQJ006", "a tab stands where YAML wants spaces", at)
+    context = f"{error.context}: " if error.context and error.problem else ""
+    return finding("SQJ001", f"not valid YAML: {context}{error.problem or error.context}", at)
+
+
+def _point(text: str, line: int, column: int, path: str) -> Position:
+    """One character's position; what libyaml reports beyond the end is put at the end of the last line."""
+    lines = text.rstrip("\n").split("\n")
+    if line >= len(lines):
+        line, column = len(lines) - 1, len(lines[-1])
+    return Position(path, line + 1, column + 1, line + 1, column + 2)
+
+
+def _bad_character(text: str, offset: int, path: str) -> Finding:
+    line = text.count("\n", 0, offset) + 1
+    column = offset - (text.rfind("\n", 0, offset) + 1) + 1
+    message = f"the character U+{ord(text[offset]):04X} is not allowed in a registry"
+    return finding("SQJ006", message, Position(path, line, column, line, column + 1))

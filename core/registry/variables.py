@@ -1,0 +1,68 @@
+"""`${NAME}` and `${NAME:-default}` in a registry's values, filled from a mapping that the caller hands in.
+
+A value filled in is never read as YAML again: it can change a scalar, not the structure. Unquoted scalars get the type
+that the filled text reads as. Messages and `Node.text` keep the text as written, never the variable's value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from .codes import finding
+from .model import Finding, Position
+from .scalars import resolve
+from .source import Node, Pair
+
+_REFERENCE: Final = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}|\$\{")
+
+
+class _Filler:
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self.findings: list[Finding] = []
+
+    def fill(self, node: Node) -> Node:
+        if isinstance(node.value, Mapping):
+            pairs = {key: Pair(pair.key, self.fill(pair.node)) for key, pair in node.value.items()}
+            return replace(node, value=pairs)
+        if isinstance(node.value, tuple):
+            return replace(node, value=tuple(self.fill(item) for item in node.value))
+        return self._scalar(node) if "${" in node.text else node
+
+    def _scalar(self, node: Node) -> Node:
+        before = len(self.findings)
+        filled = _REFERENCE.sub(lambda match: self._piece(match, node), node.text)
+        value = resolve(filled) if node.plain else filled
+        return replace(node, value=value, filled=filled, unresolved=len(self.findings) > before)
+
+    def _piece(self, match: re.Match[str], node: Node) -> str:
+        name, default = match[1], match[2]
+        if match[0] == "$${":
+            return "${"
+        if name is None:
+            self.findings.append(finding("SQJ009", "`${` does not begin a variable here", _at(node, match)))
+            return match[0]
+        # As in a shell, `:-` takes the default for an empty variable too.
+        value = self._variables.get(name, "") or default
+        if value is None and name not in self._variables:
+            self.findings.append(finding("SQJ008", f"the variable {name} is not set", _at(node, match)))
+        return value or ""
+
+
+def fill(node: Node, variables: Mapping[str, str]) -> tuple[Node, tuple[Finding, ...]]:
+    """Return the tree with its variables filled in, and a finding for each that is unset or malformed."""
+    filler = _Filler(variables)
+    return filler.fill(node), tuple(filler.findings)
+
+
+def _at(node: Node, match: re.Match[str]) -> Position:
+    """Where the reference itself stands, when its scalar is written on one line without escapes."""
+    at = node.position
+    lead = 0 if node.plain else 1
+    width = at.end_column - at.column
+    if at.line != at.end_line or width != len(node.text) + 2 * lead:
+        return at
+    return replace(at, column=at.column + lead + match.start(), end_column=at.column + lead + match.end())

@@ -1,0 +1,242 @@
+"""Which jobs are meant: the selector that list, tail, retry and cancel share, and how people write times.
+
+Pure. Different fields AND together; the words inside one field are OR; excluded words are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from .errors import UsageError
+from .job import EXECUTION_TYPE_ALIASES, Category, ExecutionType, Status
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+")
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+#: A hundred years: beyond it a typo is more likely than a wish, and Postgres intervals stay in range.
+LONGEST_SECONDS = 3_155_760_000.0
+SHORTEST_PREFIX = 6  # hex digits
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in time: absolute, or `ago_seconds` before the database's now."""
+
+    at: datetime | None = None
+    ago_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The values of one selector flag: any of `wanted`, none of `excluded`."""
+
+    wanted: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.wanted or self.excluded)
+
+
+@dataclass(frozen=True, slots=True)
+class InputMatch:
+    """`path=value` on a job's input, as two JSON objects: the value as JSON, and as text."""
+
+    as_json: str
+    as_text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selector:
+    """Which jobs are meant. An empty one means every job for a read and is refused for a write."""
+
+    ids: tuple[UUID, ...] = ()
+    status: Words = field(default_factory=Words)
+    service: Words = field(default_factory=Words)
+    operation: Words = field(default_factory=Words)
+    execution_type: Words = field(default_factory=Words)
+    tenant: Words = field(default_factory=Words)
+    worker: Words = field(default_factory=Words)
+    category: Words = field(default_factory=Words)
+    fingerprint: Words = field(default_factory=Words)
+    correlation: Words = field(default_factory=Words)
+    error: tuple[str, ...] = ()
+    input: tuple[InputMatch, ...] = ()
+    since: Moment | None = None
+    until: Moment | None = None
+
+    def __bool__(self) -> bool:
+        return any(bool(getattr(self, each.name)) for each in fields(self))
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the SQL parameters of the `selection` query: None where nothing is asked."""
+        found: dict[str, Any] = {"ids": list(self.ids) or None, "errors": list(self.error) or None}
+        for name in _WORD_FIELDS:
+            words: Words = getattr(self, name)
+            found[name] = _stored(name, words.wanted) or None
+            found[f"not_{name}"] = _stored(name, words.excluded) or None
+        found["input_json"] = [each.as_json for each in self.input] or None
+        found["input_text"] = [each.as_text for each in self.input] or None
+        return found | _moment("since", self.since) | _moment("until", self.until)
+
+
+_WORD_FIELDS = tuple(
+    each.name for each in fields(Selector) if each.name not in {"ids", "error", "input", "since", "until"}
+)
+
+
+def _stored(name: str, words: tuple[str, ...]) -> list[str]:
+    """The forms in which rows may hold these words: names in any case, execution types by alias."""
+    if name == "execution_type":
+        return [*words, *(alias for alias, plain in EXECUTION_TYPE_ALIASES.items() if plain in words)]
+    return [word.lower() for word in words] if name in {"service", "operation", "tenant"} else list(words)
+
+
+def _moment(name: str, moment: Moment | None) -> dict[str, Any]:
+    moment = moment or Moment()
+    return {f"{name}_at": moment.at, f"{name}_ago": moment.ago_seconds}
+
+
+# ---- reading what people type ----------------------------------------------------------------------------------------
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds that `90s`, `15m`, `1h30m`, `3d` or `2w` name; raise UsageError for anything else."""
+    plain = text.strip().lower()
+    if not _DURATION.fullmatch(plain):
+        raise UsageError(f"{text!r} is not a duration", hint="write 90s, 15m, 1h30m or 3d")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(plain))
+    if seconds > LONGEST_SECONDS:
+        raise UsageError(f"{text!r} is longer than a hundred years", hint="write 90s, 15m, 1h30m or 3d")
+    return seconds
+
+
+def parse_moment(text: str) -> Moment:
+    """Return the time that `15m` (ago), an ISO date or time, or `@1763890000` names; a naive time is local."""
+    plain = text.strip()
+    if _DURATION.fullmatch(plain.lower()):
+        return Moment(ago_seconds=parse_duration(plain))
+    return Moment(at=parse_time(plain))
+
+
+def parse_time(text: str) -> datetime:
+    """Return an absolute time with its zone; raise UsageError for anything that is not one."""
+    try:
+        found = datetime.fromisoformat(text) if not text.startswith("@") else _epoch(text[1:])
+        return found.astimezone()
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(
+            f"{text!r} is not a time", hint="write 15m, 2026-11-23T09:00 or 2026-11-23T09:00:00Z"
+        ) from None
+
+
+def _epoch(text: str) -> datetime:
+    return datetime.fromtimestamp(float(text), UTC)
+
+
+def parse_words(flag: str, values: Iterable[str]) -> Words:
+    """Return the words of one flag: comma is OR, `!x` excludes; an empty word is a UsageError, never "any"."""
+    words = [word.strip() for value in values for word in value.split(",")]
+    if any(word in ("", "!") for word in words):
+        raise UsageError(f"{flag} is empty", hint=f"leave {flag} out, or give it a value")
+    excluded = tuple(word[1:].strip() for word in words if word.startswith("!"))
+    return Words(tuple(word for word in words if not word.startswith("!")), excluded)
+
+
+def parse_statuses(values: Iterable[str]) -> Words:
+    """Return statuses in lower case; raise UsageError for a word that is none."""
+    return _known("--status", parse_words("--status", values), tuple(Status))
+
+
+def parse_categories(values: Iterable[str]) -> Words:
+    """Return error categories in lower case; raise UsageError for a word that is none."""
+    return _known("--category", parse_words("--category", values), tuple(Category))
+
+
+def parse_types(values: Iterable[str]) -> Words:
+    """Return execution types in lower case, aliases resolved; raise UsageError for a word that is none."""
+    words = parse_words("--type", values)
+    try:
+        wanted, excluded = (
+            tuple(ExecutionType.parse(word) for word in part) for part in (words.wanted, words.excluded)
+        )
+    except ValueError:
+        raise UsageError(
+            f"--type {','.join(values)!r} is not an execution type", hint=f"one of: {', '.join(ExecutionType)}"
+        ) from None
+    return Words(wanted, excluded)
+
+
+def _known(flag: str, words: Words, known: tuple[str, ...]) -> Words:
+    lowered = Words(tuple(word.lower() for word in words.wanted), tuple(word.lower() for word in words.excluded))
+    unknown = [word for word in (*lowered.wanted, *lowered.excluded) if word not in known]
+    if unknown:
+        raise UsageError(f"{flag} {unknown[0]!r} is not known", hint=f"one of: {', '.join(known)}")
+    return lowered
+
+
+def parse_operations(values: Iterable[str]) -> Words:
+    """Return `service.operation` words; raise UsageError where the dot is missing."""
+    words = parse_words("--operation", values)
+    for word in (*words.wanted, *words.excluded):
+        if not all(split_operation(word)):
+            raise UsageError(f"--operation {word!r} is not SERVICE.OPERATION", hint="write payments.charge")
+    return words
+
+
+def split_operation(text: str) -> tuple[str, str]:
+    """Return (service, operation) of `service.operation`; the last dot divides."""
+    service, _, operation = text.rpartition(".")
+    return service, operation
+
+
+def parse_input_match(text: str) -> InputMatch:
+    """Return the two readings of `path=value`; raise UsageError where there is no path or no `=`."""
+    path, equals, value = text.partition("=")
+    names = path.split(".")
+    if not equals or not all(names):
+        raise UsageError(f"--input {text!r} is not PATH=VALUE", hint="write --input customer.id=42")
+    return InputMatch(_nested(names, _json_or_text(value)), _nested(names, value))
+
+
+def _nested(names: list[str], value: Any) -> str:
+    for name in reversed(names):
+        value = {name: value}
+    return json.dumps(value)
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity are not JSON, and jsonb refuses them
+
+
+def parse_id(text: str) -> UUID:
+    """Return a job's id; raise UsageError E201 for a text that is not a whole UUID."""
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        raise UsageError(
+            f"{text.strip()[:80]!r} is not a job id",
+            code="E201",
+            name="id-malformed",
+            hint="an id looks like 0193c1f2-5a3e-7b60-9d1c-2f4e6a8b0c1d; see specql-jobs list",
+        ) from None
+
+
+def prefix_bounds(text: str) -> tuple[UUID, UUID]:
+    """Return the lowest and highest id that begin with `text`, at least 6 hex digits; raise UsageError otherwise."""
+    digits = text.strip().lower().replace("-", "")
+    if not re.fullmatch(rf"[0-9a-f]{{{SHORTEST_PREFIX},32}}", digits):
+        parse_id(text)
+    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
