@@ -1,0 +1,79 @@
+"""Bodies and query pairs from a job's input. Pure; what cannot be written as asked is a PlanError."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from ..core.contract import PlanError
+from ..core.template import fill_value, placeholders
+from .http_headers import Headers
+
+BODY_KINDS = ("json", "form", "raw", "none")
+
+
+def present(items: tuple[tuple[str, Any], ...], values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield each named template filled; one that is only `{field}` is left out where the input has no such field."""
+    for name, template in items:
+        fields = list(placeholders(template))
+        optional = len(fields) == 1 and template == f"{{{fields[0]}}}" and "." not in fields[0]
+        if not optional or fields[0] in values:
+            yield name, fill_value(template, values)
+
+
+def query_text(items: tuple[tuple[str, Any], ...], values: Mapping[str, Any]) -> str:
+    """Return the query of a mapping filled with input, every name and value percent-encoded."""
+    return urlencode(tuple(_flat(present(items, values))), quote_via=quote, safe="")
+
+
+def _flat(items: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield name and text; a list repeats its name, null is left out."""
+    for name, value in items:
+        for item in value if isinstance(value, list | tuple) else (value,):
+            if item is not None:
+                yield name, _scalar(name, item)
+
+
+def _scalar(name: str, value: object) -> str:
+    if isinstance(value, Mapping | list | tuple):
+        raise PlanError(f"{name!r} is an object or a list of lists and cannot be one form or query value")
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def planned_body(body: Any, values: Mapping[str, Any]) -> tuple[Headers, bytes]:
+    """Return the content type and bytes of a body, by its kind or payload template."""
+    match body:
+        case "none":
+            return (), b""
+        case "json":
+            return json_body(dict(values))
+        case "form":
+            return (("Content-Type", "application/x-www-form-urlencoded"),), _form(values)
+        case "raw":
+            return text_body(values.get("body"))
+        case Mapping():
+            return json_body(dict(present(tuple(body.items()), values)))
+        case _:
+            return json_body(fill_value(body, values))
+
+
+def _form(values: Mapping[str, Any]) -> bytes:
+    return urlencode(tuple(_flat(values.items()))).encode("ascii")
+
+
+def json_body(value: object) -> tuple[Headers, bytes]:
+    """Return a value as JSON."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        raise PlanError("the input has NaN or an infinite number, which JSON does not know") from None
+    return (("Content-Type", "application/json"),), text.encode("utf-8")
+
+
+def text_body(value: object) -> tuple[Headers, bytes]:
+    """Return a text as it is."""
+    if not isinstance(value, str):
+        raise PlanError("a raw body takes the input field 'body', as text")
+    return (("Content-Type", "text/plain; charset=utf-8"),), value.encode("utf-8")
