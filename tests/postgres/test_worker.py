@@ -221,7 +221,7 @@ async def test_one_unreadable_input_does_not_stop_its_batch(dsn: str) -> None:
         sound = await it.add_many(20)
         (poison,) = await it.rows(
             "INSERT INTO jobs.tb_job_run (service_name, operation, input_data) SELECT 'svc', 'op', "
-            "jsonb_build_object('n', (SELECT jsonb_agg(('1e' || (131000 + mod(i, 70)))::numeric) "
+            "jsonb_build_object('n', (SELECT jsonb_agg(('1e' || (131000 + i % 70))::numeric) "
             "FROM generate_series(1, 9000) i)) RETURNING id"
         )
         await it.drain()

@@ -62,7 +62,8 @@ class Queue:
 
     async def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
         """Return all rows of a statement."""
-        return await (await self.connection.execute(sql.encode(), parameters)).fetchall()
+        cursor = await self.connection.execute(sql.encode(), parameters or None)
+        return await cursor.fetchall() if cursor.description else []
 
     async def job(self, id_: UUID) -> dict[str, Any]:
         """Return one row of jobs.tb_job_run, without its input: some tests' inputs no driver can read."""

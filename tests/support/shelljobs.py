@@ -108,6 +108,11 @@ def survivors(uid: int = JOB_UID) -> list[str]:
     return [line for pid in os.listdir("/proc") if pid.isdigit() if (line := _of_user(pid, uid))]
 
 
+def running(command: str) -> int:
+    """Return how many processes of the job user have exactly this command line."""
+    return sum(line.partition(" ")[2].strip() == command for line in survivors())
+
+
 def _of_user(pid: str, uid: int) -> str:
     try:
         ended = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"

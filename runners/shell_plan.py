@@ -1,0 +1,229 @@
+"""What one shell job will do, decided from registry and input alone: the service's settings and the plan. Pure."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..core.contract import Call, Footprint, Mount, PlanError, ResourceRequirements
+from ..core.errors import ConfigError
+from ..core.job import Category
+from ..core.template import LONGEST_ARGUMENT, fill_argument
+
+if TYPE_CHECKING:
+    from ..core.registry.model import Operation, Service
+
+#: All arguments and the environment together, well under what Linux lets one process have.
+LARGEST_COMMAND = 1024 * 1024  # bytes
+
+#: The job's identity, set last: nothing else may set them.
+JOB_NAMES = ("SPECQL_JOB_ID", "SPECQL_JOB_LEASE", "SPECQL_JOB_ATTEMPT")
+
+#: What a job starts from, before registry and input add names.
+FIRST_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/work", "LANG": "C.UTF-8"}
+
+
+@dataclass(frozen=True, slots=True)
+class ShellSpec:
+    """One shell service's settings as its registry gives them. `working_directory` "" is the private scratch."""
+
+    working_directory: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShellPlan:
+    """One process, fully decided. `resources`, `network` and `sandbox` are the policy's; `mounts` parents first."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]  # registry's and input's; the fixed names are added when it starts
+    input_env: tuple[str, ...]
+    working_directory: str
+    mounts: tuple[Mount, ...]
+    resources: ResourceRequirements
+    network: str
+    sandbox: str
+    stdin: bytes
+    output_bytes: int
+    timeout_seconds: float
+    streams: bool  # the output is {exit_code, stdout, stderr}, even where stdout is JSON
+    any_json: bool  # JSON other than an object is output too
+
+    @property
+    def footprint(self) -> Footprint:
+        """All that executing this plan would touch."""
+        return Footprint(
+            commands=self.argv[:1],
+            mounts=self.mounts,
+            working_directory=self.working_directory,
+            network=self.network,
+            env=tuple(name for name in self.environment if name not in self.input_env),
+            input_env=self.input_env,
+            sandbox=self.sandbox,
+            request_bytes=len(self.stdin),
+            output_bytes=self.output_bytes,
+            timeout_seconds=self.timeout_seconds,
+            resources=self.resources,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Return the plan as JSON-able data; of the environment names only."""
+        return {
+            "execution_type": "shell",
+            "command": self.command_line(),
+            "argv": list(self.argv),
+            "working_directory": self.working_directory or "(private scratch)",
+            "environment": self._origins(),
+            "mounts": [f"{mount.host_path} ({mount.mode})" for mount in self.mounts],
+            "network": self.network,
+            "sandbox": self.sandbox,
+            "stdin_bytes": len(self.stdin),
+            "max_output_bytes": self.output_bytes,
+            "timeout_seconds": self.timeout_seconds,
+            "resources": {
+                name: getattr(self.resources, name)
+                for name in ResourceRequirements.__slots__
+                if getattr(self.resources, name) is not None
+            },
+        }
+
+    def _origins(self) -> dict[str, str]:
+        """Every variable's name with where its value comes from."""
+        fixed = dict.fromkeys((*FIRST_ENVIRONMENT, *JOB_NAMES), "specql-jobs")
+        registry = dict.fromkeys(self.environment, "registry")
+        return {**fixed, **registry, **dict.fromkeys(self.input_env, "input")}
+
+    def command_line(self) -> str:
+        """Return one line that a person can paste into a shell to run the same program without the sandbox."""
+        line = shlex.join(self.argv)
+        return f"cd {shlex.quote(self.working_directory)} && {line}" if self.working_directory else line
+
+
+# ---- settings ------------------------------------------------------------------------------------------------------
+
+
+def read_spec(service: Service) -> ShellSpec:
+    """Return a service's settings; raise ConfigError naming the field that is wrong."""
+    config = service.runner_config
+    directory = config.get("working_directory") or ""
+    if not isinstance(directory, str) or (directory and not directory.startswith("/")):
+        raise _wrong(service, "working_directory", "must be an absolute path")
+    environment = config.get("environment") or {}
+    if not isinstance(environment, Mapping):
+        raise _wrong(service, "environment", "must be a mapping of names to values")
+    for operation in service.operations.values():
+        _check_argv(service, operation)
+    return ShellSpec(directory, {str(name): _value(service, name, value) for name, value in environment.items()})
+
+
+def _value(service: Service, name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float) and "\0" not in str(value):
+        return str(value)
+    raise _wrong(service, f"environment.{name}", "must be a text or a number")
+
+
+def _check_argv(service: Service, operation: Operation) -> None:
+    argv = operation.mapping.get("argv")
+    if argv is None:
+        return
+    if not isinstance(argv, list | tuple) or not argv or not all(isinstance(word, str) for word in argv):
+        raise _wrong(service, f"operations.{operation.name}.argv", "must be a list of texts that starts with a command")
+
+
+def _wrong(service: Service, key: str, message: str) -> ConfigError:
+    where = key if key.startswith("operations.") else f"runner_config.{key}"
+    return ConfigError(f"service {service.name}: {where} {message}", hint=f"correct {where} in the registry")
+
+
+# ---- the plan ------------------------------------------------------------------------------------------------------
+
+
+def make_plan(spec: ShellSpec, call: Call) -> ShellPlan:
+    """Return what one call will do; raise PlanError for input that has no plan."""
+    policy = call.policy
+    if policy.localhost_ports:
+        raise PlanError(
+            "localhost_ports is set, but reaching ports of the host is not supported for shell services",
+            Category.POLICY_VIOLATION,
+        )
+    argv, from_input = _command(call)
+    environment = {**spec.environment, **from_input}
+    _check_size(argv, environment)
+    schema = call.operation.output_schema or {}
+    return ShellPlan(
+        argv=argv,
+        environment=environment,
+        input_env=tuple(sorted(from_input)),
+        working_directory=spec.working_directory,
+        mounts=_mounts(spec, call),
+        resources=policy.resources,
+        network=policy.network_access,
+        sandbox=policy.sandbox,
+        stdin=json.dumps(dict(call.input)).encode("ascii"),
+        output_bytes=policy.max_output_bytes,
+        timeout_seconds=call.timeout_seconds,
+        streams=bool({"exit_code", "stdout", "stderr"} & set(schema.get("properties", {}))),
+        any_json=bool(schema) and schema.get("type") != "object",
+    )
+
+
+def _command(call: Call) -> tuple[tuple[str, ...], dict[str, str]]:
+    template = call.operation.mapping.get("argv")
+    if template is not None:
+        return tuple(fill_argument(word, call.input) for word in template), {}
+    command, arguments = call.input.get("command"), call.input.get("args") or []
+    if not isinstance(command, str) or not command:
+        raise PlanError("the operation has no argv, so the input must name a command: {command, args, env_vars}")
+    if not isinstance(arguments, list | tuple):
+        raise PlanError("the input field 'args' must be a list")
+    words = (_word(f"args[{index}]", value) for index, value in enumerate(arguments))
+    return (_word("command", command), *words), _input_environment(call.input.get("env_vars") or {})
+
+
+def _input_environment(values: object) -> dict[str, str]:
+    if not isinstance(values, Mapping):
+        raise PlanError("the input field 'env_vars' must be an object")
+    return {str(name): _word(f"env_vars.{name}", value) for name, value in values.items()}
+
+
+def _word(what: str, value: object) -> str:
+    """One argument or value as a program receives it: text as it is, numbers and booleans as JSON writes them."""
+    if not isinstance(value, str | int | float):
+        raise PlanError(f"the input field {what!r} must be a text, a number or a boolean")
+    text = value if isinstance(value, str) else json.dumps(value)
+    if "\0" in text:
+        raise PlanError(f"the input field {what!r} contains a NUL byte")
+    if len(text.encode("utf-8", "surrogatepass")) >= LONGEST_ARGUMENT:
+        raise PlanError(f"the input field {what!r} is longer than {LONGEST_ARGUMENT} bytes")
+    return text
+
+
+def _check_size(argv: tuple[str, ...], environment: Mapping[str, str]) -> None:
+    words = [*argv, *environment, *environment.values()]
+    try:
+        size = sum(len(word.encode()) + 1 for word in words)
+    except UnicodeEncodeError:
+        raise PlanError("an argument or variable has characters that are not Unicode text") from None
+    if size > LARGEST_COMMAND:
+        raise PlanError(f"arguments and environment have {size} bytes, more than {LARGEST_COMMAND}")
+
+
+def _mounts(spec: ShellSpec, call: Call) -> tuple[Mount, ...]:
+    """Every host path the job sees, once, parents before what is below them; the looser mode wins."""
+    modes = dict(_wanted(spec, call))
+    return tuple(Mount(path, path, mode) for path, mode in sorted(modes.items()))
+
+
+def _wanted(spec: ShellSpec, call: Call) -> Iterator[tuple[str, str]]:
+    policy = call.policy
+    loosest = "rw" if policy.file_access == "read_write" else "ro"
+    if policy.file_access != "none":
+        yield from ((path, "ro") for path in policy.read_paths)
+        yield from ((path, loosest) for path in policy.write_paths)
+    if spec.working_directory:
+        yield spec.working_directory, loosest

@@ -1,0 +1,122 @@
+"""`enqueue`: what reaches the queue, what does not, and waiting for the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from support.board import TENANT, Board
+from support.cli import answering, write_registry
+from support.processes import Started
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> str:
+    """A registry whose HTTP service nobody answers."""
+    return str(write_registry(tmp_path))
+
+
+def test_row_and_document(board: Board, registry: str) -> None:
+    """One row with input, type and placing; the document has exactly the promised keys."""
+    placing = ("--priority", "5", "--key", "k", "--tenant", TENANT, "--correlation", "c", "--in", "1h")
+    said = board("enqueue", "PAY.ok", "--set", "amount=5", "-r", registry, *placing, "-o", "json")
+    (job,) = said.data["jobs"]
+    assert list(job) == ["id", "status", "service", "operation", "duplicate"]
+    assert board.sql(
+        "SELECT id::text, service_name, operation, execution_type, input_data, priority, idempotency_key,"
+        " tenant_id::text, correlation_id, run_at > now() + interval '59 minutes' FROM jobs.tb_job_run"
+    ) == [(job["id"], "pay", "ok", "http", {"amount": 5}, 5, "k", TENANT, "c", True)]
+
+
+def test_quiet_prints_the_id_alone(board: Board, registry: str) -> None:
+    """`-q` prints the id and nothing else."""
+    said = board("enqueue", "pay.no", "-r", registry, "-q")
+    assert said.out == f"{UUID(said.out.strip())}\n"
+    assert said.err == ""
+
+
+def test_same_key_is_the_same_job(board: Board, registry: str) -> None:
+    """A repeated key inserts nothing and gives the first job; on another operation it is a conflict."""
+    first = board("enqueue", "pay.no", "-r", registry, "--key", "k", "-o", "json").data["jobs"][0]
+    again = board("enqueue", "pay.no", "-r", registry, "--key", "k", "-o", "json").data["jobs"][0]
+    assert (again["id"], first["duplicate"], again["duplicate"]) == (first["id"], False, True)
+    assert board("enqueue", "open.go", "-r", registry, "--key", "k", "-o", "json").code == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("pay.ok", "--set", "amount=x"), 2),
+        (("pay.ok",), 2),
+        (("pay.nothing",), 3),
+        (("pay",), 2),
+        (("pay.no", "--in", "1h", "--at", "2030-01-01"), 2),
+        (("pay.no", "--at", "soon"), 2),
+        (("pay.no", "--in", "-5m"), 2),
+        (("pay.no", "--tenant", "acme"), 2),
+        (("pay.no", "--priority", "99999999999"), 2),
+        (("pay.no", "--wait=soon"), 2),
+        (("pay.no", "--batch", "x", "--key", "k"), 2),
+        (("pay.ok", "--input", '{"amount": 1, "note": "\\u0000"}'), 2),
+    ],
+)
+def test_wrong_calls_insert_nothing(board: Board, registry: str, arguments: tuple[str, ...], code: int) -> None:
+    """What cannot run is refused before anything is inserted."""
+    said = board("enqueue", *arguments, "-r", registry, "-o", "json")
+    assert said.code == code
+    assert board.sql("SELECT count(*) FROM jobs.tb_job_run") == [(0,)]
+
+
+def test_large_input_is_refused(board: Board, registry: str) -> None:
+    """A ten-megabyte string is refused with a code, not sent to the database."""
+    document = json.dumps({"amount": 1, "note": "x" * 10_000_000})
+    said = board("enqueue", "pay.ok", "--input", "-", "-r", registry, "-o", "json", stdin=document)
+    assert said.code == 2
+    assert len(said.err + said.out) < 5000
+    assert board.sql("SELECT count(*) FROM jobs.tb_job_run") == [(0,)]
+
+
+def test_batch_is_all_or_nothing(board: Board, registry: str, tmp_path: Path) -> None:
+    """A batch with bad lines inserts nothing and names each of them by number; a good one is inserted whole."""
+    file = tmp_path / "batch.jsonl"
+    file.write_text('{"amount": 1}\n\n{"amount": "x"}\nnot json\n')
+    said = board("enqueue", "pay.ok", "--batch", str(file), "-r", registry, "-o", "json")
+    assert said.code == 2
+    assert "line 3: " in said.error["message"]
+    assert "line 4: " in said.error["message"]
+    assert "line 1: " not in said.error["message"]
+    assert board.sql("SELECT count(*) FROM jobs.tb_job_run") == [(0,)]
+    good = board("enqueue", "pay.ok", "--batch", "-", "-r", registry, "-q", stdin='{"amount": 1}\n{"amount": 2}\n')
+    assert len(good.out.split()) == 2
+    assert board.sql("SELECT input_data->'amount' FROM jobs.tb_job_run ORDER BY 1") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("wait", [("--wait=1s",), ("--wait", "1s")])
+def test_wait_that_ends_too_early_is_exit_8(board: Board, registry: str, wait: tuple[str, ...]) -> None:
+    """Without a worker the wait times out: exit 8, and the document still has the job."""
+    said = board("enqueue", "pay.no", "-r", registry, "-o", "json", *wait)
+    assert said.code == 8
+    assert said.data["jobs"][0]["status"] == "pending"
+    assert said.error["code"] == "E800"
+
+
+def test_wait_for_a_worker(board: Board, tmp_path: Path, spawn: Callable[..., Started]) -> None:
+    """A bare --wait ends with the job: 0 with its output when it completed, 1 with its error when it failed."""
+    with answering() as url:
+        registry = str(write_registry(tmp_path, url))
+        env = {"SPECQL_JOBS_DSN": board.dsn, "PAY_TOKEN": "tok-0123456789"}
+        worker = spawn("worker", "-r", registry, env=env)
+        worker.wait_for("worker_started")
+        done = board("enqueue", "pay.ok", "--set", "amount=5", "-r", registry, "-o", "json", "--wait")
+        assert done.code == 0
+        assert done.data["jobs"][0]["status"] == "completed"
+        assert done.data["jobs"][0]["output"]["got"] == {"amount": 5}
+        failed = board("enqueue", "pay.no", "--wait", "-r", registry, "-o", "json")
+        assert failed.code == 1
+        assert failed.data["jobs"][0]["error"]["category"] == "target_error"
+        assert failed.document["error"] is None
+        worker.terminate()
+        assert worker.finish() == 0

@@ -1,0 +1,162 @@
+"""`run`: one job here, against a real local HTTP service; plan, verdict, exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.cli import answering, specql_jobs, write_registry
+
+TOKEN = {"PAY_TOKEN": "tok-0123456789"}
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    """A registry whose services point at a running HTTP service."""
+    with answering() as url:
+        yield str(write_registry(tmp_path, url))
+
+
+def test_output_goes_to_stdout_and_talk_to_stderr(registry: str) -> None:
+    """A completed job's output is the data; how it ended is said on stderr."""
+    said = specql_jobs("run", "pay.ok", "--input", '{"amount": 5}', "-r", registry, env=TOKEN)
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["got"] == {"amount": 5}
+    assert said.err.startswith("completed pay.ok in ")
+
+
+def test_result_as_json(registry: str) -> None:
+    """`-o json` has status, output, usage and the plan that was executed."""
+    said = specql_jobs("run", "PAY.ok", "--set", "amount=5", "-r", registry, "-o", "json", env=TOKEN)
+    assert said.code == 0
+    assert said.data["status"] == "completed"
+    assert said.data["error"] is None
+    assert said.data["output"]["authorization"] is True
+    assert said.data["resource_usage"]["status_code"] == 200
+    assert said.data["plan"]["execution_type"] == "http"
+    assert "tok-0123456789" not in said.out + said.err
+
+
+def test_failed_job_is_exit_1(registry: str) -> None:
+    """A job that fails is exit 1 with its category, and the command itself has no error."""
+    said = specql_jobs("run", "pay.no", "-r", registry, "-o", "json", env=TOKEN)
+    assert said.code == 1
+    assert said.data["status"] == "failed"
+    assert said.data["error"]["category"] == "target_error"
+    assert said.document["error"] is None
+
+
+def test_refused_job_is_exit_1_and_touches_nothing(registry: str) -> None:
+    """What policy refuses is a failed job with category policy_violation."""
+    said = specql_jobs("run", "open.go", "-r", registry, "-o", "json")
+    assert said.code == 1
+    assert said.data["error"]["category"] == "policy_violation"
+
+
+def test_dry_run_allows(registry: str) -> None:
+    """`-n` prints the plan and the verdict and needs no secret."""
+    said = specql_jobs("run", "pay.ok", "--set", "amount=5", "-n", "-r", registry, "-o", "json")
+    assert said.code == 0
+    assert said.data["verdict"] == "allowed"
+    assert said.data["violations"] == []
+    assert said.data["plan"]["service"] == "pay"
+
+
+def test_dry_run_refuses(registry: str) -> None:
+    """`-n` of a job that policy would refuse is exit 1 and names the policy's field."""
+    said = specql_jobs("run", "open.go", "-n", "-r", registry, "-o", "json")
+    assert said.code == 1
+    assert said.data["verdict"] == "refused"
+    assert "allowed_domains" in {each["field"] for each in said.data["violations"]}
+
+
+def test_dry_run_for_people(registry: str) -> None:
+    """The text of `-n` ends with the verdict, and says that nothing happened."""
+    said = specql_jobs("run", "open.go", "-n", "-r", registry)
+    assert "refused" in said.out
+    assert said.err == "Nothing was executed.\n"
+
+
+def test_missing_secret_is_exit_4(registry: str) -> None:
+    """A secret that this host does not have is denied before anything is sent."""
+    said = specql_jobs("run", "pay.ok", "--set", "amount=5", "-r", registry, "-o", "json")
+    assert said.code == 4
+    assert said.error["code"] == "E410"
+
+
+def test_env_file_gives_secrets(registry: str, tmp_path: Path) -> None:
+    """--env-file serves the secrets, and a bad line is named by number without its text."""
+    file = tmp_path / "dev.env"
+    file.write_text('# local\nexport PAY_TOKEN="tok-abcdefgh"\n')
+    assert specql_jobs("run", "pay.ok", "--set", "amount=5", "-r", registry, "--env-file", str(file)).code == 0
+    file.write_text("PAY_TOKEN tok-abcdefgh\n")
+    said = specql_jobs("run", "pay.ok", "--set", "amount=5", "-r", registry, "--env-file", str(file))
+    assert said.code == 2
+    assert f"{file}:1" in said.err
+    assert "tok-abcdefgh" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "hint"),
+    [("pya.ok", 3, "pay"), ("pay.okk", 3, "ok"), ("zzz.ok", 3, "the registry has"), ("pay", 2, "payments.charge")],
+)
+def test_unknown_operation(registry: str, name: str, code: int, hint: str) -> None:
+    """An unknown service or operation is exit 3 with the nearest name."""
+    said = specql_jobs("run", name, "-r", registry, "-o", "json")
+    assert said.code == code
+    assert hint in said.error["hint"]
+
+
+def test_type_without_runner_is_exit_5(registry: str) -> None:
+    """An execution type that nothing here can execute is unavailable, not failed."""
+    assert specql_jobs("run", "box.go", "-r", registry, "-o", "json").error["code"] == "E510"
+
+
+def test_input_problems_are_all_named(registry: str) -> None:
+    """Input that does not fit is exit 2, and the message has one sentence for each problem."""
+    said = specql_jobs("run", "pay.ok", "--input", '{"amuont": 1, "note": 2}', "-r", registry, "-o", "json")
+    assert said.code == 2
+    assert said.error["code"] == "E230"
+    assert all(name in said.error["message"] for name in ("amuont", "note", "amount"))
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "5", '{"amount": NaN}', '{"amount": 1, "amount": 2}', '{"note": "\\u0000"}', "[" * 100_000]
+)
+def test_input_that_is_no_object_is_exit_2(registry: str, text: str) -> None:
+    """Text that is not one JSON object within the bounds never reaches a plan."""
+    said = specql_jobs("run", "pay.ok", "--input", "-", "-r", registry, "-o", "json", stdin=text)
+    assert said.code == 2
+    assert said.error["code"].startswith("E2")
+
+
+def test_input_from_file_stdin_and_set(registry: str, tmp_path: Path) -> None:
+    """@FILE and - are read, and --set goes on top: JSON where it is JSON, text otherwise."""
+    file = tmp_path / "in.json"
+    file.write_text('{"amount": 1}')
+    one = specql_jobs("run", "pay.ok", "-i", f"@{file}", "--set", "note=hello", "-r", registry, env=TOKEN)
+    assert json.loads(one.out)["got"] == {"amount": 1, "note": "hello"}
+    two = specql_jobs("run", "pay.ok", "-i", "-", "--set", "amount=7", "-r", registry, stdin='{"amount": 1}', env=TOKEN)
+    assert json.loads(two.out)["got"] == {"amount": 7}
+    deep = specql_jobs(
+        "run", "pay.deep", "--set", "customer.id=42", "--set", "customer.tag=a", "-r", registry, env=TOKEN
+    )
+    assert json.loads(deep.out)["got"] == {"customer": {"id": 42, "tag": "a"}}
+
+
+def test_missing_input_file(registry: str) -> None:
+    """An input file that is not there is exit 2 with its name."""
+    said = specql_jobs("run", "pay.ok", "-i", "@nowhere.json", "-r", registry)
+    assert said.code == 2
+    assert "nowhere.json" in said.err
+
+
+def test_broken_registry_is_exit_2_with_the_place(tmp_path: Path) -> None:
+    """A registry with an error cannot be run from; the first finding's place is named."""
+    path = tmp_path / "r.yaml"
+    path.write_text("services: {pay: {oops: 1}}\n")
+    said = specql_jobs("run", "pay.ok", "-r", str(path), "-o", "json")
+    assert said.code == 2
+    assert "r.yaml:1" in said.error["message"]

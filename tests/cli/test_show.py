@@ -1,0 +1,127 @@
+"""`show`: why, timeline, what to type next."""
+
+from __future__ import annotations
+
+import pytest
+from support.board import Board
+
+UNKNOWN = "0193c1f2-5a3e-7b60-9d1c-2f4e6a8b0c1d"
+
+
+def _worker(board: Board, services: list[str] | None = None) -> None:
+    board.sql(
+        "INSERT INTO jobs.tb_worker (worker_id, host, pid, version, lock_key, concurrency, services)"
+        " VALUES ('w1', 'h', 1, '0', 1, 1, %s)",
+        services,
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "columns", "code", "words"),
+    [
+        ("pending", {}, "no_worker", "no live worker serves pay"),
+        ("pending", {"run_at": "2999-01-01"}, "scheduled", "due in"),
+        (
+            "pending",
+            {"run_at": "2999-01-01", "error_category": "timeout", "error_message": "late", "attempts": 1},
+            "retrying",
+            "attempt 2 in",
+        ),
+        ("running", {"max_attempts": 3}, "running", "attempt 1/3 on w1"),
+        ("running", {"cancel_requested_at": "now"}, "cancelling", "asked to stop"),
+        ("completed", {}, "completed", "succeeded on attempt 1"),
+        (
+            "failed",
+            {"attempts": 3, "max_attempts": 3, "error_category": "timeout", "error_message": "late"},
+            "attempts_exhausted",
+            "attempts exhausted (3/3); last: timeout: late",
+        ),
+        ("failed", {"error_category": "policy_violation", "error_message": "refused: x"}, "refused", "refused: x"),
+        ("failed", {"error_category": "target_error", "max_attempts": 3}, "not_retryable", "is not retried"),
+        ("cancelled", {}, "cancelled", "cancelled"),
+    ],
+)
+def test_why(board: Board, status: str, columns: dict[str, object], code: str, words: str) -> None:
+    """Each state is explained by one code and one sentence."""
+    said = board("show", board.add(status=status, **columns), "-o", "json")
+    assert said.data[0]["why"]["code"] == code
+    assert words in said.data[0]["why"]["message"]
+
+
+def test_ready_when_a_worker_serves_it(board: Board) -> None:
+    """A due job is ready only if a live worker serves its service."""
+    id_ = board.add()
+    _worker(board, ["mail"])
+    assert board("show", id_, "-o", "json").data[0]["why"]["code"] == "no_worker"
+    board.sql("UPDATE jobs.tb_worker SET services = NULL")
+    assert board("show", id_, "-o", "json").data[0]["why"]["code"] == "ready"
+    board.sql("UPDATE jobs.tb_worker SET heartbeat_at = now() - interval '1 minute'")
+    assert board("show", id_, "-o", "json").data[0]["why"]["code"] == "no_worker"
+
+
+def test_everything_about_a_failed_job(board: Board) -> None:
+    """Attempts, changes, captured output, input, usage and the next command are all there."""
+    id_ = board.add(
+        status="failed",
+        attempts=2,
+        max_attempts=2,
+        error_category="target_error",
+        error_message="HTTP status 402",
+        fingerprint="abc123",
+        input_data={"amount": 12, "card_token": "tok_visible"},
+        output_data='{"body": "no"}',
+        resource_usage='{"status_code": 402}',
+        idempotency_key="order-1",
+        correlation_id="trace-1",
+    )
+    board.sql(
+        "INSERT INTO jobs.tb_job_attempt (job_id, lease_seq, attempt, worker_id, started_at, error_category,"
+        " error_message) VALUES (%s, 1, 1, 'w1', now(), 'timeout', 'late')",
+        id_,
+    )
+    board.sql(
+        "INSERT INTO jobs.tb_job_log (job_id, lease_seq, chunk, stream, content) VALUES (%s, 1, 0, 'stderr', %s)",
+        id_,
+        "line one\nline \x1b[2Jtwo\n",
+    )
+    job = board("show", id_, "-o", "json").data[0]
+    assert job["failed_attempts"][0]["error_category"] == "timeout"
+    assert job["logs"][0]["content"].startswith("line one")
+    assert job["input"] == {"amount": 12, "card_token": "tok_visible"}
+    assert job["output"] == {"body": "no"}
+    assert job["resource_usage"] == {"status_code": 402}
+    assert job["next"][0] == f"specql-jobs retry {id_}"
+    text = board("show", id_).out
+    assert "  why       attempts exhausted (2/2); last: target_error: HTTP status 402" in text
+    assert "stderr| line \\x1b[2Jtwo" in text
+    assert "tok_visible" not in text
+    assert f"specql-jobs retry {id_}" in text
+    assert text.splitlines()[0].split() == [id_, "failed", "pay.ok"]
+
+
+def test_cancelled_says_who_and_why(board: Board) -> None:
+    """A cancelled job names the person and the reason."""
+    id_ = board.add()
+    assert board("cancel", id_, "--reason", "wrong customer").code == 0
+    job = board("show", id_, "-o", "json").data[0]
+    assert job["why"] == {"code": "cancelled", "message": "cancelled by mo: wrong customer"}
+    assert job["changes"][0]["actor"] == "mo"
+
+
+def test_unknown_and_malformed_ids(board: Board) -> None:
+    """An unknown id is exit 3; one that is no id at all is exit 2."""
+    known = board.add()
+    assert board("show", UNKNOWN, "-o", "json").error["code"] == "E301"
+    assert board("show", known, UNKNOWN, "-o", "json").code == 3
+    assert board("show", "zzz", "-o", "json").error["code"] == "E201"
+    assert board("show", "-o", "json").code == 2
+
+
+def test_prefix_and_stdin(board: Board) -> None:
+    """A unique beginning of an id is enough; ids and JSON lines are read from stdin."""
+    id_ = board.add()
+    assert board("show", id_[:23], "-o", "json").data[0]["id"] == id_
+    lines = board("list", "-o", "jsonl").out
+    assert board("show", "-", "-o", "json", stdin=lines).data[0]["id"] == id_
+    assert board("show", "-", "-o", "json", stdin=f" {id_}\n{id_} \n").data[0]["id"] == id_
+    assert board("show", "-", "-o", "json", stdin='{"no": 1}\n').code == 2

@@ -1,0 +1,102 @@
+"""`tail`, `db` and `doctor`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from support.board import Board
+from support.cli import specql_jobs, write_registry
+from support.processes import Started
+
+from specql_jobs.cli.feed import OVERLAP, Feed
+
+
+def test_tail_shows_the_latest_events(board: Board) -> None:
+    """`tail` shows the last change of the selected jobs, oldest first, and filters like `list`."""
+    first = board.add(updated_at="2020-01-01")
+    last = board.add("mail", "send", "failed", error_category="timeout", error_message="late")
+    said = board("tail", "-o", "json")
+    assert [each["id"] for each in said.data] == [first, last]
+    assert [each["event"] for each in said.data] == ["enqueued", "failed"]
+    assert [each["id"] for each in board("tail", "--service", "mail", "-o", "json").data] == [last]
+    assert "timeout: late" in board("tail").out
+
+
+def test_tail_follows(board: Board, spawn: Callable[..., Started]) -> None:
+    """`tail -f` writes each new change once, as one line of JSON."""
+    old = board.add()
+    process = spawn("tail", "-f", "-o", "jsonl", env={"SPECQL_JOBS_DSN": board.dsn})
+    process.wait_for(old)
+    new = board.add("mail", "send")
+    process.wait_for(new)
+    board.sql("UPDATE jobs.tb_job_run SET status = 'cancelled', completed_at = now(), updated_at = now()")
+    process.wait_until(lambda: len(process.stdout) >= 4, "both changes are told")
+    events = [(each["id"], each["event"]) for each in map(json.loads, process.stdout)]
+    assert sorted(events) == sorted([(old, "enqueued"), (new, "enqueued"), (old, "cancelled"), (new, "cancelled")])
+
+
+def test_feed_repeats_nothing_and_keeps_latecomers() -> None:
+    """A change that commits late, inside the overlap, is told once; what was told is not told again."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    feed = Feed([{"id": 1, "at": start}])
+    assert feed.cursor == start - OVERLAP
+    late = {"id": 2, "at": start - timedelta(seconds=1)}
+    assert feed.new([{"id": 1, "at": start}, late]) == [late]
+    assert feed.new([{"id": 1, "at": start}, late]) == []
+    assert feed.cursor == start - OVERLAP
+
+
+def test_db_from_nothing(empty_dsn: str) -> None:
+    """status says what is missing (1), migrate -n changes nothing, init applies it, and then status is 0."""
+    board = Board(empty_dsn)
+    before = board("db", "status", "-o", "json")
+    assert before.code == 1
+    assert before.data["version"] == 0
+    plan = board("db", "migrate", "-n", "-o", "json")
+    assert (plan.code, plan.data["pending"]) == (0, before.data["pending"])
+    assert board("db", "status").code == 1
+    done = board("db", "init", "-o", "json")
+    assert (done.code, done.data["applied"]) == (0, before.data["pending"])
+    assert board("db", "status", "-o", "json").code == 0
+    assert board("db", "migrate").out.startswith("nothing to do")
+
+
+def test_db_unreachable() -> None:
+    """A server that does not answer is exit 5, retryable, with its place named."""
+    said = Board("postgresql://me@127.0.0.1:1/app")("db", "status", "-o", "json")
+    assert said.code == 5
+    assert said.error["code"] == "E502"
+    assert said.error["retryable"] is True
+    assert "127.0.0.1:1" in said.error["message"]
+
+
+def test_doctor_is_well(board: Board, tmp_path: Path) -> None:
+    """doctor checks database, schema, registry and runners; a skipped check is no failure."""
+    said = board("doctor", "-r", str(write_registry(tmp_path)), "-o", "json")
+    found = {each["name"]: each["status"] for each in said.data["checks"]}
+    assert {found[name] for name in ("python", "tls", "database", "schema", "registry")} == {"ok"}
+    assert found["docker"] == "skip"
+    assert said.code == (1 if "fail" in found.values() else 0)
+
+
+def test_doctor_finds_the_missing(empty_dsn: str, tmp_path: Path) -> None:
+    """A database without the schema fails the check, with the command that mends it."""
+    said = Board(empty_dsn)("doctor", "-o", "json")
+    assert said.code == 1
+    schema = next(each for each in said.data["checks"] if each["name"] == "schema")
+    assert (schema["status"], schema["fix"]) == ("fail", "specql-jobs db migrate")
+    broken = tmp_path / "r.yaml"
+    broken.write_text("services: 5\n")
+    text = specql_jobs("doctor", "-r", str(broken))
+    assert text.code == 1
+    assert f"-> specql-jobs validate {broken}" in text.out
+
+
+def test_doctor_does_not_tell_the_password() -> None:
+    """A database that refuses is a failed check without its password."""
+    said = Board("postgresql://me:hunter2hunter2@127.0.0.1:1/app")("doctor", "-o", "json")
+    assert said.code == 1
+    assert "hunter2" not in said.out + said.err
