@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,7 +91,7 @@ def _end(error: BaseException, invocation: Invocation) -> int:
     if isinstance(error, typer.Exit):  # --help was shown
         return error.exit_code
     if isinstance(error, BrokenPipeError):  # help that nobody reads to its end
-        streams.silence(sys.stdout)
+        streams.silence_out()
         return Exit.OK
     problem = _problem(error, invocation)
     if problem.message:

@@ -32,7 +32,7 @@ COMMANDS: dict[str, Entry] = {
 }
 
 #: Subcommands whose JSON documents have names of their own: `db status` answers `specql-jobs.db-status/v1`.
-GROUPS = ("db",)
+GROUPS = {"db": ("init", "migrate", "status")}
 
 
 def root_help() -> str:

@@ -48,10 +48,13 @@ def _environment() -> dict[str, str]:
 
 
 def _command_name(words: list[str]) -> str:
+    """The command's name as its document's schema has it; "error" where the words name no whole command."""
     plain = [word for word in words if not word.startswith("-")]
-    if not plain or plain[0] not in COMMANDS:
-        return "error"
-    return "-".join(plain[:2]) if plain[0] in GROUPS else plain[0]
+    name = plain[0] if plain else ""
+    if name not in GROUPS:
+        return name if name in COMMANDS else "error"
+    below = [word for word in plain[1:] if word in GROUPS[name]]
+    return f"{name}-{below[0]}" if below else "error"
 
 
 def _format(words: list[str]) -> str:

@@ -74,7 +74,9 @@ class Selection:
     input: Annotated[_Words, Option("--input", metavar="PATH=VALUE", help="A field of the input: customer.id=42")] = (
         None
     )
-    limit: Annotated[int | None, Option("--limit", "-l", min=0, metavar="N", help="At most N jobs; 0 means all")] = None
+    limit: Annotated[
+        int | None, Option("--limit", "-l", min=0, max=10**9, metavar="N", help="At most N jobs; 0 means all")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,5 +91,5 @@ class Safety:
     )
     reason: Annotated[str, Option("--reason", metavar="TEXT", help="Why; kept with the change")] = ""
     expect: Annotated[
-        int | None, Option("--expect", min=0, metavar="N", help="Change nothing unless exactly N jobs match")
+        int | None, Option("--expect", min=0, max=10**9, metavar="N", help="Change nothing unless exactly N jobs match")
     ] = None

@@ -23,7 +23,7 @@ class ExecutionType(StrEnum):
         return cls(EXECUTION_TYPE_ALIASES.get(word, word))
 
 
-#: Other words that registries and rows use for an execution type (CONTRACT: accepted on input, never printed).
+#: Other words that registries and rows use for an execution type (accepted on input, never printed).
 EXECUTION_TYPE_ALIASES = {
     "local_process": "shell",
     "process": "shell",

@@ -135,7 +135,9 @@ def narrow(
 
 def _take(policy: Policy, term: Stated | Misstated, *, repeats: bool) -> tuple[Policy, tuple[Violation, ...]]:
     if isinstance(term, Misstated):
-        violation = Violation("row_policy_invalid", f"the row's security_context: {term.message}", term.key)
+        violation = Violation(
+            "row_policy_invalid", f"the row's security_context: {term.message}", term.key[:80] or "security_context"
+        )
         return policy, () if repeats else (violation,)
     allowed = current(policy, term.field)
     if _within(term.field, term.value, allowed):

@@ -21,7 +21,7 @@ NETWORK_MODES = ("none", "localhost", "all")
 FILE_MODES = ("none", "read", "read_write")
 SANDBOX_MODES = ("required", "none")
 
-#: The limits that hold when a policy states none (DESIGN 8). disk_mb is our number: scratch counts as memory.
+#: The limits that hold when a policy states none. Scratch counts as memory, so disk_mb stays below memory_mb.
 DEFAULT_RESOURCES = ResourceRequirements(memory_mb=512, cpu_cores=1.0, pids=64, open_files=256, disk_mb=256)
 
 

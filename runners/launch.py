@@ -141,7 +141,8 @@ class Running:
             return self._confirmed
         deadline = time.monotonic() + KILL_SECONDS
         with suppress(TimeoutError):  # killed before it is known, the sandbox's first process could get away
-            await asyncio.wait_for(self.gated(), KILL_SECONDS)
+            async with asyncio.timeout(KILL_SECONDS):
+                await self.gated()
         self._kill()
         gone = await self._dead(deadline)
         emptied = group is None or await _emptied(group, deadline)

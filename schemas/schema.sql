@@ -335,7 +335,7 @@ CREATE INDEX idx_tb_job_run_correlation ON jobs.tb_job_run USING btree (correlat
 
 CREATE INDEX ix_tb_change_job_job ON jobs.tb_change_job USING btree (job_id);
 
-CREATE INDEX ix_tb_job_run_claim ON jobs.tb_job_run USING btree (priority DESC, run_at, id) WHERE (status = 'pending'::text);
+CREATE INDEX ix_tb_job_run_claim ON jobs.tb_job_run USING btree (((- priority)), run_at, id) WHERE (status = 'pending'::text);
 
 CREATE INDEX ix_tb_job_run_failed ON jobs.tb_job_run USING btree (completed_at) WHERE (status = 'failed'::text);
 

@@ -22,7 +22,6 @@ from ..leaf import command, group
 from ..operations import resolve
 from ..options import JobInput, Sources, Target
 from ..output.console import Console
-from ..waiting import wait_for
 
 if TYPE_CHECKING:
     from ...core.registry.model import Operation, Registry
@@ -91,6 +90,7 @@ async def enqueue(
     registry = load_registry(sources, settings)
     new = _new_jobs(registry, job_input, placing)
     from ...core.store.store import Store  # noqa: PLC0415 - psycopg costs 170 ms
+    from ..waiting import wait_for  # noqa: PLC0415 - asyncio, 55 ms
 
     async with database(console, settings) as connection:
         queued = await Store(connection).enqueue(new)

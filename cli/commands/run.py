@@ -10,10 +10,10 @@ from uuid import uuid4
 
 from typer import Option
 
+from ...core.config_file import read_env_file
 from ...core.errors import UsageError
 from ...core.job import JobRecord
 from ...core.selector import parse_duration
-from ...core.settings import read_env_file
 from ..context import load_ceiling, load_registry, policy_path, settings_for
 from ..exits import Exit, Finished
 from ..job_input import read_input

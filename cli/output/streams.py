@@ -33,17 +33,22 @@ def _write(stream: TextIO, text: str) -> bool:
         stream.write(text)
         stream.flush()
     except BrokenPipeError:
-        silence(stream)
+        _silence(stream)
         return False
     except OSError as error:
-        silence(stream)
+        _silence(stream)
         raise Unavailable(
             f"{stream.name} cannot be written: {error.strerror}", code="E520", name="output-lost"
         ) from None
     return True
 
 
-def silence(stream: TextIO) -> None:
+def silence_out() -> None:
+    """Write no more to stdout: its reader has gone."""
+    _silence(sys.stdout)
+
+
+def _silence(stream: TextIO) -> None:
     """Point the stream at nothing, so that a bulk change goes on and the interpreter's last flush says nothing."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())

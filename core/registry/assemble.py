@@ -15,8 +15,8 @@ from .canonical import Named, by_name, canonical, execution_type
 from .codes import finding
 from .declared import declared
 from .model import Finding, Position, Service, Severity
+from .nodes import Node, Pair, unresolved
 from .overlay import NOT_ENVIRONMENTS, environments, merge_services
-from .source import Node, Pair, unresolved
 from .variables import fill
 
 Services = dict[str, Named]  # by lower-case name
@@ -201,4 +201,7 @@ def _check(services: Services, base: Services, work: _Work, *, overlaid: bool) -
         if key in work.unshaped or checked_already:
             continue
         found = shape.check(entry.node, "service", _subject(entry)) if changed else ()
-        work.add(*found, *(() if has_errors(list(found)) else rules.check(entry)))
+        work.add(*found)
+        known = not any(unresolved(entry.node)) or shape.fits(entry.node, "service")
+        if known and not has_errors(list(found)):
+            work.add(*rules.check(entry))

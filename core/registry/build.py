@@ -14,8 +14,8 @@ from ..units import MIB, parse_seconds, parse_size
 from .canonical import Named, execution_type, named
 from .frozen import freeze
 from .model import NO_MAPPING, Operation, Service
+from .nodes import Node, data
 from .shorthand import expand
-from .source import Node, data
 
 #: Where an operation says what to send or start, by execution type.
 MAPPING_KEYS: Final = {

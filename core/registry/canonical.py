@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..job import ExecutionType
 from .codes import finding
 from .model import Finding, Position
-from .source import Node, Pair
+from .nodes import Node, Pair
 
 Aliases = Mapping[str, Any]
 

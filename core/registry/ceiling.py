@@ -16,7 +16,8 @@ from ..job import ExecutionType
 from ..narrow import Ceiling
 from ..policy_terms import Misstated, Stated, read_terms
 from .files import read_bytes
-from .source import Node, data, locate, read
+from .nodes import Node, data, locate
+from .source import read
 
 _TYPES: Final = frozenset(kind.value for kind in ExecutionType)
 

@@ -57,6 +57,7 @@ _RULES: Final = (
     Rule("SQJ406", "tls-not-verified", _WARNING, "remove `verify: false`, or name the authority with ca_file"),
     Rule("SQJ501", "no-base-url", _INFO, "add runner_config.base_url, or have jobs name an endpoint themselves"),
     Rule("SQJ502", "plain-http", _WARNING, "use https, or set allow_http: true if the network is trusted"),
+    Rule("SQJ503", "auth-incomplete", _ERROR, "name the credential with a *_env_var or *_file key under auth_config"),
 )
 
 RULES: Final = {rule.code: rule for rule in _RULES}

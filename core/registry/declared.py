@@ -11,8 +11,8 @@ from typing import Any
 
 from .canonical import Named, named
 from .frozen import freeze
+from .nodes import Node, data, unresolved
 from .overlay import environments
-from .source import Node, data, unresolved
 
 Values = Mapping[str, tuple[Any, ...]]
 _SECTIONS = {"runner_config": "runner_config", "security_policy": "security_policy", "security": "security_policy"}

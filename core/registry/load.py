@@ -19,7 +19,8 @@ from .assemble import Assembled, assemble, has_errors
 from .codes import finding
 from .files import read_bytes, registry_files
 from .model import Finding, Position, Registry, Service
-from .source import LARGEST_FILE, Node, read
+from .nodes import Node
+from .source import LARGEST_FILE, read
 
 _NO_SOURCES: Final[Mapping[str, str]] = MappingProxyType({})
 _BOM: Final = b"\xef\xbb\xbf"

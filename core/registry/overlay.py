@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from .canonical import Named
-from .source import Node, Pair
+from .nodes import Node, Pair
 
 #: Keys at the top of a file that are no environment, whatever they hold.
 NOT_ENVIRONMENTS: Final = frozenset({"services", "environments", "version", "description", "$schema"})

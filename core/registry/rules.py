@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
 
 from ..allowlists import Covers, admits, domain_covers, exactly, image_covers, path_covers
 from ..job import ExecutionType
@@ -21,42 +19,17 @@ from ..units import MIB, parse_seconds, parse_size
 from .build import MAPPING_KEYS, build_policy
 from .canonical import Named, execution_type, named
 from .codes import finding
-from .model import Finding, Position
+from .http_rules import base_url, credentials, host_of
+from .model import Finding
+from .nodes import Node, children, data, is_mapping, locate, unresolved
 from .schema_rules import check_schema, declared_fields
-from .source import Node, children, data, is_mapping, locate, unresolved
+from .view import View
 
 #: Programs that run whatever they are handed: allowing one allows everything.
 INTERPRETERS: Final = re.compile(
     r"(?:ba|da|z|k|c|tc|fi)?sh|busybox|env|xargs|find|perl|ruby|node|nodejs|deno|bun|php|lua|awk|gawk|mawk|sed|tclsh"
     r"|python[0-9.]*|pypy[0-9.]*|java|make|git|ssh|tar|sudo|su|docker|podman|vim?|less|man|nc|socat|curl|wget|expect"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One service as the rules see it: its canonical tree, and its policy."""
-
-    name: str
-    position: Position
-    node: Node
-    kind: ExecutionType
-    policy: Policy
-    operations: tuple[Named, ...]
-
-    def at(self, *path: object) -> Position:
-        """Return where a value stands, or the nearest thing above it."""
-        node = locate(self.node, path)
-        return self.position if node is self.node else node.position
-
-    def config(self, key: str) -> Any:
-        """Return a runner_config value, or None."""
-        found = locate(self.node, ("runner_config", key))
-        known = (self.node.get("runner_config") or found).get(key)
-        return data(known) if known else None
-
-    def found(self, code: str, message: str, position: Position, operation: str = "") -> Finding:
-        """Return a finding about this service."""
-        return finding(code, message, position, service=self.name, operation=operation)
 
 
 Rule = Callable[[View], Iterator[Finding]]
@@ -180,7 +153,7 @@ def _asked(view: View) -> Iterator[tuple[tuple[object, ...], str, tuple[str, ...
     policy, config = view.policy, view.config
     match view.kind:
         case ExecutionType.HTTP:
-            host = urlsplit(config("base_url") or "").hostname or ""
+            host = host_of(config("base_url") or "")
             yield ("runner_config", "base_url"), host, policy.allowed_domains, domain_covers, "allowed_domains"
         case ExecutionType.SHELL:
             yield from _asked_by_shell(view)
@@ -227,24 +200,6 @@ def _open_doors(view: View) -> Iterator[Finding]:
         yield view.found("SQJ406", message, view.at("runner_config", "verify"))
 
 
-# ---- http ------------------------------------------------------------------------------------------------------------
-
-
-def _base_url(view: View) -> Iterator[Finding]:
-    if view.kind is not ExecutionType.HTTP:
-        return
-    url = view.config("base_url")
-    if url is None:
-        yield view.found("SQJ501", f"{view.name} has no base_url: its jobs must name an endpoint", view.position)
-    elif url.startswith("http://") and not _plain_http(view.policy):
-        message = f"{view.name} calls {urlsplit(url).hostname} over plain http, which the policy refuses"
-        yield view.found("SQJ502", message, view.at("runner_config", "base_url"))
-
-
-def _plain_http(policy: Policy) -> bool:
-    return policy.allow_http or policy.allow_private_networks
-
-
 RULES: Final[tuple[Rule, ...]] = (
     _schemas,
     _placeholders,
@@ -253,5 +208,6 @@ RULES: Final[tuple[Rule, ...]] = (
     _images,
     _outside_policy,
     _open_doors,
-    _base_url,
+    base_url,
+    credentials,
 )

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from .model import Position
+from .nodes import Node, data, locate
 from .shorthand import KEYWORDS, expand, is_json_schema
-from .source import Node, data, locate
 
 Problem = tuple[str, str, Position]  # code, message, where
 

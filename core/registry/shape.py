@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .codes import finding
 from .model import Finding, Position
-from .source import Node, data, locate
+from .nodes import Node, data, locate
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -68,6 +68,11 @@ def check(node: Node, definition: str, subject: Subject) -> tuple[Finding, ...]:
     errors = _validator(definition).iter_errors(data(node))
     found = (item for error in errors for item in _findings(error, node, subject))
     return tuple(dict.fromkeys(found))
+
+
+def fits(node: Node, definition: str) -> bool:
+    """Whether nothing at all is wrong, values of unknown variables included."""
+    return bool(_validator(definition).is_valid(data(node)))
 
 
 @lru_cache(maxsize=8)

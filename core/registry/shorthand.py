@@ -111,7 +111,8 @@ def _field(value: Any, path: tuple[str | int, ...], problems: list[Problem]) -> 
 
 def _is_field_schema(value: Mapping[str, Any]) -> bool:
     """A field's own `{type: integer}` is JSON Schema, though the same one level up would be a field called type."""
-    return (value.keys() == {"type"} and value["type"] in JSON_TYPES) or is_json_schema(value)
+    alone = value["type"] if value.keys() == {"type"} else None
+    return (isinstance(alone, str) and alone in JSON_TYPES) or is_json_schema(value)
 
 
 def _has_schema(value: Any) -> bool:

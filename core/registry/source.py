@@ -7,15 +7,14 @@ holds while reading, so that a hostile file costs no more than an honest one of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import yaml
 
 from .codes import finding
 from .model import Finding, Position
-from .scalars import Scalar, resolve
+from .nodes import Node, Pair, children
+from .scalars import resolve
 
 LARGEST_FILE: Final = 4 * 1024 * 1024  # bytes
 MOST_NODES: Final = 200_000  # with every alias expanded
@@ -27,74 +26,6 @@ _FORBIDDEN: Final = re.compile(
 )
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOWHERE: Final = Position("", 0, 0)
-
-
-class Pair(NamedTuple):
-    """One entry of a mapping: where its key stands, and its value."""
-
-    key: Position
-    node: Node
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
-    """One value of a file. `text` is a scalar as written, safe to show; `filled` is it with variables filled in."""
-
-    value: Scalar | tuple[Node, ...] | Mapping[str, Pair]
-    position: Position
-    size: int = 1  # nodes below and including this one, aliases expanded
-    text: str = ""
-    filled: str = ""
-    plain: bool = False  # an unquoted scalar, typed by how it reads
-    unresolved: bool = False  # holds a variable whose value is not known here
-
-    def get(self, key: str) -> Node | None:
-        """Return the value of `key`, or None where there is none or this is no mapping."""
-        pair = self.pairs.get(key)
-        return pair.node if pair else None
-
-    @property
-    def pairs(self) -> Mapping[str, Pair]:
-        """The entries of a mapping; empty for anything else."""
-        return self.value if isinstance(self.value, Mapping) else {}
-
-    @property
-    def items(self) -> tuple[Node, ...]:
-        """The items of a list; empty for anything else."""
-        return self.value if isinstance(self.value, tuple) else ()
-
-
-def data(node: Node) -> Any:
-    """Return the plain Python value of a tree."""
-    if isinstance(node.value, Mapping):
-        return {key: data(pair.node) for key, pair in node.value.items()}
-    if isinstance(node.value, tuple):
-        return [data(item) for item in node.value]
-    return node.value
-
-
-def unresolved(node: Node) -> Iterator[Node]:
-    """Yield the scalars that hold a variable whose value is not known here."""
-    if node.unresolved:
-        yield node
-    for below in children(node):
-        yield from unresolved(below)
-
-
-def is_mapping(node: Node) -> bool:
-    """Whether a node is a mapping, be it empty."""
-    return isinstance(node.value, Mapping)
-
-
-def locate(root: Node, path: Iterable[object]) -> Node:
-    """Return the node at `path`, or the deepest one on the way that exists."""
-    node = root
-    for step in path:
-        below = node.items[step] if isinstance(step, int) and step < len(node.items) else node.get(str(step))
-        if below is None:
-            break
-        node = below
-    return node
 
 
 def read(text: str, path: str) -> tuple[Node | None, tuple[Finding, ...]]:
@@ -288,11 +219,6 @@ def _depth(node: Node) -> int:
         below = [child for parent in level for child in children(parent)]
         level = list({id(child): child for child in below}.values())
     return deepest
-
-
-def children(node: Node) -> Iterable[Node]:
-    """Return the values right below a node."""
-    return node.items or (pair.node for pair in node.pairs.values())
 
 
 def _syntax(error: yaml.MarkedYAMLError, text: str, path: str) -> Finding:

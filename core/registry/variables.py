@@ -13,8 +13,8 @@ from typing import Final
 
 from .codes import finding
 from .model import Finding, Position
+from .nodes import Node, Pair
 from .scalars import resolve
-from .source import Node, Pair
 
 _REFERENCE: Final = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}|\$\{")
 

@@ -23,7 +23,7 @@ Connection = AsyncConnection[DictRow]
 
 CONNECT_TIMEOUT = 5  # seconds; an operator should not wait longer to learn that a host is gone
 
-#: Server-side probes: a host that vanished is noticed in about 11 s, so its advisory lock is freed (DESIGN 7).
+#: Server-side probes: a host that vanished is noticed in about 11 s, so its session lock is freed.
 KEEPALIVES = "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
 
 _QUERY = re.compile(r"^-- name: (\w+)[^\n]*\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from ..clock import now
 from ..errors import Conflict
 from ..job import JobRecord, NewJob, Status
 from ..lifecycle import CRASH_BUDGET, Settlement
+from . import columns
 from .db import UNSTORABLE, Connection, queries
 
 #: The largest input that a worker reads, in bytes of JSON text (the same bound as jobs.enqueue).
@@ -91,7 +91,7 @@ class Store:
         """Insert jobs in one statement, all or none; raise Conflict when a key belongs to another operation."""
         ids = [new_job_id() for _ in new]
         async with self.connection.transaction():
-            inserted = {row[0] for row in await self._rows("enqueue", _columns(ids, new))}
+            inserted = {row[0] for row in await self._rows("enqueue", columns.of_new_jobs(ids, new))}
             duplicates = await self._duplicates([job for id_, job in zip(ids, new, strict=True) if id_ not in inserted])
         return [
             Enqueued(id_, Status.PENDING, duplicate=False) if id_ in inserted else duplicates[_key(job)]
@@ -109,7 +109,7 @@ class Store:
         """Take up to `batch` ready jobs under a new lease each, highest priority and longest due first."""
         places = {"after_priority": watermark[0], "after": watermark[1]}
         rows = await self._rows("claim", {"worker_id": worker_id, "batch": batch, **places, **scope.parameters()})
-        return Claim(tuple(map(_record, rows)), min(((row[11], row[12]) for row in rows), default=watermark))
+        return Claim(tuple(map(columns.record, rows)), min(((row[11], row[12]) for row in rows), default=watermark))
 
     async def next_due(self) -> float | None:
         """Return seconds until the head of the queue is due, None when nothing is pending."""
@@ -138,14 +138,14 @@ class Store:
         shared = {"worker_id": worker_id, "digest": digest}
         plain = [s for s in settlements if s.status is Status.COMPLETED and not s.logs]
         others = [s for s in settlements if s.status is not Status.COMPLETED or s.logs]
-        applied = await self._settle("settle_completed", _completed(plain) | shared) if plain else set()
+        applied = await self._settle("settle_completed", columns.of_completed(plain) | shared) if plain else set()
         if others:
             applied |= await self._settle_with_logs(others, shared)
         return applied
 
     async def _settle_with_logs(self, settlements: Sequence[Settlement], shared: dict[str, Any]) -> set[UUID]:
         async with self.connection.transaction():
-            applied = await self._settle("settle", _settled(settlements) | shared)
+            applied = await self._settle("settle", columns.of_settled(settlements) | shared)
             await self._log([s for s in settlements if s.job.id in applied])
         return applied
 
@@ -229,9 +229,6 @@ class Store:
         return bool((await self._rows("open_jobs", scope.parameters()))[0][0])
 
 
-# ---- values to columns and back -------------------------------------------------------------------------------------
-
-
 def _key(job: NewJob) -> tuple[str | None, UUID | None]:
     return job.idempotency_key, job.tenant_id
 
@@ -246,78 +243,3 @@ def _duplicate(job: NewJob, row: tuple[Any, ...] | None) -> Enqueued:
             name="key-taken",
         )
     return Enqueued(row[0], row[1], duplicate=True)
-
-
-def _columns(ids: Sequence[UUID], new: Sequence[NewJob]) -> dict[str, Any]:
-    return {
-        "ids": ids,
-        "services": [job.service_name for job in new],
-        "operations": [job.operation for job in new],
-        "types": [job.execution_type for job in new],
-        "inputs": [job.input_data for job in new],
-        "run_ats": [job.run_at for job in new],
-        "delays": [job.delay_seconds for job in new],
-        "priorities": [job.priority for job in new],
-        "keys": [job.idempotency_key for job in new],
-        "tenants": [job.tenant_id for job in new],
-        "correlations": [job.correlation_id for job in new],
-        "max_attempts": [job.max_attempts for job in new],
-        "timeouts": [job.timeout_seconds for job in new],
-    }
-
-
-def _record(row: tuple[Any, ...]) -> JobRecord:
-    return JobRecord(
-        id=row[0],
-        service_name=row[1],
-        operation=row[2],
-        lease_seq=row[3],
-        attempts=row[4],
-        max_attempts=row[5],
-        timeout_seconds=row[6],
-        crash_count=row[7],
-        idempotency_key=row[8],
-        tenant_id=row[9],
-        correlation_id=row[10],
-        runner_config=_narrowing(row[13]),
-        security_context=_narrowing(row[14]),
-    )
-
-
-def _narrowing(text: str | None) -> dict[str, object] | None:
-    """Return what a row asks for; anything that is not an object becomes a key that no policy knows: refused."""
-    if text is None or text in ("{}", "null"):
-        return None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = "unreadable"
-    return value if isinstance(value, dict) else {"": value}
-
-
-def _completed(settlements: Sequence[Settlement]) -> dict[str, Any]:
-    return {
-        "ids": [s.job.id for s in settlements],
-        "leases": [s.job.lease_seq for s in settlements],
-        "outputs": [_json(s.output) for s in settlements],
-        "usages": [_json(s.usage) for s in settlements],
-        "max_attempts": [s.max_attempts for s in settlements],
-        "types": [s.execution_type for s in settlements],
-        "versions": [s.runner_version for s in settlements],
-    }
-
-
-def _settled(settlements: Sequence[Settlement]) -> dict[str, Any]:
-    return _completed(settlements) | {
-        "statuses": [s.status for s in settlements],
-        "given_back": [s.gives_attempt_back for s in settlements],
-        "delays": [s.delay_seconds for s in settlements],
-        "categories": [s.category for s in settlements],
-        "messages": [s.message for s in settlements],
-        "fingerprints": [s.fingerprint for s in settlements],
-    }
-
-
-def _json(value: Any) -> str | None:
-    """JSON text that jsonb accepts. The attempt has already bounded and cleaned it (see attempt.storable)."""
-    return None if value is None else json.dumps(value, allow_nan=False, separators=(",", ":"))

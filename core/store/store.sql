@@ -59,8 +59,9 @@ SELECT id, CASE WHEN octet_length(document) <= %(cap)s THEN document END AS docu
 -- planner: analysed when it is empty, it looks cheaper than the primary key and makes the join quadratic.
 UPDATE jobs.tb_job_run AS j
    SET status = 'completed', completed_at = now(), updated_at = now(), output_data = s.output::jsonb,
-       resource_usage = s.usage::jsonb, max_attempts = s.max_attempts, execution_type = s.type,
-       runner_version = s.version, registry_digest = %(digest)s, error_category = NULL, error_message = NULL,
+       resource_usage = s.usage::jsonb, max_attempts = s.max_attempts,
+       execution_type = coalesce(nullif(s.type, ''), j.execution_type), runner_version = nullif(s.version, ''),
+       registry_digest = %(digest)s, error_category = NULL, error_message = NULL,
        fingerprint = NULL
   FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(outputs)s::text[], %(usages)s::text[], %(max_attempts)b::int4[],
               %(types)s::text[], %(versions)s::text[]) AS s (id, lease, output, usage, max_attempts, type, version)

@@ -17,7 +17,7 @@ from ..store.db import FAILURES
 from ..store.store import BEGINNING, Scope, Store
 from .link import Link
 
-#: Jobs of one claim; beyond it the statement grows and nothing is gained (PERF).
+#: Jobs of one claim; beyond it the statement grows and nothing is gained.
 LARGEST_BATCH = 200
 
 #: The floor under every wake-up.
@@ -97,7 +97,8 @@ class Claimer:
         # The head was due already and was not claimed: it is not in this worker's scope.
         seconds = min(due, POLL) if due else POLL
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.wake.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.wake.wait()
         self.wake.clear()
 
     async def _announce(self, *, waiting: bool) -> None:

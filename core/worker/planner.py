@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 from ..contract import Call, JobRunner, Plan, Violation
-from ..errors import InvalidInput, NotFound
+from ..errors import InvalidInput
 from ..job import ExecutionType, JobRecord
 from ..lifecycle import DEFAULT_MAX_ATTEMPTS
 from ..narrow import Ceiling, config_violations, narrow
 from ..policy import Policy, judge
+from ..registry.lookup import find
 from ..registry.model import Operation, Registry, Service
 from ..registry.schemas import Validator, for_input, for_output, parse_input
 
@@ -102,7 +102,7 @@ class Planner:
         return found or self._prepared.setdefault(key, self._prepare(*key))
 
     def _prepare(self, service_name: str, operation_name: str) -> Prepared:
-        service, operation = self._resolve(service_name, operation_name)
+        service, operation = find(self.registry, service_name, operation_name)
         runner = self._runners.runner(service.execution_type)
         if service.name not in self._specs:
             self._specs[service.name] = runner.validate_config(service)
@@ -121,16 +121,6 @@ class Planner:
             return service.policy
         policy, _decided = self._ceiling.hold(service.policy, service.execution_type)
         return policy
-
-    def _resolve(self, service_name: str, operation_name: str) -> tuple[Service, Operation]:
-        service = self.registry.service(service_name)
-        if service is None:
-            raise _unknown("service", service_name, [item.name for item in self.registry.services.values()])
-        operation = service.operation(operation_name)
-        if operation is None:
-            known = [item.name for item in service.operations.values()]
-            raise _unknown(f"operation of {service.name}", operation_name, known)
-        return service, operation
 
     def draft(self, prepared: Prepared, job: JobRecord, data: Mapping[str, Any]) -> Draft:
         """Return the judged plan of one attempt; raise PlanError where the input has no plan. Pure."""
@@ -156,9 +146,3 @@ def _narrowed(prepared: Prepared, job: JobRecord) -> tuple[Policy, tuple[Violati
     """Apply what the row asks for: less is granted, more is a violation."""
     policy, violations = narrow(prepared.policy, job.security_context or {}, prepared.service.declared_policy)
     return policy, (*violations, *config_violations(prepared.service, job.runner_config or {}))
-
-
-def _unknown(what: str, name: str, known: list[str]) -> NotFound:
-    near = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]}?" if near else f"the registry has: {', '.join(sorted(known)[:10]) or 'nothing'}"
-    return NotFound(f"no {what} is named {name!r}", hint=hint, code="E310", name=f"unknown-{what.partition(' ')[0]}")

@@ -120,7 +120,7 @@ class Worker:
     # ---- claiming ---------------------------------------------------------------------------------------------------
 
     async def _claim_until_stopped(self) -> None:
-        while not self._stopping.is_set():
+        while not (self._stopping.is_set() or self.pulse.lost_for_good.is_set()):
             free = self._free()
             if free <= 0 or not self.pulse.alive.is_set():
                 await self._wait_for_room()
@@ -151,7 +151,9 @@ class Worker:
         """Wait for a free slot; the timeout covers what has no event: the settler's backlog, the pulse."""
         self._room.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._room.wait(), 0.05)
+            # Not wait_for: before Python 3.12 it swallows a cancellation that arrives together with the event.
+            async with asyncio.timeout(0.05):
+                await self._room.wait()
 
     async def _empty(self) -> bool:
         if self.slots:

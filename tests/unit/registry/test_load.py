@@ -132,6 +132,8 @@ WRONG = [
     ("execution_type: https", "SQJ104", "https"),
     ("runner_config: {base_url: ftp://x}", "SQJ104", "ftp://x"),
     ("runner_config: {base_url: 'https://user:pw@x.com'}", "SQJ104", "'https://user:pw@x.com'"),
+    ("runner_config: {base_url: 'https://['}", "SQJ104", "'https://['"),
+    ("runner_config: {base_url: 'https://a.com:port'}", "SQJ104", "'https://a.com:port'"),
     ("runner_config: {timeout: soon}", "SQJ105", "soon"),
     ("runner_config: {timeout: 0}", "SQJ104", "0"),
     ("runner_config: {timeout: true}", "SQJ102", "true"),

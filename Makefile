@@ -1,0 +1,42 @@
+# Every target does its own set-up. Wanted beforehand: Python 3.11 or newer, and make.
+PYTHON ?= python3
+BIN := .venv/bin
+WHEEL_PYTHON := build/wheel-env/bin/python
+TESTS ?= tests
+MYPY_CACHE ?= .mypy_cache
+
+.DEFAULT_GOAL := help
+.PHONY: help dev demo check wheel test bench docs gen
+
+help: ## Say what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-7s %s\n", $$1, $$2 }'
+
+dev: ## Set up .venv, and bubblewrap where this user may install it
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is wanted, and $(PYTHON) is older: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) .ci/setup.py
+
+demo: dev ## See the whole thing at work, in under a minute
+	@$(BIN)/specql-jobs demo
+
+check: dev ## Lint, format, types, import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	MYPYPATH=.typecheck $(BIN)/mypy --cache-dir $(MYPY_CACHE) -p specql_jobs
+	PYTHONPATH=.typecheck $(BIN)/lint-imports
+
+wheel: dev
+	@$(BIN)/python .ci/wheel.py
+
+test: check wheel ## Check, then run all tests against the built wheel (TESTS=path for some)
+	$(WHEEL_PYTHON) -P -m pytest $(TESTS)
+
+bench: dev ## Measure against peers and floors (several minutes)
+	$(BIN)/python benchmarks/run.py
+
+docs: gen ## Bring the generated pages up to date and check every link
+	$(BIN)/python -m pytest -q tests/test_house.py tests/test_readme.py -k "docs or links or readme"
+
+gen: dev ## Write the generated files again: docs/lifecycle.md, schemas/schema.sql
+	$(BIN)/python .ci/gen.py

@@ -1,0 +1,144 @@
+"""specql-jobs.toml, the user's config.toml and env files: found, read, checked. Lines are never quoted in errors."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError
+
+PROJECT_FILE = "specql-jobs.toml"
+USER_FILE = Path("specql-jobs", "config.toml")
+#: libpq keywords that a profile may hold. Passwords belong in PGPASSFILE or SPECQL_JOBS_DSN.
+PROFILE_PARTS = ("service", "host", "port", "dbname", "user", "sslmode", "sslrootcert")
+
+_FILE_KEYS: dict[str, type] = {
+    "dsn": str,
+    "profile": str,
+    "registry": str,
+    "environment": str,
+    "policy": str,
+    "profiles": dict,
+}
+_PROFILE_KEYS: dict[str, type] = {
+    "dsn": str,
+    "protected": bool,
+    **{part: int if part == "port" else str for part in PROFILE_PARTS},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One setting, and where it came from."""
+
+    text: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """One configuration file as read: checked for unknown keys and wrong types."""
+
+    path: Path
+    content: Mapping[str, Any]
+
+    def value(self, key: str) -> Value | None:
+        """Return the file's setting of that name, or None."""
+        text = self.content.get(key, "")
+        return Value(text, str(self.path)) if text else None
+
+    def file_value(self, key: str) -> Value | None:
+        """Return a path setting, made absolute from the file's own folder."""
+        found = self.value(key)
+        return Value(str(self.path.parent / found.text), found.origin) if found else None
+
+
+def config_files(env: Mapping[str, str], folder: Path) -> Iterator[ConfigFile]:
+    """Yield the project's file, then the user's, where they exist; raise ConfigError for a wrong one."""
+    project = _project_file(folder)
+    stated = env.get("XDG_CONFIG_HOME", "")
+    home = Path(stated) if stated.startswith("/") else Path(env.get("HOME") or "/nonexistent", ".config")
+    for path in (project, home / USER_FILE):
+        if path is not None and path.is_file():
+            yield read_file(path)
+
+
+def _project_file(folder: Path) -> Path | None:
+    """Search upwards to the repository's root; outside a repository only `folder` itself is asked."""
+    places = [folder, *folder.parents]
+    root = next((index for index, place in enumerate(places) if (place / ".git").exists()), 0)
+    return next((place / PROJECT_FILE for place in places[: root + 1] if (place / PROJECT_FILE).is_file()), None)
+
+
+def read_file(path: Path) -> ConfigFile:
+    """Return a configuration file's content; raise ConfigError with file:line for bad TOML, keys or types."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {type(error).__name__}") from None
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"{path}{_place(str(error), text)}: not valid TOML", hint=f"mend the line in {path}"
+        ) from None
+    _check_keys(path, "", content, _FILE_KEYS)
+    for name, profile in content.get("profiles", {}).items():
+        if not isinstance(profile, dict):
+            raise ConfigError(f"{path}: [profiles.{name}] must be a table")
+        _check_keys(path, f"profiles.{name}.", profile, _PROFILE_KEYS)
+    return ConfigFile(path, content)
+
+
+def _place(message: str, text: str) -> str:
+    """Only the position is taken over: the parser's words may quote the line, and the line may hold a password."""
+    match = re.search(r"at line (\d+), column (\d+)", message)
+    return f":{match[1]}:{match[2]}" if match else f":{text.count(chr(10)) + 1}"
+
+
+def _check_keys(path: Path, prefix: str, content: Mapping[str, Any], allowed: Mapping[str, type]) -> None:
+    for key, value in content.items():
+        if key not in allowed:
+            near = get_close_matches(key, allowed, n=1)
+            hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(allowed)}"
+            raise ConfigError(f"{path}: unknown key `{prefix}{key}`", hint=hint)
+        wanted = allowed[key]
+        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+            raise ConfigError(f"{path}: `{prefix}{key}` must be of type {wanted.__name__}")
+
+
+# ---- env files -------------------------------------------------------------------------------------------------------
+
+_ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Return the NAME=VALUE lines of a file: no expansion, matching outer quotes removed, # starts a comment line.
+
+    Raises ConfigError with file:line; the line itself is never quoted, because it may hold a secret.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {type(error).__name__}") from None
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        plain = line.strip()
+        if plain and not plain.startswith("#"):
+            name, value = _assignment(path, number, plain)
+            found[name] = value
+    return found
+
+
+def _assignment(path: Path, number: int, line: str) -> tuple[str, str]:
+    match = _ASSIGNMENT.fullmatch(line)
+    if match is None:
+        raise ConfigError(f"{path}:{number}: not a NAME=VALUE line", hint="one NAME=VALUE a line")
+    value = match[2].strip()
+    quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "'\""
+    return match[1], value[1:-1] if quoted else value

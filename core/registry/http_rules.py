@@ -1,0 +1,70 @@
+"""Domain rules of http services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ..job import ExecutionType
+from ..policy import Policy
+from .model import Finding
+from .view import View
+
+
+def host_of(url: str) -> str:
+    """Return the host that a URL names; "" where it names none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # brackets around what is no IPv6 address
+        return ""
+
+
+def base_url(view: View) -> Iterator[Finding]:
+    """A service that has no address, or one that its own policy refuses."""
+    if view.kind is not ExecutionType.HTTP:
+        return
+    url = view.config("base_url")
+    if url is None:
+        yield view.found("SQJ501", f"{view.name} has no base_url: its jobs must name an endpoint", view.position)
+    elif not host_of(url):
+        yield view.found(
+            "SQJ104", f"{view.name}.runner_config.base_url names no host", view.at("runner_config", "base_url")
+        )
+    elif url.startswith("http://") and not _plain_http(view.policy):
+        message = f"{view.name} calls {host_of(url)} over plain http, which the policy refuses"
+        yield view.found("SQJ502", message, view.at("runner_config", "base_url"))
+
+
+#: What each auth_type needs: a secret by reference, or (those in _PLAIN_TOO) as it is.
+_CREDENTIALS: Final = {
+    "bearer": ("token",),
+    "basic": ("username",),
+    "api_key": ("api_key",),
+    "hmac": ("secret",),
+    "oauth2": ("client_id", "client_secret"),
+}
+_PLAIN_TOO: Final = frozenset({"username", "client_id"})
+
+
+def credentials(view: View) -> Iterator[Finding]:
+    """An authentication that no request could use."""
+    if view.kind is not ExecutionType.HTTP:
+        return
+    kind, stated = view.config("auth_type"), view.config("auth_config") or {}
+    missing = [name for name in _CREDENTIALS.get(kind or "", ()) if not _states(stated, name)]
+    if kind == "oauth2" and "token_url" not in stated:
+        missing.append("token_url")
+    where = view.at("runner_config", "auth_type" if kind else "auth_config")
+    if missing:
+        yield view.found("SQJ503", f"{view.name}: auth_type {kind} needs {' and '.join(missing)}", where)
+    elif stated and kind is None:
+        yield view.found("SQJ503", f"{view.name} has auth_config but no auth_type", where)
+
+
+def _states(stated: dict[str, Any], name: str) -> bool:
+    return any(f"{name}{kind}" in stated for kind in ("_env_var", "_file")) or (name in _PLAIN_TOO and name in stated)
+
+
+def _plain_http(policy: Policy) -> bool:
+    return policy.allow_http or policy.allow_private_networks

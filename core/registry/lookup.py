@@ -1,0 +1,27 @@
+"""A service and an operation by name, in any case; unknown names are answered with the nearest known one."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from ..errors import NotFound
+from .model import Operation, Registry, Service
+
+
+def find(registry: Registry, service_name: str, operation_name: str) -> tuple[Service, Operation]:
+    """Return the service and the operation; raise NotFound with the nearest names."""
+    service = registry.service(service_name)
+    if service is None:
+        raise _unknown("service", service_name, [item.name for item in registry.services.values()])
+    operation = service.operation(operation_name)
+    if operation is None:
+        known = [item.name for item in service.operations.values()]
+        raise _unknown("operation", operation_name, known, f"{service.name} has ")
+    return service, operation
+
+
+def _unknown(what: str, name: str, known: list[str], prefix: str = "the registry has ") -> NotFound:
+    near = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    listed = ", ".join(sorted(known)[:10]) or "none"
+    hint = f"did you mean {near[0]}?" if near else f"{prefix}{listed}"
+    return NotFound(f"no {what} is named {name!r}", hint=hint, code="E310", name=f"unknown-{what}")

@@ -1,0 +1,90 @@
+"""Values to a statement's parameters, and rows to values. One array per column: a batch is one statement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from ..job import JobRecord, NewJob
+from ..lifecycle import Settlement
+
+
+def of_new_jobs(ids: Sequence[UUID], new: Sequence[NewJob]) -> dict[str, Any]:
+    """Return the parameters of `enqueue`."""
+    return {
+        "ids": ids,
+        "services": [job.service_name for job in new],
+        "operations": [job.operation for job in new],
+        "types": [job.execution_type for job in new],
+        "inputs": [job.input_data for job in new],
+        "run_ats": [job.run_at for job in new],
+        "delays": [job.delay_seconds for job in new],
+        "priorities": [job.priority for job in new],
+        "keys": [job.idempotency_key for job in new],
+        "tenants": [job.tenant_id for job in new],
+        "correlations": [job.correlation_id for job in new],
+        "max_attempts": [job.max_attempts for job in new],
+        "timeouts": [job.timeout_seconds for job in new],
+    }
+
+
+def record(row: tuple[Any, ...]) -> JobRecord:
+    """Return one row of `claim` as a job."""
+    return JobRecord(
+        id=row[0],
+        service_name=row[1],
+        operation=row[2],
+        lease_seq=row[3],
+        attempts=row[4],
+        max_attempts=row[5],
+        timeout_seconds=row[6],
+        crash_count=row[7],
+        idempotency_key=row[8],
+        tenant_id=row[9],
+        correlation_id=row[10],
+        runner_config=_narrowing(row[13]),
+        security_context=_narrowing(row[14]),
+    )
+
+
+def _narrowing(text: str | None) -> dict[str, object] | None:
+    """Return what a row asks for; anything that is not an object becomes a key that no policy knows: refused."""
+    if text is None or text in ("{}", "null"):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = "unreadable"
+    return value if isinstance(value, dict) else {"": value}
+
+
+def of_completed(settlements: Sequence[Settlement]) -> dict[str, Any]:
+    """Return the parameters of `settle_completed`."""
+    return {
+        "ids": [s.job.id for s in settlements],
+        "leases": [s.job.lease_seq for s in settlements],
+        "outputs": [_json(s.output) for s in settlements],
+        "usages": [_json(s.usage) for s in settlements],
+        "max_attempts": [s.max_attempts for s in settlements],
+        "types": [s.execution_type for s in settlements],
+        "versions": [s.runner_version for s in settlements],
+    }
+
+
+def of_settled(settlements: Sequence[Settlement]) -> dict[str, Any]:
+    """Return the parameters of `settle`."""
+    return of_completed(settlements) | {
+        "statuses": [s.status for s in settlements],
+        "given_back": [s.gives_attempt_back for s in settlements],
+        "delays": [s.delay_seconds for s in settlements],
+        "categories": [s.category for s in settlements],
+        "messages": [s.message for s in settlements],
+        "fingerprints": [s.fingerprint for s in settlements],
+    }
+
+
+def _json(value: Any) -> str | None:
+    """JSON text that jsonb accepts. The attempt has already bounded and cleaned it (see attempt.storable)."""
+    return None if value is None else json.dumps(value, allow_nan=False, separators=(",", ":"))
