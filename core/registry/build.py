@@ -106,7 +106,7 @@ def _operation(entry: Named, service: str, kind: ExecutionType) -> Operation:
         name=entry.name,
         service=service,
         input_schema=freeze(given.schema if given else {"type": "object"}),
-        output_schema=freeze(expand(stated["output_schema"]).schema) if "output_schema" in stated else None,
+        output_schema=freeze(expand(stated["output_schema"], closed=False).schema) if "output_schema" in stated else None,
         shorthand=given is None or given.shorthand,
         timeout=parse_seconds(stated["timeout"]) if "timeout" in stated else None,
         max_retries=int(stated["max_retries"]) if "max_retries" in stated else None,

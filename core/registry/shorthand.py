@@ -71,12 +71,17 @@ def _is_type(value: Any) -> bool:
     return isinstance(value, str) and value.removesuffix("?") in TYPES
 
 
-def expand(stated: Mapping[str, Any]) -> Expanded:
-    """Return the JSON Schema that `stated` is or stands for; unknown fields are then refused."""
+def expand(stated: Mapping[str, Any], *, closed: bool = True) -> Expanded:
+    """Return the JSON Schema that `stated` is or stands for; a closed one refuses unknown fields.
+
+    Input is closed: a misspelt field is an error. Output is open: a target may answer more than was declared.
+    """
     if is_json_schema(stated):
         return Expanded(dict(stated), shorthand=False)
     problems: list[Problem] = []
     schema = _object(stated, (), problems)
+    if not closed:
+        schema = _opened(schema)
     return Expanded(schema, shorthand=not _has_schema(stated), problems=tuple(problems))
 
 
@@ -89,6 +94,16 @@ def _object(stated: Mapping[str, Any], path: tuple[str | int, ...], problems: li
         "additionalProperties": False,
     }
     return {**schema, "required": required} if required else schema
+
+
+def _opened(schema: dict[str, Any]) -> dict[str, Any]:
+    """Let unknown fields pass, in nested shorthand objects too."""
+    opened = {key: value for key, value in schema.items() if (key, value) != ("additionalProperties", False)}
+    if "items" in opened:
+        opened["items"] = _opened(opened["items"])
+    if "properties" in opened:
+        opened["properties"] = {name: _opened(below) for name, below in opened["properties"].items()}
+    return opened
 
 
 def _bad_names(stated: Mapping[str, Any], path: tuple[str | int, ...]) -> Iterator[Problem]:
