@@ -95,23 +95,48 @@ class Settlement:
         return self.event is Event.INTERRUPT
 
 
-def settle(job: JobRecord, result: JobResult, retry: RetryPolicy, max_attempts: int, chance: float) -> Settlement:
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What produced a settlement, for the row: constant for one operation under one registry."""
+
+    execution_type: str = ""
+    runner_version: str = ""
+    registry_digest: str = ""
+
+
+UNKNOWN_ORIGIN = Origin()
+
+
+def settle(  # noqa: PLR0913 - a pure function of exactly these
+    job: JobRecord,
+    result: JobResult,
+    retry: RetryPolicy,
+    max_attempts: int,
+    chance: float,
+    *,
+    origin: Origin = UNKNOWN_ORIGIN,
+) -> Settlement:
     """Return what becomes of a running job, given what its runner saw. `chance` in [0, 1) is for the jitter."""
+    done = isinstance(result.outcome, Succeeded)
     base = Settlement(
         job=job,
-        status=Status.FAILED,
-        event=Event.FAIL_FINAL,
+        status=Status.COMPLETED if done else Status.FAILED,
+        event=Event.SUCCEED if done else Event.FAIL_FINAL,
         max_attempts=max_attempts,
+        output=result.outcome.output if isinstance(result.outcome, Succeeded) else None,
         usage=dict(result.usage) or None,
         logs=result.logs,
+        execution_type=origin.execution_type,
+        runner_version=origin.runner_version,
+        registry_digest=origin.registry_digest,
     )
-    return _apply(result.outcome, base, retry, chance)
+    return base if done else _apply(result.outcome, base, retry, chance)
 
 
 def _apply(outcome: Outcome, base: Settlement, retry: RetryPolicy, chance: float) -> Settlement:
     match outcome:
-        case Succeeded(output):
-            return replace(base, status=Status.COMPLETED, event=Event.SUCCEED, output=output)
+        case Succeeded():
+            return base
         case Failed():
             return _fail(outcome, base, retry, chance)
         case Refused(violations):

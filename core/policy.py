@@ -66,7 +66,10 @@ class Policy:
 
 def judge(footprint: Footprint, policy: Policy) -> tuple[Violation, ...]:
     """Return everything in `footprint` that `policy` does not allow; empty means allowed."""
-    return tuple(violation for check in _CHECKS for violation in check(footprint, policy))
+    found: list[Violation] = []
+    for check in _CHECKS:
+        found.extend(check(footprint, policy))
+    return tuple(found)
 
 
 # ---- network -------------------------------------------------------------------------------------------------------

@@ -101,12 +101,14 @@ def _retry(stated: Mapping[str, Any]) -> RetryPolicy:
 def _operation(entry: Named, service: str, kind: ExecutionType) -> Operation:
     stated: dict[str, Any] = data(entry.node)
     given = expand(stated["input_schema"]) if "input_schema" in stated else None
+    answer = expand(stated["output_schema"], closed=False) if "output_schema" in stated else None
     key = MAPPING_KEYS[kind]
     return Operation(
         name=entry.name,
         service=service,
         input_schema=freeze(given.schema if given else {"type": "object"}),
-        output_schema=freeze(expand(stated["output_schema"], closed=False).schema) if "output_schema" in stated else None,
+        output_schema=freeze(answer.schema) if answer else None,
+        output_shorthand=answer is not None and answer.shorthand,
         shorthand=given is None or given.shorthand,
         timeout=parse_seconds(stated["timeout"]) if "timeout" in stated else None,
         max_retries=int(stated["max_retries"]) if "max_retries" in stated else None,

@@ -60,6 +60,7 @@ class Operation:
     service: str
     input_schema: Mapping[str, Any]
     output_schema: Mapping[str, Any] | None = None  # None: any output
+    output_shorthand: bool = False
     shorthand: bool = False  # the file used {field: type}; the schema then has only draft-4 types, properties and items
     timeout: float | None = None  # seconds
     max_retries: int | None = None

@@ -63,8 +63,8 @@ UPDATE jobs.tb_job_run AS j
        execution_type = coalesce(nullif(s.type, ''), j.execution_type), runner_version = nullif(s.version, ''),
        registry_digest = %(digest)s, error_category = NULL, error_message = NULL,
        fingerprint = NULL
-  FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(outputs)s::text[], %(usages)s::text[], %(max_attempts)b::int4[],
-              %(types)s::text[], %(versions)s::text[]) AS s (id, lease, output, usage, max_attempts, type, version)
+  FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(outputs)b::text[], %(usages)b::text[], %(max_attempts)b::int4[],
+              %(types)b::text[], %(versions)b::text[]) AS s (id, lease, output, usage, max_attempts, type, version)
  WHERE j.id = s.id AND coalesce(j.status, '') = 'running' AND j.lease_seq = s.lease
 RETURNING j.id;
 
@@ -72,9 +72,9 @@ RETURNING j.id;
 -- Any outcome. A retry of a job that somebody cancelled meanwhile ends as cancelled.
 WITH given AS (
   SELECT * FROM unnest(
-    %(ids)b::uuid[], %(leases)b::int8[], %(statuses)s::text[], %(given_back)b::bool[], %(delays)b::float8[],
-    %(outputs)s::text[], %(usages)s::text[], %(categories)s::text[], %(messages)s::text[], %(fingerprints)s::text[],
-    %(max_attempts)b::int4[], %(types)s::text[], %(versions)s::text[])
+    %(ids)b::uuid[], %(leases)b::int8[], %(statuses)b::text[], %(given_back)b::bool[], %(delays)b::float8[],
+    %(outputs)b::text[], %(usages)b::text[], %(categories)b::text[], %(messages)b::text[], %(fingerprints)b::text[],
+    %(max_attempts)b::int4[], %(types)b::text[], %(versions)b::text[])
     AS t (id, lease, status, given_back, delay, output, usage, category, message, fingerprint, max_attempts, type, version)
 ), settled AS (
   UPDATE jobs.tb_job_run AS j
@@ -110,7 +110,7 @@ SELECT id FROM settled;
 -- Captured output of settled leases only; a superseded worker's output is dropped with its result.
 INSERT INTO jobs.tb_job_log (job_id, lease_seq, chunk, stream, content, truncated)
 SELECT t.id, t.lease, t.chunk, t.stream, t.content, t.truncated
-  FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(chunks)b::int4[], %(streams)s::text[], %(contents)s::text[],
+  FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(chunks)b::int4[], %(streams)b::text[], %(contents)b::text[],
               %(truncated)b::bool[]) AS t (id, lease, chunk, stream, content, truncated)
 ON CONFLICT DO NOTHING;
 

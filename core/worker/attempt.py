@@ -14,7 +14,7 @@ from typing import Any
 from ..contract import ExecutionContext, Failed, JobResult, PlanError, Refused, StopSignal, Succeeded
 from ..errors import Denied, InvalidInput, NotFound, SpecqlJobsError
 from ..job import Category, JobRecord
-from ..lifecycle import DEFAULT_MAX_ATTEMPTS, RetryPolicy, Settlement, settle
+from ..lifecycle import DEFAULT_MAX_ATTEMPTS, Origin, RetryPolicy, Settlement, settle
 from ..log import log_event
 from ..policy import judge
 from ..secrets import Secrets
@@ -44,13 +44,8 @@ async def attempt(job: JobRecord, document: str | None, around: Surroundings, st
     except SpecqlJobsError as error:
         return _unprepared(job, error, around)
     result = await _result(prepared, job, document, around, stop)
-    settlement = settle(job, result, prepared.service.retry, prepared.max_attempts(job), random.random())  # noqa: S311 - jitter
-    return replace(
-        settlement,
-        execution_type=prepared.service.execution_type,
-        runner_version=prepared.runner.version,
-        registry_digest=around.planner.registry.digest,
-    )
+    chance = random.random()  # noqa: S311 - jitter
+    return settle(job, result, prepared.service.retry, prepared.max_attempts(job), chance, origin=prepared.origin)
 
 
 async def _result(
@@ -83,7 +78,8 @@ async def perform(draft: Draft, around: Surroundings, stop: StopSignal) -> JobRe
     )
     result = await _execute(draft, context)
     if isinstance(result.outcome, Succeeded):
-        return replace(result, outcome=_checked(draft, result.outcome, around.secrets))
+        checked = _checked(draft, result.outcome, around.secrets)
+        return result if checked is result.outcome else replace(result, outcome=checked)
     return _redacted(result, around.secrets)
 
 
@@ -110,7 +106,7 @@ def _checked(draft: Draft, outcome: Succeeded, secrets: Secrets) -> Succeeded | 
 
 def _largest_output(draft: Draft) -> int:
     """The plan states what it would accept; a runner that states nothing gets the policy's cap."""
-    return draft.plan.footprint.output_bytes or draft.call.policy.max_output_bytes
+    return draft.footprint.output_bytes or draft.call.policy.max_output_bytes
 
 
 def _misfits(prepared: Prepared, output: Any) -> tuple[str, ...]:
@@ -171,5 +167,5 @@ def _unprepared(job: JobRecord, error: SpecqlJobsError, around: Surroundings) ->
     category = Category.INVALID_INPUT if isinstance(error, NotFound) else Category.INFRASTRUCTURE
     message = f"{error.message} in this worker's registry" if isinstance(error, NotFound) else error.message
     limit = job.max_attempts or DEFAULT_MAX_ATTEMPTS
-    settlement = settle(job, _failed(category, message), _UNRESOLVED, limit, 0.0)
-    return replace(settlement, registry_digest=around.planner.registry.digest)
+    origin = Origin(registry_digest=around.planner.registry.digest)
+    return settle(job, _failed(category, message), _UNRESOLVED, limit, 0.0, origin=origin)

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..contract import Call, JobRunner, Plan, Violation
+from ..contract import Call, Footprint, JobRunner, Plan, Violation
 from ..errors import InvalidInput
 from ..job import ExecutionType, JobRecord
-from ..lifecycle import DEFAULT_MAX_ATTEMPTS
+from ..lifecycle import DEFAULT_MAX_ATTEMPTS, Origin
 from ..narrow import Ceiling, config_violations, narrow
 from ..policy import Policy, judge
 from ..registry.lookup import find
@@ -44,16 +44,19 @@ class Prepared:
     policy: Policy
     input: Validator
     output: Validator | None
+    origin: Origin
 
     def read(self, document: str) -> dict[str, Any]:
         """Return a job's input as data; raise InvalidInput naming every problem."""
         data: dict[str, Any] = parse_input(document)
-        self.check(data)
+        self._refuse(self.input.check_parsed(data))
         return data
 
     def check(self, data: object) -> None:
         """Raise InvalidInput unless `data` fits the operation's input_schema."""
-        problems = self.input.check(data)
+        self._refuse(self.input.check(data))
+
+    def _refuse(self, problems: tuple[str, ...]) -> None:
         if problems:
             name = f"{self.service.name}.{self.operation.name}"
             raise InvalidInput(f"the input does not fit {name}: {'; '.join(problems)}", problems=problems)
@@ -82,6 +85,7 @@ class Draft:
     prepared: Prepared
     call: Call
     plan: Plan
+    footprint: Footprint
     violations: tuple[Violation, ...]
 
 
@@ -114,6 +118,7 @@ class Planner:
             policy=self._under_ceiling(service),
             input=for_input(operation),
             output=for_output(operation),
+            origin=Origin(service.execution_type, runner.version, self.registry.digest),
         )
 
     def _under_ceiling(self, service: Service) -> Policy:
@@ -139,7 +144,8 @@ class Planner:
             timeout_seconds=prepared.timeout(job),
         )
         plan = prepared.runner.plan(prepared.spec, call)
-        return Draft(prepared, call, plan, (*violations, *judge(plan.footprint, policy)))
+        footprint = plan.footprint
+        return Draft(prepared, call, plan, footprint, (*violations, *judge(footprint, policy)))
 
 
 def _narrowed(prepared: Prepared, job: JobRecord) -> tuple[Policy, tuple[Violation, ...]]:
