@@ -70,7 +70,7 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """One claimed job: the small columns that a claim returns. Its input is fetched apart (see store.inputs)."""
+    """One claimed job: the small columns that a claim returns. Its input is fetched apart (see Store.documents)."""
 
     id: UUID
     service_name: str

@@ -46,6 +46,9 @@ TRANSITIONS: dict[tuple[Status, Event], Status] = {
 #: How often a job may take its worker down before it is failed with `crash_loop`.
 CRASH_BUDGET = 3
 
+#: A message may repeat a job's own words: beyond this it is cut. Characters.
+LONGEST_MESSAGE = 4000
+
 #: max_attempts where neither row, operation nor service says (SpecQL's own default).
 DEFAULT_MAX_ATTEMPTS = 3
 
@@ -161,5 +164,7 @@ def _fail(outcome: Failed, base: Settlement, retry: RetryPolicy, chance: float) 
 
 
 def _explained(base: Settlement, category: Category, message: str) -> Settlement:
+    if len(message) > LONGEST_MESSAGE:
+        message = message[:LONGEST_MESSAGE] + "…"
     mark = fingerprint(base.job.service_name, base.job.operation, category, message)
     return replace(base, category=category, message=message, fingerprint=mark)

@@ -67,8 +67,11 @@ class Policy:
 def judge(footprint: Footprint, policy: Policy) -> tuple[Violation, ...]:
     """Return everything in `footprint` that `policy` does not allow; empty means allowed."""
     found: list[Violation] = []
-    for check in _CHECKS:
+    for check in _ALWAYS:
         found.extend(check(footprint, policy))
+    for name, check in _WHERE_STATED:
+        if getattr(footprint, name):
+            found.extend(check(footprint, policy))
     return tuple(found)
 
 
@@ -221,10 +224,18 @@ _DANGEROUS_ENV = re.compile(
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def _environment(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
-    for name in (*footprint.env, *footprint.input_env):
+def _environment(footprint: Footprint, _policy: Policy) -> Iterator[Violation]:
+    yield from _bad_names(footprint.env)
+
+
+def _bad_names(names: tuple[str, ...]) -> Iterator[Violation]:
+    for name in names:
         if not _ENV_NAME.fullmatch(name):
             yield Violation("env_name_invalid", f"{name!r} is not a variable name", "allowed_env")
+
+
+def _input_environment(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    yield from _bad_names(footprint.input_env)
     for name in footprint.input_env:
         if not admits(policy.allowed_env, name, exactly):
             yield _not_listed("env_not_allowed", "variable", name, policy.allowed_env, "allowed_env")
@@ -251,6 +262,8 @@ def _output_cap(footprint: Footprint, policy: Policy) -> int:
 
 
 def _resources(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    if footprint.resources is policy.resources:
+        return  # a runner that plans with the policy's own limits asks for no more
     for name in RESOURCE_NAMES:
         asked, allowed = getattr(footprint.resources, name), getattr(policy.resources, name)
         if asked is not None and allowed is not None:
@@ -279,18 +292,19 @@ def _listed(entries: tuple[str, ...]) -> str:
     return ", ".join(entries[:5]) + (", …" if len(entries) > 5 else "") if entries else "empty: nothing is allowed"
 
 
-_CHECKS = (
-    _endpoints,
-    _network,
-    _commands,
-    _images,
-    _functions,
-    _mounts,
-    _working_directory,
-    _environment,
-    _sandbox,
-    _amounts,
-    _resources,
+_ALWAYS = (_network, _amounts, _resources)
+
+#: Checks of one footprint field that have nothing to say where it is empty: most jobs touch one thing.
+_WHERE_STATED = (
+    ("endpoints", _endpoints),
+    ("commands", _commands),
+    ("images", _images),
+    ("functions", _functions),
+    ("mounts", _mounts),
+    ("working_directory", _working_directory),
+    ("env", _environment),
+    ("input_env", _input_environment),
+    ("sandbox", _sandbox),
 )
 
 __all__ = ["DEFAULT_RESOURCES", "FILE_MODES", "NETWORK_MODES", "SANDBOX_MODES", "Covers", "Policy", "judge"]

@@ -70,6 +70,6 @@ def line(row: Row, console: Console) -> str:
 
 def _detail(row: Row) -> str:
     if row["status"] == "running":
-        return str(row["worker_id"] or "")
+        return one_line(row["worker_id"] or "")
     lasted = duration_ms(row["started_at"], row["completed_at"])
     return error_text(row) or (duration(lasted / 1000) if lasted is not None else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -78,7 +79,7 @@ def detail(view: JobView) -> dict[str, Any]:
         "cancel_requested_at": timestamp(row["cancel_requested_at"]),
         "input": row["input_data"],
         "output": row["output_data"],
-        "resource_usage": row["resource_usage"],
+        "resource_usage": row["resource_usage"] if isinstance(row["resource_usage"], Mapping) else None,
         "failed_attempts": [_attempt(each) for each in view.attempts],
         "changes": [_change(each) for each in view.changes],
         "logs": [_chunk(each) for each in view.chunks],
@@ -212,7 +213,7 @@ def next_commands(view: JobView) -> list[str]:
     row = view.row
     id_ = row["id"]
     if row["status"] in ("failed", "cancelled"):
-        group = [f"specql-jobs list --fingerprint {row['fingerprint']}"] if row["fingerprint"] else []
+        group = [f"specql-jobs list --fingerprint {shlex.quote(row['fingerprint'])}"] if row["fingerprint"] else []
         return [f"specql-jobs retry {id_}", *group]
     if row["status"] == "pending":
         worker = ["specql-jobs worker --registry FILE"] if not row["has_worker"] else []

@@ -68,7 +68,7 @@ def _parts(view: JobView) -> Iterator[tuple[str, Sequence[str]]]:
 
 
 def _block(name: str, lines: Sequence[str]) -> str:
-    first, *rest = lines
+    first, *rest = (clean(line).replace("\n", " ") for line in lines)  # whatever column it came from
     return "\n".join([f"  {name:<9} {first}", *(f"  {'':<9} {line}" for line in rest)])
 
 

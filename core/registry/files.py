@@ -60,7 +60,7 @@ def _unreadable(path: Path, error: Exception) -> UsageError:
     reason = (error.strerror or "unreadable") if isinstance(error, OSError) else "not a path"
     return UsageError(
         f"cannot read the registry {path}: {reason.lower()}",
-        hint="check the path and its permissions, or run specql-jobs init to make a registry",
+        hint="check the path and its permissions",
         code="E221",
         name="registry-unreadable",
     )

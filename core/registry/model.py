@@ -19,6 +19,13 @@ def _no_mapping() -> Mapping[str, Any]:
     return NO_MAPPING  # a factory, because a mapping proxy has no hash before Python 3.12
 
 
+def folded(name: str) -> str:
+    """Return a name as registries keep it. Python also folds letters to ASCII (the Kelvin sign) that Postgres does not:
+    a row with one must not be another service to a pause than to the worker.
+    """
+    return name.lower() if name.isascii() else name
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where a node stands in a file: line and column from 1; `end_column` is after its last character."""
@@ -90,7 +97,7 @@ class Service:
 
     def operation(self, name: str) -> Operation | None:
         """Return the operation of that name, in any case, or None."""
-        return self.operations.get(name.lower())
+        return self.operations.get(folded(name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +111,7 @@ class Registry:
 
     def service(self, name: str) -> Service | None:
         """Return the service of that name, in any case, or None."""
-        return self.services.get(name.lower())
+        return self.services.get(folded(name))
 
     def operations(self) -> Iterator[tuple[Service, Operation]]:
         """Yield every operation with its service, in file order."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from ..job import JobRecord, NewJob
 from ..lifecycle import Settlement
+
+#: Made once: json.dumps builds an encoder per call when it is given options.
+_ENCODE = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 def of_new_jobs(ids: Sequence[UUID], new: Sequence[NewJob]) -> dict[str, Any]:
@@ -44,9 +48,15 @@ def record(row: tuple[Any, ...]) -> JobRecord:
         idempotency_key=row[8],
         tenant_id=row[9],
         correlation_id=row[10],
-        runner_config=_narrowing(row[13]),
-        security_context=_narrowing(row[14]),
     )
+
+
+def with_documents(
+    job: JobRecord, document: str | None, config: str | None, context: str | None
+) -> tuple[JobRecord, str | None]:
+    """Return a claimed job with what its row asks for, and its input."""
+    asked = {"runner_config": _narrowing(config), "security_context": _narrowing(context)}
+    return (replace(job, **asked) if any(asked.values()) else job), document
 
 
 def _narrowing(text: str | None) -> dict[str, object] | None:
@@ -57,7 +67,7 @@ def _narrowing(text: str | None) -> dict[str, object] | None:
         value = json.loads(text)
     except (ValueError, RecursionError):
         value = "unreadable"
-    return value if isinstance(value, dict) else {"": value}
+    return value if isinstance(value, dict) else {"(no readable object)": value}
 
 
 def of_completed(settlements: Sequence[Settlement]) -> dict[str, Any]:
@@ -87,4 +97,4 @@ def of_settled(settlements: Sequence[Settlement]) -> dict[str, Any]:
 
 def _json(value: Any) -> str | None:
     """JSON text that jsonb accepts. The attempt has already bounded and cleaned it (see attempt.storable)."""
-    return None if value is None else json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return None if value is None else _ENCODE(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,11 +11,17 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.types.json import set_json_loads
 
 from ..selector import Selector
-from .db import Connection, queries, translate
+from .db import UNSTORABLE, Connection, queries, translate
 
 Row = dict[str, Any]
+
+#: A larger document is named, not shown. Bytes of JSON text.
+LARGEST_SHOWN = 8 * 1024 * 1024
+DEEPEST_SHOWN = 200  # levels; the deepest that a worker accepts is 100
+UNREADABLE = "(not shown: nested too deeply, or a number of too many digits)"
 
 #: Chunks of captured output that one look at a job fetches; the worker bounds each chunk's size.
 SHOWN_CHUNKS = 200
@@ -66,7 +73,14 @@ async def ids_between(connection: Connection, low: UUID, high: UUID) -> list[UUI
 
 async def jobs(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Row]:
     """Return whole rows by id, with the database's `database_now` and whether a worker `has_worker` serves them."""
-    return {row["id"]: row for row in await _rows(connection, "job", {"ids": list(ids)})}
+    given = {"ids": list(ids), "documents": True, "cap": LARGEST_SHOWN}
+    try:
+        rows = await _fetched(connection, "job", given)
+    except UNSTORABLE:
+        rows = await _rows(connection, "job", given | {"documents": False})
+    except psycopg.Error as error:
+        raise translate(error) from None
+    return {row["id"]: row for row in rows}
 
 
 async def attempts(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Row]]:
@@ -102,7 +116,30 @@ async def events_after(connection: Connection, selector: Selector, after: dateti
 
 async def _rows(connection: Connection, name: str, parameters: Row) -> list[Row]:
     try:
-        cursor = await connection.execute(_query(name), parameters)
-        return await cursor.fetchall()
+        return await _fetched(connection, name, parameters)
     except psycopg.Error as error:
         raise translate(error) from None
+
+
+async def _fetched(connection: Connection, name: str, parameters: Row) -> list[Row]:
+    async with connection.cursor() as cursor:
+        set_json_loads(_readable, cursor)
+        await cursor.execute(_query(name), parameters)
+        return await cursor.fetchall()
+
+
+def _readable(text: str | bytes) -> Any:
+    """Return JSON data, or a sentence instead: jsonb holds depths and numbers that programs choke on."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return UNREADABLE
+    return value if _is_shallow(value) else UNREADABLE
+
+
+def _is_shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST_SHOWN):
+        nested = [item for item in level if isinstance(item, dict | list)]
+        level = [below for item in nested for below in (item.values() if isinstance(item, dict) else item)]
+    return not level

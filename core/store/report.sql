@@ -67,7 +67,23 @@ SELECT j.id, j.status, j.service_name, j.operation
 SELECT j.id FROM jobs.tb_job_run j WHERE j.id BETWEEN %(low)s AND %(high)s ORDER BY j.id LIMIT 2;
 
 -- name: job
-SELECT j.*, now() AS database_now,
+-- Documents beyond the cap are measured here and not sent; `documents` false leaves all of them out, for a row whose
+-- numbers Postgres itself cannot print.
+SELECT j.id, j.identifier, j.idempotency_key, j.service_name, j.operation, j.execution_type, j.error_message, j.status,
+       j.attempts, j.max_attempts, j.timeout_seconds, j.tenant_id, j.triggered_by, j.correlation_id, j.entity_type,
+       j.entity_pk, j.created_at, j.started_at, j.completed_at, j.updated_at, j.runner_version, j.run_at, j.priority,
+       j.lease_seq, j.worker_id, j.crash_count, j.error_category, j.fingerprint, j.registry_digest,
+       j.cancel_requested_at, j.parent_id,
+       CASE WHEN j.input_data IS NULL THEN NULL
+            WHEN NOT %(documents)s OR octet_length(j.input_data::text) > %(cap)s THEN '"(too large to show)"'
+            ELSE j.input_data END AS input_data,
+       CASE WHEN j.output_data IS NULL THEN NULL
+            WHEN NOT %(documents)s OR octet_length(j.output_data::text) > %(cap)s THEN '"(too large to show)"'
+            ELSE j.output_data END AS output_data,
+       CASE WHEN j.resource_usage IS NULL THEN NULL
+            WHEN NOT %(documents)s OR octet_length(j.resource_usage::text) > %(cap)s THEN '"(too large to show)"'
+            ELSE j.resource_usage END AS resource_usage,
+       now() AS database_now,
        EXISTS (SELECT FROM jobs.tb_worker w
                 WHERE w.state = 'running'
                   AND w.heartbeat_at > clock_timestamp() - interval '15 seconds'

@@ -21,6 +21,9 @@ from .db import UNSTORABLE, Connection, queries
 #: The largest input that a worker reads, in bytes of JSON text (the same bound as jobs.enqueue).
 LARGEST_INPUT = 1_048_576
 
+#: The largest runner_config or security_context of a row that is read, likewise.
+LARGEST_ASKED = 65_536
+
 #: A place in the claim's order: negated priority, then run_at.
 Place = tuple[int, datetime]
 
@@ -116,22 +119,24 @@ class Store:
         rows = await self._rows("next_due", {})
         return rows[0][0] if rows else None
 
-    async def inputs(self, ids: Sequence[UUID]) -> dict[UUID, str | None]:
-        """Return each job's input as JSON text; None where it is too large or Postgres itself cannot print it."""
-        try:
-            rows = await self._rows("inputs", {"ids": list(ids), "cap": LARGEST_INPUT})
-        except UNSTORABLE:
-            return await self._inputs_one_by_one(ids)
-        return {row[0]: row[1] for row in rows}
+    async def documents(self, jobs: Sequence[JobRecord]) -> list[tuple[JobRecord, str | None]]:
+        """Return each job with what its row asks for, and its input as JSON text.
 
-    async def _inputs_one_by_one(self, ids: Sequence[UUID]) -> dict[UUID, str | None]:
+        The text is None where it is too large, or where Postgres itself cannot print the row's documents.
+        """
+        caps = {"cap": LARGEST_INPUT, "asked_cap": LARGEST_ASKED}
+        try:
+            rows = await self._rows("documents", {"ids": [job.id for job in jobs], **caps})
+        except UNSTORABLE:
+            return await self._documents_one_by_one(jobs)
+        found = {row[0]: row[1:] for row in rows}
+        return [columns.with_documents(job, *found.get(job.id, (None, None, None))) for job in jobs]
+
+    async def _documents_one_by_one(self, jobs: Sequence[JobRecord]) -> list[tuple[JobRecord, str | None]]:
         """One unprintable document must not stop its batch."""
-        if len(ids) == 1:
-            return {ids[0]: None}
-        found: dict[UUID, str | None] = {}
-        for id_ in ids:
-            found |= await self.inputs([id_])
-        return found
+        if len(jobs) == 1:
+            return [(jobs[0], None)]
+        return [pair for job in jobs for pair in await self.documents([job])]
 
     async def settle(self, settlements: Sequence[Settlement], worker_id: str, digest: str) -> set[UUID]:
         """Write outcomes under their leases; return the ids applied. The others' leases are superseded: lost."""

@@ -22,7 +22,7 @@ SELECT DISTINCT ON (wanted.key, wanted.tenant)
  ORDER BY wanted.key, wanted.tenant, j.created_at DESC;
 
 -- name: claim
--- ids and small columns only: an unreadable input must not stop the batch. The watermark spares the dead index entries
+-- ids and small columns only: an unreadable document must not stop the batch. The watermark spares the dead index entries
 -- of jobs that were claimed already; the worker asks without it several times a second (see claimer.py).
 UPDATE jobs.tb_job_run AS j
    SET status = 'running', attempts = j.attempts + 1, lease_seq = j.lease_seq + 1, worker_id = %(worker_id)s,
@@ -37,21 +37,20 @@ UPDATE jobs.tb_job_run AS j
     LIMIT %(batch)s
       FOR UPDATE SKIP LOCKED))
 RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_attempts, j.timeout_seconds, j.crash_count,
-          j.idempotency_key, j.tenant_id, j.correlation_id, -j.priority, j.run_at,
-          CASE WHEN pg_column_size(j.runner_config) < 65536 THEN j.runner_config::text
-               WHEN j.runner_config IS NOT NULL THEN '"too large"' END AS runner_config,
-          CASE WHEN pg_column_size(j.security_context) < 65536 THEN j.security_context::text
-               WHEN j.security_context IS NOT NULL THEN '"too large"' END AS security_context;
+          j.idempotency_key, j.tenant_id, j.correlation_id, -j.priority, j.run_at;
 
 -- name: next_due
 -- Seconds until the head of the queue is due, for an idle worker's alarm clock.
 SELECT greatest(extract(epoch FROM c.run_at - clock_timestamp()), 0)::float8 AS seconds
   FROM jobs.tb_job_run c WHERE c.status = 'pending' ORDER BY -c.priority, c.run_at, c.id LIMIT 1;
 
--- name: inputs
--- As text, parsed once by the worker. A document over the cap is measured here and never sent.
-SELECT id, CASE WHEN octet_length(document) <= %(cap)s THEN document END AS document
-  FROM (SELECT j.id, coalesce(j.input_data::text, '{}') AS document
+-- name: documents
+-- As text, parsed once by the worker. A document over its cap is measured here and never sent.
+SELECT id, CASE WHEN octet_length(document) <= %(cap)s THEN document END AS document,
+       CASE WHEN octet_length(config) > %(asked_cap)s THEN '"too large"' ELSE config END AS runner_config,
+       CASE WHEN octet_length(context) > %(asked_cap)s THEN '"too large"' ELSE context END AS security_context
+  FROM (SELECT j.id, coalesce(j.input_data::text, '{}') AS document, j.runner_config::text AS config,
+               j.security_context::text AS context
           FROM jobs.tb_job_run j WHERE j.id = ANY (%(ids)b::uuid[])) AS t;
 
 -- name: settle_completed

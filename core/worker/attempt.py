@@ -24,6 +24,9 @@ from .planner import Draft, Planner, Prepared
 _UNRESOLVED = RetryPolicy(max_retries=0)
 
 
+#: Made once: json.dumps builds an encoder per call when it is given options.
+_ENCODE = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
 #: What a failed target said is kept for people up to here, in bytes of JSON.
 LARGEST_ERROR_OUTPUT = 65536
 
@@ -119,7 +122,7 @@ def storable(output: Any, limit: int, secrets: Secrets) -> tuple[Any, str]:
     jsonb refuses NUL and lone surrogates; they become U+FFFD rather than make a finished job unfinishable.
     """
     try:
-        text = json.dumps(output, allow_nan=False, separators=(",", ":"))
+        text = _ENCODE(output)
     except (TypeError, ValueError, RecursionError) as error:
         return None, f"it is not JSON: {error}"
     if len(text) > limit:

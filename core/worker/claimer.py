@@ -48,12 +48,11 @@ class Claimer:
         try:
             await self._reconcile(store)
             jobs = await self._claim(store, min(free, LARGEST_BATCH))
-            inputs = await store.inputs([job.id for job in jobs]) if jobs else {}
+            return await store.documents(jobs) if jobs else []
         except FAILURES as error:
             self._unsure = True
             await self._link.lost(error)
             return []
-        return [(job, inputs.get(job.id)) for job in jobs]
 
     async def _reconcile(self, store: Store) -> None:
         """Give back what the database holds for this worker and nobody here runs."""

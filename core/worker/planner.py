@@ -16,7 +16,7 @@ from ..lifecycle import DEFAULT_MAX_ATTEMPTS, Origin
 from ..narrow import Ceiling, config_violations, narrow
 from ..policy import Policy, judge
 from ..registry.lookup import find
-from ..registry.model import Operation, Registry, Service
+from ..registry.model import Operation, Registry, Service, folded
 from ..registry.schemas import Validator, for_input, for_output, parse_input
 
 #: Seconds for an operation that states no timeout, unless its policy allows less (SpecQL's own default).
@@ -70,12 +70,17 @@ class Prepared:
                 return retries + 1
         return DEFAULT_MAX_ATTEMPTS
 
-    def timeout(self, job: JobRecord) -> float:
-        """Return the attempt's seconds: the row's word, else the operation's, else the service's, else the default."""
-        for seconds in (job.timeout_seconds, self.operation.timeout, self.service.timeout):
-            if seconds is not None:
-                return float(seconds)
-        return min(DEFAULT_TIMEOUT, self.policy.max_execution_time)
+    def timeout(self, job: JobRecord, policy: Policy) -> float:
+        """Return the attempt's seconds: the row's word, else the operation's, else the service's, else the default.
+
+        `policy` is the job's; where its row has narrowed the time, what the registry says is shortened to it.
+        """
+        if job.timeout_seconds is not None:
+            return float(job.timeout_seconds)
+        stated = (seconds for seconds in (self.operation.timeout, self.service.timeout) if seconds is not None)
+        seconds = next(stated, min(DEFAULT_TIMEOUT, policy.max_execution_time))
+        narrowed = policy.max_execution_time < self.policy.max_execution_time
+        return float(min(seconds, policy.max_execution_time) if narrowed else seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +106,9 @@ class Planner:
 
     def prepared(self, service_name: str, operation_name: str) -> Prepared:
         """Return the operation, ready to plan; raise NotFound, RunnerUnavailable or ConfigError."""
-        key = (service_name, operation_name)
+        key = (folded(service_name), folded(operation_name))  # rows write names in any case: one entry for all
         found = self._prepared.get(key)
-        return found or self._prepared.setdefault(key, self._prepare(*key))
+        return found or self._prepared.setdefault(key, self._prepare(service_name, operation_name))
 
     def _prepare(self, service_name: str, operation_name: str) -> Prepared:
         service, operation = find(self.registry, service_name, operation_name)
@@ -139,9 +144,9 @@ class Planner:
             job_id=job.id,
             lease_seq=job.lease_seq,
             attempt=job.attempts,
-            idempotency_key=job.idempotency_key or str(job.id),
+            idempotency_key=job.idempotency_key or "",
             correlation_id=job.correlation_id or "",
-            timeout_seconds=prepared.timeout(job),
+            timeout_seconds=prepared.timeout(job, policy),
         )
         plan = prepared.runner.plan(prepared.spec, call)
         footprint = plan.footprint

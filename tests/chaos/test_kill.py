@@ -110,8 +110,7 @@ async def test_a_frozen_worker_changes_nothing_when_it_wakes(dsn: str, spawn: Sp
         )
         frozen.resume()
         await asyncio.to_thread(frozen.wait_for, "worker_fenced")
-        try: await until_async(lambda: _workers(it, 2), "the woken worker has a new identity")
-        finally: print(frozen.said(), await it.rows("select * from jobs.tb_worker"))
+        await until_async(lambda: _workers(it, 2), "the woken worker has a new identity")
         (after,) = await it.rows(
             "SELECT worker_id, lease_seq, completed_at, output_data, updated_at FROM jobs.tb_job_run"
         )

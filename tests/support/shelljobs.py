@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+
 from specql_jobs.core.contract import ExecutionContext, Failed, JobResult, Refused, Succeeded
 from specql_jobs.core.job import Category, ExecutionType
 from specql_jobs.core.policy import Policy, judge
