@@ -8,7 +8,7 @@ from typing import Annotated
 
 from typer import Option
 
-from ..exits import Finished
+from ..exits import Exit, Finished
 from ..leaf import command, group
 from ..options import Sources, Target
 from ..output.console import Console
@@ -64,4 +64,6 @@ def worker(console: Console, sources: Sources, target: Target, options: WorkerOp
     """
     from ..worker_process import run  # noqa: PLC0415 - psycopg, yaml, the runners
 
-    raise Finished(run(console, sources, target, options))
+    code = run(console, sources, target, options)
+    console.answer({"drained": code == Exit.OK}, str)
+    raise Finished(code)

@@ -26,6 +26,9 @@ CONNECT_TIMEOUT = 5  # seconds; an operator should not wait longer to learn that
 #: Server-side probes: a host that vanished is noticed in about 11 s, so its session lock is freed.
 KEEPALIVES = "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
 
+#: The same from this side, for a server that vanished; libpq ignores them on a local socket.
+PROBES = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 12_000}
+
 _QUERY = re.compile(r"^-- name: (\w+)[^\n]*\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -93,7 +96,8 @@ def _settings(dsn: str, application_name: str) -> dict[str, Any]:
             name="dsn-invalid",
         ) from None
     options = f"{given.get('options') or ''} {KEEPALIVES}".strip()
-    return {"connect_timeout": CONNECT_TIMEOUT, "application_name": application_name, **given, "options": options}
+    ours = {"connect_timeout": CONNECT_TIMEOUT, "application_name": application_name, **PROBES}
+    return {**ours, **given, "options": options}
 
 
 def target_of(dsn: str) -> str:
@@ -145,22 +149,51 @@ UNSTORABLE = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.er
 #: SQLSTATEs that mean: the server is going down, starting, or gone; nobody else can reach it either.
 SERVER_DOWN = ("57P01", "57P02", "57P03")
 
+#: What passes by itself: a deadlock's victim, no room, a lock or statement timeout, somebody's pg_cancel_backend.
+PASSING = ("40", "53", "55P03", "57014")
+
 
 def is_connection_loss(error: BaseException) -> bool:
-    """Whether the connection, rather than the statement, failed."""
+    """Whether the connection, rather than the statement, failed; also where it leads to a server that may not write."""
     if isinstance(error, DatabaseUnavailable):
         return True
-    return isinstance(error, psycopg.OperationalError) and (
-        error.sqlstate is None or error.sqlstate in SERVER_DOWN or error.sqlstate.startswith("08")
-    )
+    if not isinstance(error, psycopg.Error):
+        return False
+    if error.diag.severity_nonlocalized in ("FATAL", "PANIC") or error.sqlstate == "25006":
+        return True
+    return isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith("08")
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same statement may well succeed a moment later."""
+    return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(PASSING)
+
+
+def is_the_data(error: BaseException) -> bool:
+    """Whether one row of a statement is to blame: a value, or a trigger or constraint of somebody's that refuses it."""
+    if isinstance(error, psycopg.Error):
+        lacking = isinstance(translate(error), (SchemaAbsent, Denied))
+        return isinstance(error, UNSTORABLE) or not (is_connection_loss(error) or is_passing(error) or lacking)
+    return isinstance(error, (ValueError, TypeError, ArithmeticError, RecursionError))
 
 
 def server_is_down(error: BaseException) -> bool:
-    """Whether the server, rather than the way to it, is gone: it refuses, shuts down or starts up."""
+    """Whether the server itself says that it shuts down or starts up: nobody else can reach it either."""
     if isinstance(error, psycopg.Error) and error.sqlstate in SERVER_DOWN:
         return True
     text = str(error).lower()
-    return any(sign in text for sign in ("refused", "no such file", "starting up", "shutting down", "terminating"))
+    return any(sign in text for sign in ("starting up", "shutting down", "in recovery mode"))
+
+
+def nobody_answers(error: BaseException) -> bool:
+    """Whether connecting was refused: by a server that is down, or by a proxy or host on the way to one that is not."""
+    text = str(error).lower()
+    return "refused" in text or "no such file" in text
+
+
+def in_our_words(error: Exception) -> Exception:
+    """Return one of FAILURES as an error that a person can read."""
+    return translate(error) if isinstance(error, psycopg.Error) else error
 
 
 def translate(error: psycopg.Error) -> SpecqlJobsError:

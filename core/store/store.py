@@ -204,9 +204,9 @@ class Store:
         """Return the leases that the database believes the worker holds: id -> lease_seq."""
         return dict(await self._rows("held", {"worker_id": worker_id}))
 
-    async def lose_workers(self, worker_id: str) -> list[str]:
-        """Declare dead workers lost (rules in store.sql) and return their ids."""
-        return [row[0] for row in await self._rows("lose_workers", {"worker_id": worker_id})]
+    async def lose_workers(self, worker_id: str, *, by_lock: bool = True) -> list[str]:
+        """Declare dead workers lost (rules in store.sql) and return their ids. `by_lock`: a free lock may prove it."""
+        return [row[0] for row in await self._rows("lose_workers", {"worker_id": worker_id, "by_lock": by_lock})]
 
     async def rescue(self) -> list[tuple[UUID, str, str]]:
         """Take back the jobs of lost workers; return (id, new status, lost worker) of each."""

@@ -24,12 +24,14 @@ SELECT DISTINCT ON (wanted.key, wanted.tenant)
 -- name: claim
 -- ids and small columns only: an unreadable document must not stop the batch. The watermark spares the dead index entries
 -- of jobs that were claimed already; the worker asks without it several times a second (see claimer.py).
+-- Whoever was declared lost gets nothing: what it claims would be rescued at once, and run twice.
 UPDATE jobs.tb_job_run AS j
    SET status = 'running', attempts = j.attempts + 1, lease_seq = j.lease_seq + 1, worker_id = %(worker_id)s,
        started_at = now(), updated_at = now()
  WHERE j.ctid = ANY (ARRAY(
    SELECT c.ctid FROM jobs.tb_job_run c
     WHERE c.status = 'pending' AND c.run_at <= now()
+      AND NOT EXISTS (SELECT FROM jobs.tb_worker w WHERE w.worker_id = %(worker_id)s AND w.state IN ('lost', 'stopped'))
       AND (-c.priority, c.run_at) >= (%(after_priority)s::int4, %(after)s::timestamptz)
       AND (%(only)s::text[] IS NULL OR lower(c.service_name) = ANY (%(only)s::text[]))
       AND (%(except)s::text[] IS NULL OR lower(c.service_name) <> ALL (%(except)s::text[]))
@@ -151,13 +153,14 @@ SELECT j.id, j.lease_seq FROM jobs.tb_job_run j WHERE j.status = 'running' AND j
 
 -- name: lose_workers
 -- Lost: the session lock is free and the heartbeat is over 3 s old; or the heartbeat is over 15 s old, whatever the lock
--- says. A restart of Postgres frees every lock, so for 15 s after it only the second rule holds.
+-- says. A restart of Postgres frees every lock, so for 15 s after it only the second rule holds; likewise, `by_lock`
+-- false, for 15 s after the asking worker has lost its own connection: a failover leaves no trace in the start time.
 UPDATE jobs.tb_worker w
    SET state = 'lost', waiting = false, stopped_at = clock_timestamp()
  WHERE w.state IN ('running', 'draining')
    AND w.worker_id <> %(worker_id)s
    AND (w.heartbeat_at < clock_timestamp() - interval '15 seconds'
-     OR (w.heartbeat_at < clock_timestamp() - interval '3 seconds'
+     OR (%(by_lock)s AND w.heartbeat_at < clock_timestamp() - interval '3 seconds'
          AND pg_postmaster_start_time() < clock_timestamp() - interval '15 seconds'
          AND NOT EXISTS (
            SELECT FROM pg_locks l
@@ -224,8 +227,10 @@ SELECT worker_id FROM jobs.tb_worker WHERE state IN ('running', 'draining');
 DELETE FROM jobs.tb_worker WHERE state IN ('stopped', 'lost') AND stopped_at < now() - interval '7 days';
 
 -- name: open_jobs
--- Whether `worker --until-empty` still has something to wait for: due jobs and retries, not what is scheduled for later.
+-- Whether `worker --until-empty` still has something to wait for: due jobs, retries and what others run (they may die),
+-- not what is scheduled for later.
 SELECT EXISTS (SELECT FROM jobs.tb_job_run j
-                WHERE j.status = 'pending' AND (j.run_at <= now() OR j.attempts > 0)
+                WHERE (j.status = 'pending' AND (j.run_at <= now() OR j.lease_seq > 0)
+                       OR j.status = 'running' AND j.worker_id <> 'external')
                   AND (%(only)s::text[] IS NULL OR lower(j.service_name) = ANY (%(only)s::text[]))
                   AND (%(except)s::text[] IS NULL OR lower(j.service_name) <> ALL (%(except)s::text[]))) AS yes;

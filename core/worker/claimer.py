@@ -48,11 +48,17 @@ class Claimer:
         try:
             await self._reconcile(store)
             jobs = await self._claim(store, min(free, LARGEST_BATCH))
-            return await store.documents(jobs) if jobs else []
+            claimed = await store.documents(jobs) if jobs else []
         except FAILURES as error:
             self._unsure = True
             await self._link.lost(error)
             return []
+        self._link.answered()
+        return claimed
+
+    def disown(self) -> None:
+        """Give back, before the next claim, what was claimed and not started."""
+        self._unsure = True
 
     async def _reconcile(self, store: Store) -> None:
         """Give back what the database holds for this worker and nobody here runs."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ..clock import monotonic
 from ..log import log_event
-from ..store.db import FAILURES, Connection, connect, is_connection_loss
+from ..store.db import FAILURES, Connection, connect, in_our_words, is_connection_loss, is_passing
 from ..store.store import Store
 
 T = TypeVar("T")
@@ -20,37 +20,58 @@ Prepare = Callable[[Store], Awaitable[None]]
 
 
 class Link:
-    """One named connection of a worker. `prepare` runs on every new connection (settings, LISTEN, the session lock)."""
+    """One named connection of a worker. `prepare` runs on every new connection (settings, LISTEN, the session lock).
+
+    `patience`: seconds of nothing but failures before they are raised. It may be lowered at any time.
+    """
 
     def __init__(self, dsn: str, name: str, *, patience: float, prepare: Prepare | None = None) -> None:
         self._dsn = dsn
         self._name = name
-        self._patience = patience  # seconds without a database before DatabaseUnavailable
         self._prepare = prepare
         self._connection: Connection | None = None
         self._was_there = False  # patience is for a database that went away, not for one that never answered
+        self._failing_since: float | None = None
+        self._wait = 0.0  # seconds before the next try; the first is at once
+        self.patience = patience
 
     async def store(self) -> Store:
         """Return a store on a live connection; wait for the database to come back; raise DatabaseUnavailable."""
-        if self._connection is not None and not self._connection.broken and not self._connection.closed:
-            return Store(self._connection)
-        return await self._reconnect()
+        while self._connection is None or self._connection.broken or self._connection.closed:
+            try:
+                await self._connect()
+            except FAILURES as error:
+                if not self._was_there:
+                    raise
+                await self.lost(error)
+        return Store(self._connection)
 
     async def ask(self, verb: Callable[[Store], Awaitable[T]]) -> T:
-        """Return what the verb returns, on a fresh connection again when this one is lost. For verbs safe to repeat."""
+        """Return what the verb returns, asked again after what passes by itself. For verbs safe to repeat."""
         while True:
             store = await self.store()
             try:
-                return await verb(store)
+                answer = await verb(store)
             except FAILURES as error:
                 await self.lost(error)
+            else:
+                self.answered()
+                return answer
+
+    def answered(self) -> None:
+        """Forget earlier failures."""
+        self._failing_since, self._wait = None, 0.0
 
     async def lost(self, error: Exception) -> None:
-        """Drop the connection after `error`; re-raise it when the connection was not to blame."""
-        if not is_connection_loss(error):
-            raise error
-        log_event("database_lost", connection=self._name, error=type(error).__name__)
-        await self.close()
+        """Make ready to ask again after `error`; raise it, in our words, when that is no use or patience is at its end."""
+        if is_connection_loss(error):
+            log_event("database_lost", connection=self._name, error=type(error).__name__)
+            await self.close()
+        elif is_passing(error):
+            log_event("statement_failed", connection=self._name, error=type(error).__name__)
+        else:
+            raise in_our_words(error) from None
+        await self._pause(error)
 
     async def close(self) -> None:
         """Close the connection, if there is one."""
@@ -58,26 +79,22 @@ class Link:
         if connection is not None:
             await connection.close()
 
-    async def _reconnect(self) -> Store:
-        deadline, wait = monotonic() + self._patience, FIRST_WAIT
-        while True:
-            try:
-                return await self._connect()
-            except FAILURES as error:
-                if not (self._was_there and is_connection_loss(error)) or monotonic() + wait > deadline:
-                    raise
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, LONGEST_WAIT)
+    async def _pause(self, error: Exception) -> None:
+        """Wait longer after each failure in a row: neither a refused login nor a statement that always fails may spin."""
+        now = monotonic()
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        if now + self._wait - self._failing_since > self.patience:
+            raise in_our_words(error) from None
+        await asyncio.sleep(self._wait)
+        self._wait = min(max(self._wait * 2, FIRST_WAIT), LONGEST_WAIT)
 
-    async def _connect(self) -> Store:
+    async def _connect(self) -> None:
         connection = await connect(self._dsn, f"specql-jobs worker {self._name}")
-        store = Store(connection)
         try:
             if self._prepare:
-                await self._prepare(store)
+                await self._prepare(Store(connection))
         except BaseException:
             await connection.close()
             raise
         self._connection = connection
         self._was_there = True
-        return store

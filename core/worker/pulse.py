@@ -15,7 +15,7 @@ from uuid import UUID
 
 from ..clock import monotonic
 from ..log import log_event
-from ..store.db import FAILURES, server_is_down
+from ..store.db import FAILURES, is_connection_loss, nobody_answers, server_is_down
 from ..store.store import Store
 from .link import Link
 
@@ -27,8 +27,14 @@ BEAT = 1.0  # seconds between heartbeats
 #: Others may take our jobs 3 s after a heartbeat once the session lock is free. Stop before.
 FENCE_UNKNOWN = 2.5  # seconds
 
-#: While Postgres itself is down nobody can take anything, and after it is back only the 15 s rule holds.
+#: While Postgres says that it is down nobody can take anything, and after it is back only the 15 s rule holds.
 FENCE_SERVER_DOWN = 12.0  # seconds
+
+#: After we lost our own connection, others may have lost theirs: a free session lock proves nothing for so long.
+DOUBT = 15.0  # seconds
+
+#: A table lock (an index being built) must not keep the heartbeat waiting: rescue is tried again with the next beat.
+LOCK_TIMEOUT = "500ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,8 @@ class Pulse:
         self._fence_after = FENCE_UNKNOWN
         self._fenced = False
         self._leaving = False
+        self._locked = False
+        self._doubt_until = 0.0  # monotonic
         self.alive = asyncio.Event()
         self.lost_for_good = asyncio.Event()
 
@@ -84,7 +92,7 @@ class Pulse:
                 await self._listen(await self._link.store())
                 await self._beat()
             except FAILURES as error:
-                self._fence_after = FENCE_SERVER_DOWN if server_is_down(error) else FENCE_UNKNOWN
+                self._doubt(error)
                 await self._link.lost(error)
 
     async def watch(self) -> None:
@@ -104,9 +112,11 @@ class Pulse:
 
     async def _join(self, store: Store) -> None:
         """Make a new connection ours: the lock, the row, the channels."""
-        if not await store.hold_lock(self.identity.lock_key):
-            # Our own previous session may live on for a moment in the server; the 15 s rule covers us meanwhile.
+        self._locked = await store.hold_lock(self.identity.lock_key)
+        if not self._locked:
+            # Our own previous session may live on for a moment in the server; each beat tries again.
             log_event("lock_busy", worker_id=self.identity.worker_id)
+        await store.connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'".encode())
         if not await store.register(self.identity.row):
             self._lose()
         for channel in (READY, CANCEL):
@@ -133,16 +143,37 @@ class Pulse:
                 self._lose()
             return
         self._last_beat, self._fence_after, self._fenced = asked, FENCE_UNKNOWN, False
+        self._link.answered()
         self.alive.set()
-        await self._hear_cancellations(store)
-        await self._rescue(store)
+        self._locked = self._locked or await store.hold_lock(self.identity.lock_key)
+        await self._look_after_jobs(store)
+
+    async def _look_after_jobs(self, store: Store) -> None:
+        """Hear cancellations and rescue; a row or a lock that keeps us from it must not cost the heartbeat."""
+        try:
+            await self._hear_cancellations(store)
+            await self._rescue(store)
+        except FAILURES as error:
+            if is_connection_loss(error):
+                raise
+            log_event("rescue_failed", error=type(error).__name__)
+
+    def _doubt(self, error: Exception) -> None:
+        """Learn from a failure how long others will leave our jobs to us, and that we must leave theirs to them."""
+        if is_connection_loss(error):
+            self._doubt_until = monotonic() + DOUBT
+        if server_is_down(error):
+            self._fence_after = FENCE_SERVER_DOWN
+        elif not nobody_answers(error):  # refused: as before, for what refuses may be a proxy on the way
+            self._fence_after = FENCE_UNKNOWN
 
     async def _hear_cancellations(self, store: Store) -> None:
         if self._tell.running():
             self._tell.cancel(await store.cancel_requests(self.identity.worker_id))
 
     async def _rescue(self, store: Store) -> None:
-        for worker_id in await store.lose_workers(self.identity.worker_id):
+        certain = monotonic() > self._doubt_until
+        for worker_id in await store.lose_workers(self.identity.worker_id, by_lock=certain):
             log_event("worker_lost", lost_worker=worker_id)
         rescued = await store.rescue()
         if rescued:

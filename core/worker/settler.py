@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from uuid import UUID
@@ -11,14 +11,12 @@ from uuid import UUID
 from ..job import Category, Status
 from ..lifecycle import Event, Settlement
 from ..log import log_event
-from ..store.db import UNSTORABLE
+from ..store.db import is_the_data
+from ..store.store import Store
 from .link import Link
 
 #: Settlements of one statement. More gains nothing (measured: 100 to 500 are alike), and bounds a statement's memory.
 LARGEST_BATCH = 500
-
-
-Write = Callable[[Sequence[Settlement], str, str], Awaitable[set[UUID]]]
 
 
 class Settler:
@@ -65,29 +63,44 @@ class Settler:
                 self._idle.set()
 
     async def _write(self, batch: Sequence[Settlement]) -> None:
-        applied = await self._link.ask(lambda store: self._settle(store.settle, batch))
+        for part in _parts(batch):
+            self._count(part, await self._apply(part))
+
+    async def _apply(self, part: Sequence[Settlement]) -> set[UUID]:
+        return await self._link.ask(lambda store: self._settle(store, part))
+
+    def _count(self, part: Sequence[Settlement], applied: set[UUID]) -> None:
         self.settled += len(applied)
-        for settlement in batch:
+        for settlement in part:
             if settlement.job.id not in applied:
                 self.lost += 1
                 log_event("settle_lost", job_id=str(settlement.job.id), lease_seq=settlement.job.lease_seq)
             elif settlement.status is not Status.COMPLETED:
                 _report(settlement)
 
-    async def _settle(self, write: Write, batch: Sequence[Settlement]) -> set[UUID]:
-        try:
-            return await write(batch, self._worker_id, batch[0].registry_digest)
-        except UNSTORABLE:
-            return await self._settle_one_by_one(write, batch)
-
-    async def _settle_one_by_one(self, write: Write, batch: Sequence[Settlement]) -> set[UUID]:
+    async def _settle(self, store: Store, part: Sequence[Settlement]) -> set[UUID]:
         """One result that Postgres refuses must not keep the others of its batch, nor its own job, unfinished."""
-        if len(batch) == 1:
-            return await write([_without_result(batch[0])], self._worker_id, batch[0].registry_digest)
-        applied: set[UUID] = set()
-        for settlement in batch:
-            applied |= await self._settle(write, [settlement])
-        return applied
+        try:
+            return await store.settle(part, self._worker_id, part[0].registry_digest)
+        except Exception as error:
+            if not is_the_data(error):
+                raise
+        if len(part) == 1:
+            return await self._settle_what_can_be(store, part[0])
+        return {id_ for settlement in part for id_ in await self._settle(store, [settlement])}
+
+    async def _settle_what_can_be(self, store: Store, settlement: Settlement) -> set[UUID]:
+        """Write less: without usage and logs, then without the result; a row that takes neither is left, and named."""
+        refusal: Exception | None = None
+        for less in (_bare(settlement), _without_result(settlement)):
+            try:
+                return await store.settle([less], self._worker_id, less.registry_digest)
+            except Exception as error:
+                if not is_the_data(error):
+                    raise
+                refusal = error
+        log_event("settle_refused", job_id=str(settlement.job.id), error=type(refusal).__name__)
+        return set()
 
 
 def _of_one_registry(waiting: list[Settlement]) -> list[Settlement]:
@@ -96,14 +109,27 @@ def _of_one_registry(waiting: list[Settlement]) -> list[Settlement]:
     return [*takewhile(lambda settlement: settlement.registry_digest == digest, waiting)]
 
 
+def _parts(batch: Sequence[Settlement]) -> Iterator[list[Settlement]]:
+    """What one statement each writes, so that the answer to one does not depend on another.
+
+    Locked in the order of ids, as cancel and retry do it: two such statements cannot deadlock.
+    """
+    ordered = sorted(batch, key=lambda settlement: settlement.job.id)
+    plain = [settlement for settlement in ordered if settlement.status is Status.COMPLETED and not settlement.logs]
+    others = [settlement for settlement in ordered if settlement.status is not Status.COMPLETED or settlement.logs]
+    yield from (part for part in (plain, others) if part)
+
+
+def _bare(settlement: Settlement) -> Settlement:
+    return replace(settlement, logs=(), usage=None)
+
+
 def _without_result(settlement: Settlement) -> Settlement:
     return replace(
-        settlement,
+        _bare(settlement),
         status=Status.FAILED,
         event=Event.FAIL_FINAL,
         output=None,
-        logs=(),
-        usage=None,
         category=Category.INVALID_OUTPUT,
         message="the result could not be stored: Postgres refused it",
     )

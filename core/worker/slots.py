@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from ..clock import monotonic
-from ..contract import StopReason, StopSignal
-from ..job import JobRecord
-from ..lifecycle import Settlement
+from ..contract import Failed, JobResult, Outcome, StopReason, StopSignal
+from ..job import Category, JobRecord
+from ..lifecycle import DEFAULT_MAX_ATTEMPTS, RetryPolicy, Settlement, settle
 from ..log import log_event
 from .attempt import Surroundings, attempt
 
@@ -35,38 +35,44 @@ class Slots:
     def __init__(self, settle: Callable[[Settlement], None], freed: Callable[[], None]) -> None:
         self._settle = settle
         self._freed = freed
-        self._slots: dict[UUID, _Slot] = {}
+        # By lease: a row that somebody reset by hand may be claimed again while its first attempt still runs here.
+        self._slots: dict[tuple[UUID, int], _Slot] = {}
 
     def __len__(self) -> int:
         return len(self._slots)
 
     def ids(self) -> set[UUID]:
         """Return the jobs under way."""
-        return set(self._slots)
+        return {id_ for id_, _ in self._slots}
 
     def start(self, job: JobRecord, document: str | None, around: Surroundings) -> None:
         """Start an attempt as a task of its own."""
-        slot = self._slots[job.id] = _Slot(job, StopSignal())
+        slot = self._slots[job.id, job.lease_seq] = _Slot(job, StopSignal())
         slot.task = asyncio.create_task(self._run(slot, document, around))
 
     async def _run(self, slot: _Slot, document: str | None, around: Surroundings) -> None:
         try:
-            settlement = await attempt(slot.job, document, around, slot.stop)
+            self._settle(await attempt(slot.job, document, around, slot.stop))
         except asyncio.CancelledError:
-            # The guard gave up on the runner: nobody knows what it did, so nothing is written and the lease is rescued.
+            # The guard gave up on the runner. It has ended now, as late as it was: what it was asked to be is true.
             log_event("attempt_abandoned", job_id=str(slot.job.id))
+            if slot.stop.reason is not None:
+                self._settle(_ended(slot.job, slot.stop.reason.outcome(0.0), around))
             raise
-        else:
-            self._settle(settlement)
+        except Exception as error:  # noqa: BLE001 - whatever the bug: a job that nobody settles runs for ever
+            log_event("runner_bug", job_id=str(slot.job.id), error=type(error).__name__, exc_info=error)
+            message = f"the attempt failed with {type(error).__name__} (a bug)"
+            self._settle(_ended(slot.job, Failed(Category.INTERNAL, message, retryable=True), around))
         finally:
-            del self._slots[slot.job.id]
+            del self._slots[slot.job.id, slot.job.lease_seq]
             self._freed()
 
     def cancel(self, ids: Iterable[UUID]) -> None:
         """Ask those attempts to stop because a person cancelled their jobs."""
-        for id_ in ids:
-            if id_ in self._slots:
-                self._slots[id_].stop.request(StopReason.CANCELLED)
+        wanted = set(ids)
+        for slot in self._slots.values():
+            if slot.job.id in wanted:
+                slot.stop.request(StopReason.CANCELLED)
 
     def interrupt(self, why: str) -> None:
         """Ask every attempt to stop because this worker may not go on with it."""
@@ -102,6 +108,17 @@ class Slots:
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         return [slot.task for slot in self._slots.values() if slot.task is not None]
+
+
+def _ended(job: JobRecord, outcome: Outcome, around: Surroundings) -> Settlement:
+    """Return the settlement of an attempt that could not make its own."""
+    try:
+        prepared = around.planner.prepared(job.service_name, job.operation)
+        retry, tries = prepared.service.retry, prepared.max_attempts(job)
+    except Exception:  # noqa: BLE001 - this may be the very bug
+        retry, tries = RetryPolicy(), job.max_attempts or DEFAULT_MAX_ATTEMPTS
+    settlement = settle(job, JobResult(outcome), retry, tries, 0.5)
+    return replace(settlement, registry_digest=around.planner.registry.digest)
 
 
 def _guard(slot: _Slot) -> None:

@@ -31,6 +31,14 @@ class Upkeep:
         """Remove containers, cgroups and scratch folders of workers that are not alive."""
         alive = await self._link.ask(lambda store: store.alive_workers())
         for runner in self._runners:
-            removed = await runner.sweep(alive)
-            if removed:
-                log_event("sweep", execution_type=str(runner.execution_type), removed=len(removed))
+            await _sweep(runner, alive)
+
+
+async def _sweep(runner: JobRunner[Any, Any], alive: frozenset[str]) -> None:
+    try:
+        removed = await runner.sweep(alive)
+    except Exception as error:  # noqa: BLE001 - what cannot be swept now is swept in a minute; jobs go on meanwhile
+        log_event("sweep_failed", execution_type=str(runner.execution_type), error=type(error).__name__, exc_info=error)
+        return
+    if removed:
+        log_event("sweep", execution_type=str(runner.execution_type), removed=len(removed))

@@ -185,7 +185,7 @@ ALONE: Final = {
 
 
 def test_every_hostile_row_fails_as_its_own_job(board: Board, registry: Path) -> None:
-    """One worker meets them all in one batch: each ends with its own category and reason, and the good ones complete."""
+    """One worker meets them all at once: each ends with its own category and reason, and the good ones complete."""
     good = [insert(board) for _ in range(3)]
     hostile = {name: insert(board, **columns) for name, (columns, _, _) in ALONE.items()}
     good.append(insert(board, execution_type="'DOCKER'"))  # what runs it is the registry's to say
