@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,19 @@ from .options import JobInput
 LARGEST_FILE = 16 * 1024 * 1024  # bytes
 
 
-def read_input(given: JobInput) -> dict[str, Any]:
-    """Return the input object; raise UsageError where it cannot be read, InvalidInput where it is not an object."""
+def read_input(given: JobInput, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the input object; raise UsageError where it cannot be read, InvalidInput where it is not an object.
+
+    A field that `schema` declares as a string takes the text of --set as it is: --set zip=01234 stays 01234.
+    """
     from ..core.registry.schemas import parse_input  # noqa: PLC0415 - jsonschema, only when a job is really made
 
     data = parse_input(_text(given.input)) if given.input else {}
     if not isinstance(data, dict):
         raise InvalidInput("the input is not a JSON object", hint="""write --input '{"amount": 1200}'""")
     for assignment in given.set or ():
-        _assign(data, assignment)
+        _assign(data, assignment, schema)
     return data
-
-
-def check_hint(given: JobInput) -> str:
-    """Return what to say beside an input that does not fit: --set makes 42 a number."""
-    return """a text that looks like JSON needs quotes of its own: --set 'name="42"'""" if given.set else ""
 
 
 def _text(given: str) -> str:
@@ -57,7 +56,7 @@ def _bounded(content: bytes, name: str) -> str:
         raise UsageError(f"{name} is not UTF-8 text") from None
 
 
-def _assign(data: dict[str, Any], assignment: str) -> None:
+def _assign(data: dict[str, Any], assignment: str, schema: Mapping[str, Any]) -> None:
     path, equals, value = assignment.partition("=")
     *parents, last = path.split(".")
     if not equals or not all((*parents, last)):
@@ -67,14 +66,22 @@ def _assign(data: dict[str, Any], assignment: str) -> None:
         place = place.setdefault(name, {})
         if not isinstance(place, dict):
             raise UsageError(f"--set {path}: {name} is not an object")
-    place[last] = _value(value)
+    place[last] = _value(value, text=_type_of((*parents, last), schema) == "string")
 
 
-def _value(text: str) -> Any:
+def _type_of(path: tuple[str, ...], schema: Mapping[str, Any]) -> Any:
+    """The declared type of a field, where the schema states it plainly."""
+    for name in path:
+        schema = schema.get("properties", {}).get(name, {})
+    return schema.get("type") if isinstance(schema, Mapping) else None
+
+
+def _value(written: str, *, text: bool) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse)
+        value = json.loads(written, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        return text
+        return written
+    return written if text and not isinstance(value, str) else value
 
 
 def _refuse(name: str) -> None:

@@ -42,7 +42,7 @@ class JobInput:
     ] = ""
     set: Annotated[
         list[str] | None,
-        Option("--set", metavar="K=V", help="One field, a.b=v; v is read as JSON when it is JSON. May be repeated"),
+        Option("--set", metavar="K=V", help="One field, a.b=v; v is JSON, or text where the field is a string. May be repeated"),
     ] = None
 
 

@@ -17,7 +17,7 @@ from ...core.job import NewJob
 from ...core.selector import parse_duration, parse_time
 from ..context import database, load_registry, settings_for
 from ..exits import Exit, Finished, Problem
-from ..job_input import check_hint, read_input, read_text
+from ..job_input import read_input, read_text
 from ..leaf import command, group
 from ..operations import resolve
 from ..options import JobInput, Sources, Target
@@ -135,12 +135,12 @@ def _tenant(text: str) -> UUID | None:
 
 
 def _checked(operation: Operation, job_input: JobInput) -> object:
-    data = read_input(job_input)
+    data = read_input(job_input, operation.input_schema)
     problems = _problems(operation, data)
     if problems:
         name = f"{operation.service}.{operation.name}"
         message = f"the input does not fit {name}: {'; '.join(problems)}"
-        raise InvalidInput(message, problems=problems, hint=check_hint(job_input))
+        raise InvalidInput(message, problems=problems)
     return data
 
 

@@ -55,7 +55,7 @@ async def run(console: Console, job_input: JobInput, sources: Sources, manner: M
     ceiling = load_ceiling(path) if path else None
     async with local_run.surroundings(registry, ceiling, console.secrets) as around:
         prepared = around.planner.prepared(job.service_name, job.operation)
-        data = read_input(job_input)
+        data = read_input(job_input, prepared.operation.input_schema)
         prepared.check(data)
         drafted = local_run.draft(around, prepared, job, data)
         ran = None if manner.dry_run else await local_run.execute(drafted, job, around)

@@ -127,12 +127,24 @@ def storable(output: Any, limit: int, secrets: Secrets) -> tuple[Any, str]:
         return None, f"it is not JSON: {error}"
     if len(text) > limit:
         return None, f"it is {len(text)} bytes of JSON, at most {limit} are allowed (max_output_bytes)"
-    clean = secrets.redact(text)
-    if clean is not text:
-        output = json.loads(clean)
+    if secrets.redact(text) is not text:
+        output = _masked(output, secrets)
     if "\\u0000" in text or "\\ud" in text:
         return _cleaned(output), ""
     return output, ""
+
+
+def _masked(value: Any, secrets: Secrets) -> Any:
+    """Return JSON data with every secret masked; a number that holds one (a token of digits) becomes text."""
+    if isinstance(value, str):
+        return secrets.redact(value)
+    if isinstance(value, dict):
+        return {secrets.redact(str(key)): _masked(item, secrets) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(item, secrets) for item in value]
+    text = _ENCODE(value)
+    clean = secrets.redact(text)
+    return value if clean is text else clean
 
 
 def _cleaned(value: Any) -> Any:

@@ -63,7 +63,7 @@ class Link:
         self._failing_since, self._wait = None, 0.0
 
     async def lost(self, error: Exception) -> None:
-        """Make ready to ask again after `error`; raise it, in our words, when that is no use or patience is at its end."""
+        """Make ready to ask again after `error`; raise it, in our words, when that is no use or patience has ended."""
         if is_connection_loss(error):
             log_event("database_lost", connection=self._name, error=type(error).__name__)
             await self.close()
@@ -80,7 +80,7 @@ class Link:
             await connection.close()
 
     async def _pause(self, error: Exception) -> None:
-        """Wait longer after each failure in a row: neither a refused login nor a statement that always fails may spin."""
+        """Wait longer after each failure in a row: what always fails may not spin."""
         now = monotonic()
         self._failing_since = now if self._failing_since is None else self._failing_since
         if now + self._wait - self._failing_since > self.patience:

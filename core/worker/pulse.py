@@ -70,7 +70,7 @@ class Pulse:
     def __init__(self, dsn: str, identity: Identity, listeners: Listeners, *, patience: float) -> None:
         self.identity = identity
         self._tell = listeners
-        self._link = Link(dsn, "pulse", patience=patience, prepare=self._join)
+        self.link = Link(dsn, "pulse", patience=patience, prepare=self._join)
         self._last_beat = monotonic()
         self._fence_after = FENCE_UNKNOWN
         self._fenced = False
@@ -82,18 +82,18 @@ class Pulse:
 
     async def start(self) -> None:
         """Register and beat once; raise what keeps the worker from starting."""
-        await self._link.store()
+        await self.link.store()
         await self._beat()
 
     async def run(self) -> None:
         """Listen between beats; survive the loss of the connection."""
         while not self.lost_for_good.is_set():
             try:
-                await self._listen(await self._link.store())
+                await self._listen(await self.link.store())
                 await self._beat()
             except FAILURES as error:
                 self._doubt(error)
-                await self._link.lost(error)
+                await self.link.lost(error)
 
     async def watch(self) -> None:
         """Stop this worker's jobs when its last proof of life grows too old, whatever the connection is doing."""
@@ -108,7 +108,7 @@ class Pulse:
 
     async def close(self) -> None:
         """Drop the connection, and the session lock with it."""
-        await self._link.close()
+        await self.link.close()
 
     async def _join(self, store: Store) -> None:
         """Make a new connection ours: the lock, the row, the channels."""
@@ -135,7 +135,7 @@ class Pulse:
                 await self._hear_cancellations(store)
 
     async def _beat(self) -> None:
-        store = await self._link.store()
+        store = await self.link.store()
         asked = monotonic()
         known = await store.heartbeat(self.identity.worker_id, self._tell.running(), draining=self._tell.draining())
         if not known:
@@ -143,7 +143,7 @@ class Pulse:
                 self._lose()
             return
         self._last_beat, self._fence_after, self._fenced = asked, FENCE_UNKNOWN, False
-        self._link.answered()
+        self.link.answered()
         self.alive.set()
         self._locked = self._locked or await store.hold_lock(self.identity.lock_key)
         await self._look_after_jobs(store)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import UUID
 
 from ..clock import monotonic
@@ -14,6 +13,7 @@ from ..job import Category, JobRecord
 from ..lifecycle import DEFAULT_MAX_ATTEMPTS, RetryPolicy, Settlement, settle
 from ..log import log_event
 from .attempt import Surroundings, attempt
+from .tasks import cancelled
 
 #: A runner that has not returned this long after its stop signal is cancelled from outside.
 GRACE = 10.0  # seconds
@@ -128,10 +128,3 @@ def _guard(slot: _Slot) -> None:
         slot.overdue_at = monotonic() + GRACE
     elif monotonic() > slot.overdue_at and slot.task is not None:
         slot.task.cancel()
-
-
-async def cancelled(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel tasks and wait for their end; their errors were reported where they mattered."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -9,51 +9,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from ..contract import JobRunner
+from ..errors import DatabaseUnavailable
 from ..lifecycle import Settlement
 from ..log import log_event
 from ..store.migrate import require_current
-from ..store.store import Scope
 from .attempt import Surroundings
 from .claimer import Claimer, pin_plans
 from .link import Link
 from .pulse import Identity, Listeners, Pulse
 from .settler import Settler
-from .slots import Slots, cancelled
+from .slots import Slots
+from .tasks import beside, cancelled, first_of
+from .terms import End, WorkerSettings
 from .upkeep import Upkeep
 
 #: Claims wait while more settlements than this are unwritten.
 LARGEST_BACKLOG = 2000
 
+#: A worker that stops waits so long for a database that does not answer; what it held is then rescued.
+LAST_PATIENCE = 10.0  # seconds
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerSettings:
-    """How a worker behaves. Seconds, unless said otherwise."""
-
-    dsn: str
-    host: str
-    pid: int
-    version: str
-    concurrency: int = 10  # jobs at a time
-    scope: Scope = field(default_factory=Scope)
-    execution_types: tuple[str, ...] = ()
-    drain_timeout: float = 30.0
-    until_empty: bool = False
-    max_jobs: int | None = None
-    patience: float = 60.0  # without a database, once it was there
-
-
-class End(StrEnum):
-    """How a worker ended."""
-
-    DRAINED = "drained"
-    GAVE_BACK = "gave jobs back"
-    LOST = "declared lost"
+#: A claim under way when the worker is asked to stop is waited for so long, then cancelled.
+CLAIM_PATIENCE = 1.0  # seconds
 
 
 class Worker:
@@ -63,7 +45,7 @@ class Worker:
         self, settings: WorkerSettings, around: Surroundings, runners: Sequence[JobRunner[Any, Any]] = ()
     ) -> None:
         self.settings = settings
-        self.identity = Identity.new(settings.host, settings.pid, _row(settings, around))
+        self.identity = Identity.new(settings.host, settings.pid, settings.row(around.planner.registry.digest))
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._room = asyncio.Event()
@@ -81,6 +63,16 @@ class Worker:
         self._upkeep = Upkeep(self._links["upkeep"], runners)
 
     @property
+    def stopping(self) -> bool:
+        """Whether somebody asked the worker to stop."""
+        return self._stopping.is_set()
+
+    @property
+    def left_to_claim(self) -> int | None:
+        """How many jobs of --max-jobs are left; None without that bound."""
+        return None if self.settings.max_jobs is None else self.settings.max_jobs - self._claimed
+
+    @property
     def ready(self) -> bool:
         """Whether the worker claims: its pulse is accepted and nobody asked it to stop."""
         return self.pulse.alive.is_set() and not self._stopping.is_set()
@@ -94,6 +86,8 @@ class Worker:
         if self._stopping.is_set():
             self._hurry.set()
         self._stopping.set()
+        for link in (*self._links.values(), self.pulse.link):
+            link.patience = min(link.patience, LAST_PATIENCE)
         self._claimer.wake.set()
         self._room.set()
 
@@ -108,14 +102,27 @@ class Worker:
 
     async def _work(self) -> End:
         log_event("worker_started", worker_id=self.identity.worker_id, concurrency=self.settings.concurrency)
-        services = [self.settler.run(), self.pulse.run(), self.pulse.watch(), self.slots.guard(), self._upkeep.run()]
-        tasks = [asyncio.create_task(work) for work in (self._claim_until_stopped(), *services)]
+        settling = asyncio.create_task(self.settler.run())
+        parts = (self.pulse.run(), self.pulse.watch(), self.slots.guard(), self._upkeep.run())
+        services = [settling, *map(asyncio.create_task, parts)]
+        claiming, asked = map(asyncio.create_task, (self._claim_until_stopped(), self._stopped()))
         try:
-            await _first_of(tasks)
-            return await self._finish()
+            await first_of([claiming, asked, *services])
+            return await beside(self._finish(claiming), services)
         finally:
+            await cancelled(claiming, asked)  # first: what a claim starts now would be left behind
             await self.slots.stopped("the worker stops")
-            await cancelled(*tasks)
+            await self._last_settlements(settling)
+            await cancelled(*services)
+
+    async def _stopped(self) -> None:
+        await self._stopping.wait()
+
+    async def _last_settlements(self, settling: asyncio.Task[None]) -> None:
+        """Let what has just ended be written, if the database answers; in an orderly end nothing is left."""
+        flushed = asyncio.create_task(self.settler.flushed())
+        await asyncio.wait({settling, flushed}, timeout=LAST_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        await cancelled(flushed)
 
     # ---- claiming ---------------------------------------------------------------------------------------------------
 
@@ -133,15 +140,18 @@ class Worker:
         if self.settler.backlog > LARGEST_BACKLOG:
             return 0
         free = self.settings.concurrency - len(self.slots)
-        return free if self.settings.max_jobs is None else min(free, self.settings.max_jobs - self._claimed)
+        return free if self.left_to_claim is None else min(free, self.left_to_claim)
 
     async def _claim(self, free: int) -> bool:
         """Claim and start; return whether there was anything."""
         claimed = await self._claimer.claim(free)
+        if not self.pulse.alive.is_set():  # fenced while the claim was under way: others may take these jobs
+            self._claimer.disown()
+            return True
         for job, document in claimed:
             self.slots.start(job, document, self._around)
         self._claimed += len(claimed)
-        if self._claimed == self.settings.max_jobs:
+        if self.left_to_claim == 0:
             self.stop()
         if len(claimed) == free:
             await self._claimer.busy()
@@ -185,21 +195,35 @@ class Worker:
 
     # ---- stopping ---------------------------------------------------------------------------------------------------
 
-    async def _finish(self) -> End:
+    async def _finish(self, claiming: asyncio.Task[None]) -> End:
         """Drain: wait for what runs, then interrupt it, settle everything, and give back what is left."""
         if self.pulse.lost_for_good.is_set():
             return End.LOST
         self._stopping.set()
+        await asyncio.wait({claiming}, timeout=CLAIM_PATIENCE)
+        await cancelled(claiming)  # one that hangs; what it may have claimed is given back below
         log_event("worker_stopping", worker_id=self.identity.worker_id, running=len(self.slots))
         finished = await self.slots.ended(self.settings.drain_timeout, self._hurry)
         if not finished:
             await self.slots.stopped("the drain timeout is over")
-        await self.settler.flushed()
-        given_back = await self._links["settle"].ask(lambda store: store.give_back(self.identity.worker_id))
-        self.pulse.leaving()
-        await self._links["settle"].ask(lambda store: store.leave(self.identity.worker_id))
+        given_back = await self._leave()
         log_event("worker_stopped", worker_id=self.identity.worker_id, settled=self.settler.settled)
         return End.DRAINED if finished and not given_back else End.GAVE_BACK
+
+    async def _leave(self) -> int:
+        """Write the last settlements, give back what is left and sign off; return how many jobs were given back."""
+        try:
+            async with asyncio.timeout(LAST_PATIENCE):
+                await self.settler.flushed()
+                given_back = await self._links["settle"].ask(lambda store: store.give_back(self.identity.worker_id))
+                self.pulse.leaving()
+                await self._links["settle"].ask(lambda store: store.leave(self.identity.worker_id))
+        except TimeoutError:
+            raise DatabaseUnavailable(
+                f"Postgres did not answer for {LAST_PATIENCE:g} s while the worker stopped; its jobs await rescue",
+                hint="specql-jobs list --status running    (another worker takes them)",
+            ) from None
+        return given_back
 
     async def _close(self) -> None:
         await self.pulse.close()
@@ -221,22 +245,9 @@ async def run_worker(
         worker = Worker(settings, around, runners)
         started(worker)
         end = await worker.run()
-        if end is not End.LOST:
+        if end is not End.LOST or worker.stopping:
             return end
+        settings = replace(settings, max_jobs=worker.left_to_claim)
 
 
-def _row(settings: WorkerSettings, around: Surroundings) -> dict[str, Any]:
-    return {
-        "version": settings.version,
-        "types": list(settings.execution_types),
-        "services": None if settings.scope.only is None else list(settings.scope.only),
-        "concurrency": settings.concurrency,
-        "digest": around.planner.registry.digest,
-    }
-
-
-async def _first_of(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Wait for the first task to end; raise its error, if that is how it ended."""
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()
+__all__ = ["End", "Worker", "WorkerSettings", "run_worker"]

@@ -132,6 +132,15 @@ def test_input_that_is_no_object_is_exit_2(registry: str, text: str) -> None:
     assert said.error["code"].startswith("E2")
 
 
+def test_set_follows_the_declared_type(registry: str) -> None:
+    """A field declared as a string takes the text as typed, leading zeros included; quotes still work."""
+    for typed in ("04109", '"04109"'):
+        said = specql_jobs(
+            "run", "pay.ok", "--set", "amount=1", "--set", f"note={typed}", "-n", "-r", registry, "-o", "json"
+        )
+        assert said.data["plan"]["body"]["note"] == "04109"
+
+
 def test_input_from_file_stdin_and_set(registry: str, tmp_path: Path) -> None:
     """@FILE and - are read, and --set goes on top: JSON where it is JSON, text otherwise."""
     file = tmp_path / "in.json"
