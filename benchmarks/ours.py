@@ -7,7 +7,6 @@ ours.py hold DSN JOBS                    claim JOBS jobs and never finish them
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import resource
@@ -17,6 +16,7 @@ from typing import Any
 
 from noop import NoOpRunner, registry
 
+from specql_jobs.cli.worker_process import in_loop
 from specql_jobs.core import log
 from specql_jobs.core.job import NewJob
 from specql_jobs.core.secrets import Secrets
@@ -83,7 +83,4 @@ async def main(mode: str, dsn: str, *numbers: str) -> None:
 
 
 if __name__ == "__main__":
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(*sys.argv[1:]))
+    in_loop(main(*sys.argv[1:]))

@@ -42,7 +42,11 @@ class JobInput:
     ] = ""
     set: Annotated[
         list[str] | None,
-        Option("--set", metavar="K=V", help="One field, a.b=v; v is JSON, or text where the field is a string. May be repeated"),
+        Option(
+            "--set",
+            metavar="K=V",
+            help="One field, a.b=v; v is JSON, or text where the field is a string. May be repeated",
+        ),
     ] = None
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core import log
 from ..core.contract import JobRunner
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from .commands.worker import WorkerOptions
 
 
+T = TypeVar("T")
+
+
 def run(console: Console, sources: Sources, target: Target, options: WorkerOptions) -> int:
     """Run a worker, or several processes of it, to its end; return the exit code."""
     settings = settings_for(console, target)
@@ -47,8 +51,15 @@ def run(console: Console, sources: Sources, target: Target, options: WorkerOptio
     return Exit.OK if in_loop(start.run()) else Exit.NEGATIVE
 
 
-def in_loop(work: Coroutine[Any, Any, bool]) -> bool:
-    """Run a coroutine in the fastest event loop that is installed (uvloop: +14 % on no-op jobs)."""
+def in_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run a worker's coroutine in the fastest event loop that is installed (uvloop: +14 % on no-op jobs).
+
+    The collector is told that what is loaded stays, and to look less often: a worker makes many short-lived objects and
+    no cycles worth a full scan every 700 allocations (measured: 3 % to 6 % of a no-op job).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(work)
 

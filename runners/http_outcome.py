@@ -102,7 +102,9 @@ def _sentence(cause: BaseException, host: str) -> str:
         case ConnectionRefusedError():
             return f"{host} refused the connection"
         case httpcore.RemoteProtocolError():
-            return f"{host} broke off, or did not answer in valid HTTP ({one_line(str(cause))[:EXCERPT]})"
+            # What follows ": b" is the target's bytes, escaped: a secret in them would not be recognised.
+            said = one_line(str(cause)).partition(": b")[0]
+            return f"{host} broke off, or did not answer in valid HTTP ({said[:EXCERPT]})"
         case ConnectionResetError() | BrokenPipeError() | httpcore.ReadError() | httpcore.WriteError():
             return f"{host} broke the connection off"
         case _:

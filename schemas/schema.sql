@@ -128,6 +128,16 @@ CREATE FUNCTION jobs.new_job_id() RETURNS uuid
       52, 1), 53, 1), 'hex')::uuid
 $$;
 
+CREATE FUNCTION jobs.refuse_row() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RAISE EXCEPTION 'jobs.tb_job_run: the new row is out of bounds: %', TG_ARGV[0]
+    USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+END
+$$;
+
 CREATE FUNCTION jobs.retry(id uuid, reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE sql
     AS $$ SELECT outcome FROM jobs.retry_jobs(ARRAY[retry.id], retry.reason, session_user::text) $$;
@@ -342,6 +352,14 @@ CREATE INDEX ix_tb_job_run_failed ON jobs.tb_job_run USING btree (completed_at) 
 CREATE INDEX ix_tb_job_run_running ON jobs.tb_job_run USING btree (worker_id) WHERE (status = 'running'::text);
 
 CREATE UNIQUE INDEX uq_tb_job_run_idempotency ON jobs.tb_job_run USING btree (idempotency_key, COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid)) WHERE (idempotency_key IS NOT NULL);
+
+CREATE TRIGGER tg_documents_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN (((octet_length((new.runner_config)::text) > 65536) OR (octet_length((new.security_context)::text) > 65536) OR (octet_length((new.resource_usage)::text) > 65536))) EXECUTE FUNCTION jobs.refuse_row('runner_config, security_context and resource_usage are at most 65536 bytes of JSON');
+
+CREATE TRIGGER tg_numbers_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN (((new.attempts > 1000000) OR (new.crash_count > 1000000) OR (new.max_attempts > 1000) OR (new.lease_seq > '1000000000000000'::bigint) OR (new.priority = '-2147483648'::integer) OR (new.timeout_seconds < 1))) EXECUTE FUNCTION jobs.refuse_row('max_attempts is at most 1000, attempts and crash_count 1000000, lease_seq 10^15; timeout_seconds at least 1; priority above -2147483648');
+
+CREATE TRIGGER tg_texts_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN (((octet_length(new.service_name) > 400) OR (octet_length(new.operation) > 400) OR (octet_length(new.identifier) > 2000) OR (octet_length(new.idempotency_key) > 2000) OR (octet_length(new.correlation_id) > 2000) OR (octet_length(new.entity_type) > 2000) OR (octet_length(new.entity_pk) > 2000) OR (octet_length(new.worker_id) > 400) OR (octet_length(new.error_category) > 400) OR (octet_length(new.fingerprint) > 400) OR (octet_length(new.registry_digest) > 400) OR (octet_length(new.runner_version) > 400) OR (octet_length(new.error_message) > 65536))) EXECUTE FUNCTION jobs.refuse_row('names are at most 400 bytes, keys 2000, error_message 65536');
+
+CREATE TRIGGER tg_times_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN ((((new.run_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.run_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.created_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.created_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.updated_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.updated_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.started_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.started_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.completed_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.completed_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.cancel_requested_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.cancel_requested_at > '9000-01-01 00:00:00+00'::timestamp with time zone)))) EXECUTE FUNCTION jobs.refuse_row('times lie between the years 1900 and 9000; infinity is no time');
 
 CREATE TRIGGER tg_wake_workers AFTER INSERT ON jobs.tb_job_run FOR EACH STATEMENT EXECUTE FUNCTION jobs.wake_workers();
 

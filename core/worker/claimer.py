@@ -44,17 +44,21 @@ class Claimer:
 
     async def claim(self, free: int) -> list[tuple[JobRecord, str | None]]:
         """Return up to `free` jobs with their inputs; a connection lost half way leaves no job behind."""
-        store = await self._link.store()
-        try:
-            await self._reconcile(store)
-            jobs = await self._claim(store, min(free, LARGEST_BATCH))
-            claimed = await store.documents(jobs) if jobs else []
-        except FAILURES as error:
-            self._unsure = True
-            await self._link.lost(error)
-            return []
-        self._link.answered()
-        return claimed
+        while True:
+            store = await self._link.store()
+            try:
+                claimed = await self._claim_whole(store, min(free, LARGEST_BATCH))
+            except FAILURES as error:
+                self._unsure = True
+                await self._link.lost(error)
+            else:
+                self._link.answered()
+                return claimed
+
+    async def _claim_whole(self, store: Store, batch: int) -> list[tuple[JobRecord, str | None]]:
+        await self._reconcile(store)
+        jobs = await self._claim(store, batch)
+        return await store.documents(jobs) if jobs else []
 
     def disown(self) -> None:
         """Give back, before the next claim, what was claimed and not started."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -20,7 +21,7 @@ from specql_jobs.core.contract import Call, ExecutionContext, JobResult, LogChun
 from specql_jobs.core.errors import DatabaseUnavailable
 from specql_jobs.core.lifecycle import RetryPolicy, settle
 from specql_jobs.core.store import db, migrate
-from specql_jobs.core.store.store import Scope
+from specql_jobs.core.store.store import Scope, Store
 from specql_jobs.core.worker.link import Link
 from specql_jobs.core.worker.settler import Settler
 from specql_jobs.core.worker.worker import End, Worker, run_worker
@@ -164,7 +165,8 @@ async def test_a_deadlock_costs_no_settlement(dsn: str) -> None:
     async with queue(dsn) as it, _another(dsn) as other:
         first, second = sorted(await it.add_many(2))
         jobs = {job.id: job for job in (await it.store.claim("w1", 2, Scope())).jobs}
-        settler = Settler(Link(dsn, "settle", patience=PATIENCE), "w1")
+        link = Link(dsn, "settle", patience=PATIENCE)
+        settler = Settler(link, "w1")
         await other.execute("SET deadlock_timeout = '1h'")
         await other.execute("BEGIN")
         await other.execute("SELECT FROM jobs.tb_job_run WHERE id = %s FOR UPDATE", (second,))
@@ -178,6 +180,7 @@ async def test_a_deadlock_costs_no_settlement(dsn: str) -> None:
         settling.cancel()
         with suppress(asyncio.CancelledError):
             await settling
+        await link.close()
         rows = [await it.job(id_) for id_ in (first, second)]
     assert [row["status"] for row in rows] == ["completed", "completed"]
 
@@ -229,21 +232,41 @@ async def _has_passed(it: Queue, id_: UUID, seconds: int) -> bool:
     return bool(row["yes"])
 
 
-async def test_idle_connections_may_be_closed_by_the_server(dsn: str) -> None:
-    """idle_session_timeout ends a worker's quiet connections; they are opened again when they are needed."""
+async def test_an_idle_worker_outlives_idle_session_timeout(dsn: str) -> None:
+    """A database that closes idle sessions does not close a worker's, which are idle by trade."""
     async with queue(dsn) as it:
-        name = it.connection.info.dbname
-        await it.rows(f"ALTER DATABASE \"{name}\" SET idle_session_timeout = '300ms'")
-        async with it.working():
+        await it.rows(f"ALTER DATABASE \"{it.connection.info.dbname}\" SET idle_session_timeout = '300ms'")
+        async with it.working() as worker:
             for _ in range(2):
                 id_ = await it.add()
                 await _becomes(it, id_, "completed")
-                await it.until(lambda: _is_gone(it, "settle"), "the quiet connection was closed")
+                await it.until(functools.partial(_has_passed, it, id_, 1), "a second has passed")
+            assert worker.ready
 
 
-async def _is_gone(it: Queue, connection: str) -> bool:
-    sql = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE %s AND datname = current_database()"
-    return not await it.rows(sql, f"%worker {connection}")
+async def test_the_databases_isolation_level_does_not_matter(dsn: str) -> None:
+    """Where transactions are serializable by default, workers side by side still run each job exactly once."""
+    async with queue(dsn) as it:
+        await it.rows(f"ALTER DATABASE \"{it.connection.info.dbname}\" SET default_transaction_isolation = serializable")
+        ids = await it.add_many(300)
+        await asyncio.gather(*(it.worker(until_empty=True, concurrency=5).run() for _ in range(3)))
+    assert sorted(job_id for job_id, _ in it.puppet.ran) == sorted(map(str, ids))
+
+
+async def test_a_session_that_the_server_ends_is_opened_again(dsn: str) -> None:
+    """Any fatal message of the server is a lost connection, whatever its reason, and ends no worker."""
+    async with queue(dsn) as it, it.working() as worker:
+        await it.until(lambda: _true(worker.ready), "the worker is ready")
+        for reason in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
+            await worker._links["settle"].ask(lambda store, reason=reason: _end_by(store, reason))
+            id_ = await it.add()
+            await _becomes(it, id_, "completed")
+
+
+async def _end_by(store: Store, reason: str) -> None:
+    await store.connection.execute(f"SET {reason} = '10ms'".encode())
+    if reason.startswith("idle_in"):
+        await store.connection.execute("BEGIN")
 
 
 # ---- stopping -----------------------------------------------------------------------------------------------------
@@ -326,7 +349,6 @@ async def test_until_empty_waits_for_the_jobs_of_a_dead_worker(dsn: str) -> None
         id_ = await it.add()
         await it.store.register(_row("dead"))
         await it.store.claim("dead", 1, Scope())
-        await it.rows("UPDATE jobs.tb_worker SET heartbeat_at = clock_timestamp() - interval '12 s'")
         await it.drain()
         row = await it.job(id_)
     assert (row["status"], row["crash_count"]) == ("completed", 1)
