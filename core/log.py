@@ -53,6 +53,7 @@ EVENTS: Mapping[str, Level] = {
     "sandbox_unavailable": Level.ERROR,
     "settle_lost": Level.WARNING,
     "settle_refused": Level.ERROR,
+    "settle_unsure": Level.WARNING,
     "statement_failed": Level.WARNING,
     "sweep": Level.INFO,
     "sweep_failed": Level.ERROR,

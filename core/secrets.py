@@ -76,7 +76,7 @@ class Secrets:
 def _forms(value: str) -> set[str]:
     """The value as it may appear: plain, percent-encoded, JSON-escaped, base64 at each of three alignments."""
     raw = value.encode("utf-8", "surrogateescape")
-    found = {value, quote(value, safe=""), json.dumps(value)[1:-1]}
+    found = {value, quote(raw, safe=""), json.dumps(value)[1:-1]}
     for shift in range(3):
         # The first and last characters mix in neighbouring bytes; the middle is the same wherever the value stands.
         encoded = base64.b64encode(b"\0" * shift + raw).decode("ascii").rstrip("=")

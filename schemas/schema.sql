@@ -280,6 +280,7 @@ CREATE TABLE jobs.tb_job_run (
     CONSTRAINT ck_completed_has_time CHECK (((status <> 'completed'::text) OR (completed_at IS NOT NULL))),
     CONSTRAINT ck_counts_not_negative CHECK (((attempts >= 0) AND (crash_count >= 0) AND (lease_seq >= 0))),
     CONSTRAINT ck_execution_type_known CHECK ((lower(execution_type) = ANY (ARRAY['http'::text, 'shell'::text, 'docker'::text, 'serverless'::text, 'api'::text, 'local_process'::text, 'process'::text, 'script'::text, 'container'::text, 'lambda'::text, 'function'::text]))),
+    CONSTRAINT ck_max_attempts_positive CHECK ((max_attempts > 0)),
     CONSTRAINT ck_open_is_unfinished CHECK (((status <> ALL (ARRAY['pending'::text, 'running'::text])) OR (completed_at IS NULL))),
     CONSTRAINT ck_pending_has_no_worker CHECK (((status <> 'pending'::text) OR (worker_id IS NULL))),
     CONSTRAINT ck_running_has_worker CHECK (((status <> 'running'::text) OR ((worker_id IS NOT NULL) AND (started_at IS NOT NULL)))),
@@ -313,9 +314,6 @@ CREATE TABLE jobs.tb_worker (
     CONSTRAINT ck_worker_state_known CHECK ((state = ANY (ARRAY['running'::text, 'draining'::text, 'stopped'::text, 'lost'::text])))
 )
 WITH (fillfactor='50');
-
-ALTER TABLE jobs.tb_job_run
-    ADD CONSTRAINT ck_max_attempts_positive CHECK ((max_attempts > 0)) NOT VALID;
 
 ALTER TABLE ONLY jobs.tb_change_job
     ADD CONSTRAINT tb_change_job_pkey PRIMARY KEY (change_id, job_id);

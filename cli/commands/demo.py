@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
+from ..catalogue import PROGRAM
 from ..exits import Exit, Finished
 from ..leaf import command, group
 from ..output.console import Console
@@ -45,19 +49,28 @@ def _say_more(console: Console, played: Played, keep: Path | None) -> None:
     if played.skipped:
         names = ", ".join(act.name for act in played.skipped)
         console.warn(f"not played on this host: {names}. {played.why_skipped}")
-    console.say("\n" + (_after_keeping(keep) if keep else _AFTER))
+    console.say("\nNext:\n" + "\n".join(f"  {_typed()} {line}" for line in _next(keep)))
 
 
-_AFTER = """Next:
-  specql-jobs demo --keep ./demo      the same, and the database stays for you to look at
-  specql-jobs validate services.yaml  check a registry of your own
-  specql-jobs doctor                  what this host can really enforce"""
+def _typed() -> str:
+    """How this program is called from here: by name where it is on the PATH, else as it was called now."""
+    return PROGRAM if shutil.which(PROGRAM) else os.path.relpath(sys.argv[0])
 
 
-def _after_keeping(folder: Path) -> str:
-    dsn = f"--dsn embedded:{folder}/postgres"
-    return f"""Next:
-  specql-jobs list --status failed {dsn}
-  specql-jobs show ID {dsn}
-  specql-jobs run reports.fingerprint --set text=hello --dry-run --registry {folder}/services.yaml
-  specql-jobs retry --status failed --dry-run {dsn}"""
+def _next(keep: Path | None) -> tuple[str, ...]:
+    if keep is None:
+        return _AFTER
+    dsn = f"--dsn embedded:{keep}/postgres"
+    return (
+        f"list --status failed {dsn}",
+        f"show ID {dsn}",
+        f"run reports.fingerprint --set text=hello --dry-run --registry {keep}/services.yaml",
+        f"retry --status failed --dry-run {dsn}",
+    )
+
+
+_AFTER = (
+    "demo --keep ./demo      the same, and the database stays for you to look at",
+    "validate services.yaml  check a registry of your own",
+    "doctor                  what this host can really enforce",
+)

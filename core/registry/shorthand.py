@@ -49,9 +49,19 @@ def is_json_schema(stated: Mapping[str, Any]) -> bool:
     """Whether a mapping is JSON Schema rather than field: type pairs."""
     if any(key.startswith("$") for key in stated):
         return True
-    if stated == {"type": "object"} or _describes_an_object(stated):
+    if stated == {"type": "object"} or _describes_an_object(stated) or _bounds_an_object(stated):
         return True
     return bool(stated) and stated.keys() <= KEYWORDS and not all(_is_type(value) for value in stated.values())
+
+
+#: With `type: object` these say what the object may hold; nobody names a field so.
+_BOUNDS: Final = frozenset(
+    ("additionalProperties", "patternProperties", "propertyNames", "minProperties", "maxProperties", "required")
+)
+
+
+def _bounds_an_object(stated: Mapping[str, Any]) -> bool:
+    return stated.get("type") == "object" and stated.keys() <= KEYWORDS and not _BOUNDS.isdisjoint(stated)
 
 
 def _describes_an_object(stated: Mapping[str, Any]) -> bool:

@@ -55,8 +55,8 @@ def with_documents(
     job: JobRecord, document: str | None, config: str | None, context: str | None
 ) -> tuple[JobRecord, str | None]:
     """Return a claimed job with what its row asks for, and its input."""
-    asked = {"runner_config": _narrowing(config), "security_context": _narrowing(context)}
-    return (replace(job, **asked) if any(asked.values()) else job), document
+    asked, narrowed = _narrowing(config), _narrowing(context)
+    return (replace(job, runner_config=asked, security_context=narrowed) if asked or narrowed else job), document
 
 
 def _narrowing(text: str | None) -> dict[str, object] | None:

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import AsyncConnection, conninfo
 from psycopg.rows import DictRow, dict_row
 
-from ..errors import ConfigError, DatabaseUnavailable, Denied, SchemaAbsent, SpecqlJobsError
+from ..errors import ConfigError, DatabaseUnavailable, Denied, SchemaAbsent, SpecqlJobsError, UsageError
 from . import embedded
 
 Connection = AsyncConnection[DictRow]
@@ -214,6 +214,9 @@ def translate(error: psycopg.Error) -> SpecqlJobsError:
             code="E403",
             name="db-privilege-missing",
         )
+    if state == "23514" and (error.diag.constraint_name or "").startswith("tg_"):
+        message = (error.diag.message_primary or "").removeprefix("jobs.tb_job_run: ")
+        return UsageError(message, hint="specql-jobs enqueue --help")
     if is_connection_loss(error):
         return DatabaseUnavailable("the connection to Postgres was lost", hint="specql-jobs doctor")
     return SpecqlJobsError(

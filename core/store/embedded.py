@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -62,6 +63,7 @@ class EmbeddedServer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data = folder / "data"
+        self._creating = folder / "creating"  # stands while initdb runs: only then is `data` ours to remove
         self._users: int | None = None
 
     @property
@@ -72,9 +74,12 @@ class EmbeddedServer:
     def join(self) -> None:
         """Start the server unless it runs, and count this process among its users; raise ConfigError if it cannot."""
         binaries()
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise _unusable(f"the folder {self.folder} cannot be made: {error.strerror}") from None
         with self._changing():
-            if not (self.data / "PG_VERSION").exists():
+            if self._creating.exists() or not (self.data / "PG_VERSION").exists():
                 self._create()
             if not self._runs():
                 self._start()
@@ -106,13 +111,18 @@ class EmbeddedServer:
             os.close(lock)
 
     def _create(self) -> None:
+        if not self._creating.exists() and self.data.exists() and any(self.data.iterdir()):
+            raise _unusable(f"{self.data} holds files that are no PostgreSQL database; they were left alone")
+        self._creating.touch()
         shutil.rmtree(self.data, ignore_errors=True)  # what a killed initdb left
         arguments = ["-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
         self._command("initdb", *arguments, "--no-sync", "--no-instructions")
+        self._creating.unlink()
 
     def _start(self) -> None:
         sockets = self._socket_folder()
         sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _require_ours(sockets)
         if _drops_to_nobody():
             os.chown(sockets, NOBODY, NOBODY)
         options = f"-h '' -k '{sockets}' {SERVER_OPTIONS}"
@@ -160,6 +170,18 @@ class EmbeddedServer:
             )
             said.seek(0)
             return subprocess.CompletedProcess(command, done.returncode, "", said.read())
+
+
+def _require_ours(sockets: Path) -> None:
+    """Whoever owns the folder of the socket is the database's superuser: in /tmp anyone could have made it first."""
+    found = sockets.lstat()
+    owners = {os.geteuid(), NOBODY} if _drops_to_nobody() else {os.geteuid()}
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners or found.st_mode & 0o077:
+        raise _unusable(f"{sockets} belongs to another user, or is open to others")
+
+
+def _unusable(message: str) -> ConfigError:
+    return ConfigError(message, hint="choose another folder: --dsn embedded:/path", code="E214", name="embedded-folder")
 
 
 def binaries() -> Path:

@@ -17,18 +17,23 @@ FIRST_WAIT = 0.1  # seconds, doubled up to LONGEST_WAIT
 LONGEST_WAIT = 2.0
 
 Prepare = Callable[[Store], Awaitable[None]]
+Notice = Callable[[Exception], None]
 
 
 class Link:
-    """One named connection of a worker. `prepare` runs on every new connection (settings, LISTEN, the session lock).
+    """One named connection of a worker.
 
+    `prepare` runs on every new connection (settings, LISTEN, the session lock); `notice` hears of every failure.
     `patience`: seconds of nothing but failures before they are raised. It may be lowered at any time.
     """
 
-    def __init__(self, dsn: str, name: str, *, patience: float, prepare: Prepare | None = None) -> None:
+    def __init__(
+        self, dsn: str, name: str, *, patience: float, prepare: Prepare | None = None, notice: Notice | None = None
+    ) -> None:
         self._dsn = dsn
         self._name = name
         self._prepare = prepare
+        self._notice = notice
         self._connection: Connection | None = None
         self._was_there = False  # patience is for a database that went away, not for one that never answered
         self._failing_since: float | None = None
@@ -64,6 +69,8 @@ class Link:
 
     async def lost(self, error: Exception) -> None:
         """Make ready to ask again after `error`; raise it, in our words, when that is no use or patience has ended."""
+        if self._notice:
+            self._notice(error)
         if is_connection_loss(error):
             log_event("database_lost", connection=self._name, error=type(error).__name__)
             await self.close()

@@ -70,7 +70,7 @@ class Pulse:
     def __init__(self, dsn: str, identity: Identity, listeners: Listeners, *, patience: float) -> None:
         self.identity = identity
         self._tell = listeners
-        self.link = Link(dsn, "pulse", patience=patience, prepare=self._join)
+        self.link = Link(dsn, "pulse", patience=patience, prepare=self._join, notice=self._doubt)
         self._last_beat = monotonic()
         self._fence_after = FENCE_UNKNOWN
         self._fenced = False
@@ -92,7 +92,6 @@ class Pulse:
                 await self._listen(await self.link.store())
                 await self._beat()
             except FAILURES as error:
-                self._doubt(error)
                 await self.link.lost(error)
 
     async def watch(self) -> None:

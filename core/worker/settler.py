@@ -64,14 +64,25 @@ class Settler:
 
     async def _write(self, batch: Sequence[Settlement]) -> None:
         for part in _parts(batch):
-            self._count(part, await self._apply(part))
+            await self._apply(part)
 
-    async def _apply(self, part: Sequence[Settlement]) -> set[UUID]:
-        return await self._link.ask(lambda store: self._settle(store, part))
+    async def _apply(self, part: Sequence[Settlement]) -> None:
+        tries = 0
 
-    def _count(self, part: Sequence[Settlement], applied: set[UUID]) -> None:
+        async def write(store: Store) -> set[UUID]:
+            nonlocal tries
+            tries += 1
+            return await self._settle(store, part)
+
+        self._count(part, await self._link.ask(write), sure=tries == 1)
+
+    def _count(self, part: Sequence[Settlement], applied: set[UUID], *, sure: bool) -> None:
+        """Count and report; not `sure`: an earlier try may have been committed though its answer was lost."""
         self.settled += len(applied)
         for settlement in part:
+            if not sure and settlement.job.id not in applied:
+                log_event("settle_unsure", job_id=str(settlement.job.id), lease_seq=settlement.job.lease_seq)
+                continue
             if settlement.job.id not in applied:
                 self.lost += 1
                 log_event("settle_lost", job_id=str(settlement.job.id), lease_seq=settlement.job.lease_seq)

@@ -129,6 +129,8 @@ class Worker:
     async def _claim_until_stopped(self) -> None:
         while not (self._stopping.is_set() or self.pulse.lost_for_good.is_set()):
             free = self._free()
+            if self.left_to_claim == 0 and not self.slots:
+                return
             if free <= 0 or not self.pulse.alive.is_set():
                 await self._wait_for_room()
             elif not await self._claim(free):
@@ -151,8 +153,6 @@ class Worker:
         for job, document in claimed:
             self.slots.start(job, document, self._around)
         self._claimed += len(claimed)
-        if self.left_to_claim == 0:
-            self.stop()
         if len(claimed) == free:
             await self._claimer.busy()
         return bool(claimed)

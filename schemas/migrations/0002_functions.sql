@@ -156,6 +156,24 @@ LANGUAGE sql AS $$ SELECT outcome FROM jobs.cancel_jobs(ARRAY[cancel.id], cancel
 CREATE OR REPLACE FUNCTION jobs.retry(id uuid, reason text DEFAULT NULL) RETURNS text
 LANGUAGE sql AS $$ SELECT outcome FROM jobs.retry_jobs(ARRAY[retry.id], retry.reason, session_user::text) $$;
 
+-- Postgres cannot replace a function whose parameters have other names or that returns something else.
+DO $$
+DECLARE
+  older regprocedure;
+BEGIN
+  FOR older IN
+    SELECT p.oid FROM pg_catalog.pg_proc p
+      JOIN (VALUES ('mark_job_started', 'uuid', 'job_id uuid'),
+                   ('complete_job_successfully', 'uuid, jsonb', 'job_id uuid, output jsonb'),
+                   ('fail_job', 'uuid, text', 'job_id uuid, error_text text')) AS ours (name, types, parameters)
+        ON p.oid = to_regprocedure(format('jobs.%I(%s)', ours.name, ours.types))
+     WHERE pg_catalog.pg_get_function_arguments(p.oid) <> ours.parameters OR p.prorettype <> 'void'::regtype
+  LOOP
+    EXECUTE format('DROP FUNCTION %s', older);
+  END LOOP;
+END
+$$;
+
 -- SpecQL's own three, same signatures. They settle only what was started through them: a worker's lease stays fenced.
 CREATE OR REPLACE FUNCTION jobs.mark_job_started(job_id uuid) RETURNS void
 LANGUAGE plpgsql AS $$

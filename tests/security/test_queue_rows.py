@@ -17,6 +17,8 @@ from support.board import Board
 from support.cli import answering
 from support.queue import queue
 
+from specql_jobs.core.store import db, migrate
+
 REGISTRY: Final = """
 services:
   web:
@@ -288,3 +290,19 @@ def test_no_row_makes_the_listing_endless(board: Board, registry: Path) -> None:
     work(board, registry)
     assert job(board, id_)[:2] == ("failed", "policy_violation")
     assert len(job(board, id_)[2]) <= 4100
+
+
+async def test_adopted_rows_are_brought_into_bounds(empty_dsn: str) -> None:
+    """Rows that an older table already held are kept, with numbers and times that every statement can carry."""
+    older = (Path(__file__).parent.parent / "fixtures" / "sql" / "older_table.sql").read_bytes()
+    async with await db.connect(empty_dsn) as connection:
+        await connection.execute(older)
+        await connection.execute(
+            b"INSERT INTO jobs.tb_job_run (identifier, service_name, operation, attempts, max_attempts, created_at)"
+            b" VALUES ('odd', 'svc', 'op', 2147483647, 2147483647, '-infinity'), ('good', 'svc', 'op', 0, 3, now())"
+        )
+        await migrate.migrate(connection)
+    async with queue(empty_dsn) as it:
+        await it.drain()
+        rows = await it.rows("SELECT status, created_at < now() AS past FROM jobs.tb_job_run")
+    assert [tuple(row.values()) for row in rows] == [("completed", True)] * 2

@@ -1,10 +1,12 @@
-"""A way to Postgres that can be cut: a TCP relay in front of the tests' server, on 127.0.0.1 only."""
+"""A way to Postgres that can lose answers or be cut: a TCP relay in front of the tests' server, on 127.0.0.1 only."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 from types import TracebackType
+from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -12,13 +14,14 @@ CHUNK = 65536  # bytes
 
 
 class Relay:
-    """Passes bytes on in both directions until it is cut; afterwards connecting is refused."""
+    """Passes bytes on in both directions until it is told otherwise."""
 
     def __init__(self, dsn: str) -> None:
         self._target = conninfo_to_dict(dsn)
         self._given = dsn
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._mute = False
         self.dsn = ""
 
     async def __aenter__(self) -> Relay:
@@ -32,10 +35,22 @@ class Relay:
     ) -> None:
         await self.cut()
 
+    def mute(self) -> None:
+        """Lose every answer from now on; questions still reach the server."""
+        self._mute = True
+
+    async def break_off(self) -> None:
+        """Close every connection; new ones work, and hear answers again."""
+        await self._end_all()
+        self._mute = False
+
     async def cut(self) -> None:
         """Close every connection and stop listening: to the client the server seems gone."""
         if self._server is not None:
             self._server.close()
+        await self._end_all()
+
+    async def _end_all(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -48,7 +63,9 @@ class Relay:
             far_reader, far_writer = await self._connect()
             try:
                 with suppress(OSError):
-                    await _until_one_ends(_pass_on(reader, far_writer), _pass_on(far_reader, writer))
+                    await _until_one_ends(
+                        self._pass_on(reader, far_writer), self._pass_on(far_reader, writer, answers=True)
+                    )
             finally:
                 far_writer.close()
         except asyncio.CancelledError:
@@ -63,18 +80,20 @@ class Relay:
             return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
         return await asyncio.open_connection(host, int(port))
 
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False
+    ) -> None:
+        while data := await reader.read(CHUNK):
+            if not (answers and self._mute):
+                writer.write(data)
+                await writer.drain()
 
-async def _until_one_ends(*ways: asyncio.Future[None] | object) -> None:
-    tasks = [asyncio.ensure_future(way) for way in ways]  # type: ignore[type-var]  # coroutines of _pass_on
+
+async def _until_one_ends(*ways: Coroutine[Any, Any, None]) -> None:
+    tasks = [asyncio.create_task(way) for way in ways]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(CHUNK):
-        writer.write(data)
-        await writer.drain()
