@@ -22,6 +22,7 @@ from .catalogue import COMMANDS, PROGRAM, root_help
 from .exits import Exit, Finished, Problem, Terminated
 from .invocation import Invocation
 from .output import streams
+from .usage_text import sentence_and_hint
 
 
 class Root(typer_core.TyperGroup):
@@ -76,8 +77,19 @@ def _call(arguments: list[str], invocation: Invocation) -> None:
     """Not root.main(): it turns Ctrl-C into a bare exit code, and -o json owes a document then, too."""
     _refuse_broken_text(arguments)
     root = _root()
-    with root.make_context(PROGRAM, list(arguments), obj=invocation) as ctx:
+    with root.make_context(PROGRAM, _meant(arguments), obj=invocation) as ctx:
         root.invoke(ctx)
+
+
+def _meant(arguments: list[str]) -> list[str]:
+    """`help list` is `list --help`; `worker start` is `worker`."""
+    match arguments:
+        case ["help", *words]:
+            return [*words, "--help"]
+        case ["worker", "start", *words]:
+            return ["worker", *words]
+        case _:
+            return list(arguments)
 
 
 def _root() -> Root:
@@ -117,14 +129,12 @@ def _problem(error: BaseException, invocation: Invocation) -> Problem:
 
 def _usage(error: TyperException, invocation: Invocation) -> Problem:
     """A wrong call as Typer describes it; called with nothing, a command shows its help."""
-    sentence = getattr(error, "format_message", error.__str__)()
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context else PROGRAM
+    sentence, hint = sentence_and_hint(error, invocation.words)
     if type(error).__name__ == "NoArgsIsHelpError":
         if not invocation.console.is_json:
             invocation.console.say(sentence)
         sentence = "a command is missing"
-    return exits.usage_problem(sentence.rstrip("."), f"{path} --help")
+    return exits.usage_problem(sentence, hint)
 
 
 def _bug(error: BaseException, invocation: Invocation) -> Problem:

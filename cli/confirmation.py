@@ -35,14 +35,17 @@ def confirm(console: Console, settings: Settings, safety: Safety, rows: Sequence
     target = f"on {address.describe(settings.require_dsn())}"
     answer = _ask(console, f"{question} {target}?{_wanted(settings)} ", question)
     if answer != (settings.profile if settings.protected else "y"):
-        raise Conflict(DECLINED.message, code=DECLINED.code, name=DECLINED.name)
+        raise Conflict(DECLINED.message, hint=DECLINED.hint, code=DECLINED.code, name=DECLINED.name)
 
 
 def _refuse_unreasoned(settings: Settings, safety: Safety) -> None:
     if not settings.protected:
         return
     if not safety.reason.strip():
-        raise UsageError(f"profile {settings.profile} is protected and needs a reason", hint="--reason 'INC-412 …'")
+        confirm_too = f" --confirm {settings.profile}" if safety.yes and not safety.confirm else ""
+        raise UsageError(
+            f"profile {settings.profile} is protected and needs a reason", hint=f"--reason 'INC-412 …'{confirm_too}"
+        )
     if safety.yes and safety.confirm != settings.profile:
         raise UsageError(
             f"profile {settings.profile} is protected: --yes alone does not confirm",
@@ -76,7 +79,7 @@ def _person() -> IO[str] | None:
 
 def _unanswerable(question: str) -> UsageError:
     return UsageError(
-        f"{question[0].lower()}{question[1:]} needs a yes, and nobody can be asked here",
+        f"to {question} needs a yes, and nobody can be asked here",
         code="E204",
         name="confirmation-needed",
         hint="look first with --dry-run, then add --yes",

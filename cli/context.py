@@ -58,7 +58,8 @@ def registry_paths(given: list[str] | None, settings: Settings) -> list[Path]:
             "there is no registry to read",
             code="E203",
             name="registry-missing",
-            hint=f"pass --registry FILE, or put one of {', '.join(DEFAULT_REGISTRIES)} into this folder",
+            hint="name its file (validate FILE, elsewhere --registry FILE), "
+            f"or put one of {', '.join(DEFAULT_REGISTRIES)} into this folder",
         )
     return found[:1]
 

@@ -59,7 +59,14 @@ class Problem:
 
 INTERRUPTED = Problem("E130", "interrupted", "interrupted", "", Exit.INTERRUPTED, retryable=True)
 TERMINATED = Problem("E143", "terminated", "terminated by SIGTERM", "", Exit.TERMINATED, retryable=True)
-DECLINED = Problem("E601", "declined", "nothing was changed: the answer was no", "", Exit.CONFLICT, retryable=False)
+DECLINED = Problem(
+    "E601",
+    "declined",
+    "nothing was changed: the answer was no",
+    "answer y, or look first with --dry-run",
+    Exit.CONFLICT,
+    retryable=False,
+)
 
 
 def problem_of(error: SpecqlJobsError) -> Problem:

@@ -16,7 +16,7 @@ class Invocation:
     """One run of the program: its console, and the secrets that nothing may show."""
 
     def __init__(self, arguments: Iterable[str] = ()) -> None:
-        words = list(arguments)
+        words = self.words = list(arguments)
         self.command = _command_name(words)
         self.console = Console(command=self.command, format=_format(words), env=_environment())
 

@@ -14,6 +14,9 @@ from .options import JobInput
 #: What a worker would refuse anyway (1 MiB), with room for white space.
 LARGEST_FILE = 16 * 1024 * 1024  # bytes
 
+#: Fields that a hint names.
+MOST_FIELDS = 12
+
 
 def read_input(given: JobInput, schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the input object; raise UsageError where it cannot be read, InvalidInput where it is not an object.
@@ -44,7 +47,8 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             return _bounded(file.read(LARGEST_FILE + 1), str(path))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from None
+        reason = (error.strerror or "unreadable").lower()
+        raise UsageError(f"{path} cannot be read: {reason}", hint="check the path and its permissions") from None
 
 
 def _bounded(content: bytes, name: str) -> str:
@@ -53,7 +57,17 @@ def _bounded(content: bytes, name: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UsageError(f"{name} is not UTF-8 text") from None
+        raise UsageError(f"{name} is not UTF-8 text", hint="save it as UTF-8") from None
+
+
+def fields_hint(schema: Mapping[str, Any]) -> str:
+    """Return which fields an operation takes, with their types; "" where its schema does not say it plainly."""
+    fields, required = schema.get("properties"), schema.get("required", ())
+    if not isinstance(fields, Mapping) or not fields:
+        return ""
+    optional = {name: "" if name in required else "?" for name in fields}
+    shown = [f"{name}: {_type_of((name,), schema) or 'any'}{optional[name]}" for name in fields][:MOST_FIELDS]
+    return f"the input is {{{', '.join(shown)}{', …' if len(fields) > MOST_FIELDS else ''}}}; ? marks optional fields"
 
 
 def _assign(data: dict[str, Any], assignment: str, schema: Mapping[str, Any]) -> None:
@@ -65,7 +79,9 @@ def _assign(data: dict[str, Any], assignment: str, schema: Mapping[str, Any]) ->
     for name in parents:
         place = place.setdefault(name, {})
         if not isinstance(place, dict):
-            raise UsageError(f"--set {path}: {name} is not an object")
+            raise UsageError(
+                f"--set {path}: {name} is not an object", hint=f"give {name} as a whole: --set {name}='{{…}}'"
+            )
     place[last] = _value(value, text=_type_of((*parents, last), schema) == "string")
 
 

@@ -66,12 +66,17 @@ def command(
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         leaf = _spread(function, formats)
-        epilog = "\b\nExamples:\n" + "\n".join(f"  specql-jobs {example}" for example in examples)
+        epilog = "\b\nExamples:\n" + "\n".join(f"  {_example(each)}" for each in examples)
         settings = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
         app.command(name, cls=cls, epilog=epilog, context_settings=settings)(leaf)
         return function
 
     return register
+
+
+def _example(words: str) -> str:
+    """A line to type: the program's name in front, unless a pipe begins with another program."""
+    return words if "| specql-jobs" in words else f"specql-jobs {words}"
 
 
 def _spread(function: Callable[..., Any], formats: type[StrEnum]) -> Callable[..., Any]:
@@ -134,5 +139,6 @@ def _output_parameters(formats: type[StrEnum]) -> Iterator[inspect.Parameter]:
     output: Any = Annotated[formats, option]
     yield _parameter("output", output, formats("text"))
     yield _parameter("quiet", Annotated[bool, typer.Option("--quiet", "-q", help="Only the answer")], default=False)
-    yield _parameter("verbose", Annotated[int, typer.Option("--verbose", "-v", count=True, help="More detail")], 0)
+    verbose: Any = Annotated[int, typer.Option("--verbose", "-v", count=True, help="More detail", show_default=False)]
+    yield _parameter("verbose", verbose, 0)
     yield _parameter("color", Annotated[Colour, typer.Option("--color", help="When to use colour")], Colour.auto)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.clock import monotonic
 from ..core.contract import Failed, Interrupted, JobResult, PlanError, StopReason, StopSignal
-from ..core.errors import RunnerUnavailable
+from ..core.errors import Denied, RunnerUnavailable
 from ..core.job import JobRecord
 from ..core.lifecycle import RetryPolicy, Settlement, settle
 from ..core.narrow import Ceiling
@@ -80,10 +80,26 @@ async def _perform(drafted: Draft, around: Surroundings) -> JobResult:
 
 def _require_secrets(drafted: Draft, secrets: Secrets) -> None:
     """A person at the keyboard learns of a missing secret before anything is executed."""
+    for reference in _references(drafted):
+        secrets.resolve(reference)
+
+
+def missing_secrets(drafted: Draft | PlanError, secrets: Secrets) -> list[str]:
+    """Return one sentence for each secret that the plan needs and this host does not have."""
+    found: list[str] = []
+    for reference in _references(drafted) if isinstance(drafted, Draft) else ():
+        try:
+            secrets.resolve(reference)
+        except Denied as error:
+            found.append(error.message)
+    return found
+
+
+def _references(drafted: Draft) -> Iterator[SecretRef]:
     for name in drafted.plan.footprint.secrets:
         kind, colon, rest = name.partition(":")
         if colon and kind in ("env", "file"):
-            secrets.resolve(SecretRef(kind, rest))
+            yield SecretRef(kind, rest)
 
 
 @contextmanager

@@ -59,7 +59,7 @@ class Selection:
 
     ids: Annotated[_Words, Argument(metavar="[ID]...", help="Job ids, or - to read them from stdin")] = None
     status: Annotated[
-        _Words, Option("--status", "-s", metavar="S", help="pending, running, completed, failed, cancelled")
+        _Words, Option("--status", "-s", metavar="S", help="pending, running, completed, failed, cancelled; a,b or !a")
     ] = None
     service: Annotated[_Words, Option("--service", metavar="S", help="Service name")] = None
     operation: Annotated[_Words, Option("--operation", metavar="S.O", help="service.operation")] = None
@@ -71,7 +71,7 @@ class Selection:
     error: Annotated[_Words, Option("--error", "-e", metavar="TEXT", help="The last error contains TEXT")] = None
     since: Annotated[
         str | None,
-        Option("--since", metavar="T", help="Last change of state at or after T: 15m, 3d, 2026-11-23T09:00Z"),
+        Option("--since", metavar="T", help="Last change of state at or after T: 15m, 3d, today, 09:30, 2026-11-23"),
     ] = None
     until: Annotated[str | None, Option("--until", metavar="T", help="Last change of state at or before T")] = None
     correlation: Annotated[_Words, Option("--correlation", metavar="ID", help="Correlation id")] = None
@@ -79,7 +79,7 @@ class Selection:
         None
     )
     limit: Annotated[
-        int | None, Option("--limit", "-l", min=0, max=10**9, metavar="N", help="At most N jobs; 0 means all")
+        int | None, Option("--limit", "-l", min=0, max=10**9, metavar="N", help="At most N jobs; 0 means no limit")
     ] = None
 
 

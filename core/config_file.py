@@ -77,10 +77,7 @@ def _project_file(folder: Path) -> Path | None:
 
 def read_file(path: Path) -> ConfigFile:
     """Return a configuration file's content; raise ConfigError with file:line for bad TOML, keys or types."""
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {type(error).__name__}") from None
+    text = _text(path)
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -93,6 +90,16 @@ def read_file(path: Path) -> ConfigFile:
             raise ConfigError(f"{path}: [profiles.{name}] must be a table")
         _check_keys(path, f"profiles.{name}.", profile, _PROFILE_KEYS)
     return ConfigFile(path, content)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        reason = (error.strerror or "unreadable").lower()
+        raise ConfigError(f"{path} cannot be read: {reason}", hint="check the path and its permissions") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text", hint="save it as UTF-8") from None
 
 
 def _place(message: str, text: str) -> str:
@@ -122,10 +129,7 @@ def read_env_file(path: Path) -> dict[str, str]:
 
     Raises ConfigError with file:line; the line itself is never quoted, because it may hold a secret.
     """
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {type(error).__name__}") from None
+    lines = _text(path).splitlines()
     found: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         plain = line.strip()

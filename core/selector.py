@@ -9,10 +9,11 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from . import clock
 from .errors import UsageError
 from .job import EXECUTION_TYPE_ALIASES, Category, ExecutionType, Status
 
@@ -109,30 +110,53 @@ def parse_duration(text: str) -> float:
     """Return the seconds that `90s`, `15m`, `1h30m`, `3d` or `2w` name; raise UsageError for anything else."""
     plain = text.strip().lower()
     if not _DURATION.fullmatch(plain):
-        raise UsageError(f"{text!r} is not a duration", hint="write 90s, 15m, 1h30m or 3d")
+        with_unit = f"{plain}s or {plain}m; longer ones: " if plain.isdecimal() else ""
+        raise UsageError(f"{text!r} is not a duration", hint=f"write {with_unit}90s, 15m, 1h30m or 3d")
     seconds = sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(plain))
     if seconds > LONGEST_SECONDS:
         raise UsageError(f"{text!r} is longer than a hundred years", hint="write 90s, 15m, 1h30m or 3d")
     return seconds
 
 
-def parse_moment(text: str) -> Moment:
-    """Return the time that `15m` (ago), an ISO date or time, or `@1763890000` names; a naive time is local."""
-    plain = text.strip()
-    if _DURATION.fullmatch(plain.lower()):
+def parse_moment(text: str, now: datetime | None = None) -> Moment:
+    """Return the past time that a text names: `15m` (ago), `09:30`, `today`, `yesterday`, or what parse_time reads."""
+    plain = text.strip().lower()
+    if _DURATION.fullmatch(plain):
         return Moment(ago_seconds=parse_duration(plain))
-    return Moment(at=parse_time(plain))
+    now = now or clock.now().astimezone()
+    if plain in _DAYS:
+        return Moment(at=_midnight(now - timedelta(days=_DAYS[plain])))
+    if shown := _CLOCK.fullmatch(plain):
+        return Moment(at=_latest(now, int(shown[1]), int(shown[2])))
+    return Moment(at=_absolute(text.strip(), "15m, 09:30, yesterday, 2026-11-23 or 2026-11-23T09:00Z"))
+
+
+_DAYS = {"today": 0, "yesterday": 1}
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+
+
+def _midnight(at: datetime) -> datetime:
+    """The day's beginning in the local zone."""
+    return at.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None).astimezone()
+
+
+def _latest(now: datetime, hour: int, minute: int) -> datetime:
+    """The last time that the local clock showed this."""
+    today = now.replace(hour=hour, minute=minute, second=0, microsecond=0, tzinfo=None)  # naive is local
+    return today.astimezone() if today.astimezone() <= now else (today - timedelta(days=1)).astimezone()
 
 
 def parse_time(text: str) -> datetime:
-    """Return an absolute time with its zone; raise UsageError for anything that is not one."""
+    """Return what an ISO date or time, or `@1763890000`, names; a naive one is local. Raise UsageError otherwise."""
+    return _absolute(text.strip(), "2026-11-23T09:00, 2026-11-23T09:00Z or @1763890000")
+
+
+def _absolute(text: str, examples: str) -> datetime:
     try:
         found = datetime.fromisoformat(text) if not text.startswith("@") else _epoch(text[1:])
         return found.astimezone()
     except (ValueError, OverflowError, OSError):
-        raise UsageError(
-            f"{text!r} is not a time", hint="write 15m, 2026-11-23T09:00 or 2026-11-23T09:00:00Z"
-        ) from None
+        raise UsageError(f"{text!r} is not a time", hint=f"write {examples}") from None
 
 
 def _epoch(text: str) -> datetime:
@@ -230,8 +254,14 @@ def parse_id(text: str) -> UUID:
             f"{text.strip()[:80]!r} is not a job id",
             code="E201",
             name="id-malformed",
-            hint="an id looks like 0193c1f2-5a3e-7b60-9d1c-2f4e6a8b0c1d; see specql-jobs list",
+            hint=_id_hint(text.strip()),
         ) from None
+
+
+def _id_hint(text: str) -> str:
+    if re.fullmatch(r"[0-9a-fA-F-]{1,35}", text):
+        return f"a change wants the whole id; list, show and tail want its first {SHORTEST_PREFIX} digits at least"
+    return "an id looks like 0193c1f2-5a3e-7b60-9d1c-2f4e6a8b0c1d; specql-jobs list -q prints nothing else"
 
 
 def prefix_bounds(text: str) -> tuple[UUID, UUID]:

@@ -31,13 +31,15 @@ class Settings:
     policy: Value | None = None
     actor: str = ""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    profiles: tuple[str, ...] = ()  # every profile that could be named
 
     def require_dsn(self) -> str:
         """Return the DSN; raise ConfigError E213 when nothing names a database."""
         if self.dsn is None:
+            named = f"pass --profile ({', '.join(self.profiles)}) or" if self.profiles else "pass"
             raise ConfigError(
                 "no database is named",
-                hint="pass --dsn postgresql://user@host/database, set SPECQL_JOBS_DSN, or use --dsn embedded",
+                hint=f"{named} --dsn postgresql://user@host/database, set SPECQL_JOBS_DSN, or use --dsn embedded",
                 code="E213",
                 name="no-database",
             )
@@ -76,6 +78,7 @@ def load_settings(
         policy=_first(_variable(env, "SPECQL_JOBS_POLICY"), *(file.file_value("policy") for file in files)),
         actor=env.get("SPECQL_JOBS_ACTOR") or _person(env),
         variables=env,
+        profiles=_profile_names(files),
     )
 
 
@@ -150,13 +153,16 @@ def _from_profile(name: str, files: tuple[ConfigFile, ...]) -> tuple[Value, bool
         profile = file.content.get("profiles", {}).get(name)
         if profile is not None:
             return Value(_conninfo(profile), f"profile {name} in {file.path}"), bool(profile.get("protected"))
-    known = sorted({each for file in files for each in file.content.get("profiles", {})})
     raise NotFound(
-        f"there is no profile {name!r}; known: {', '.join(known) or 'none'}",
+        f"there is no profile {name!r}; known: {', '.join(_profile_names(files)) or 'none'}",
         code="E304",
         name="profile-unknown",
         hint=f"add [profiles.{name}] to {PROJECT_FILE}",
     )
+
+
+def _profile_names(files: tuple[ConfigFile, ...]) -> tuple[str, ...]:
+    return tuple(sorted({each for file in files for each in file.content.get("profiles", {})}))
 
 
 def _conninfo(profile: Mapping[str, Any]) -> str:

@@ -328,9 +328,6 @@ ALTER TABLE ONLY jobs.tb_job_log
     ADD CONSTRAINT tb_job_log_pkey PRIMARY KEY (job_id, lease_seq, chunk);
 
 ALTER TABLE ONLY jobs.tb_job_run
-    ADD CONSTRAINT tb_job_run_identifier_key UNIQUE (identifier);
-
-ALTER TABLE ONLY jobs.tb_job_run
     ADD CONSTRAINT tb_job_run_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY jobs.tb_schema_migration
@@ -350,6 +347,8 @@ CREATE INDEX ix_tb_job_run_failed ON jobs.tb_job_run USING btree (completed_at) 
 CREATE INDEX ix_tb_job_run_running ON jobs.tb_job_run USING btree (worker_id) WHERE (status = 'running'::text);
 
 CREATE UNIQUE INDEX uq_tb_job_run_idempotency ON jobs.tb_job_run USING btree (idempotency_key, COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid)) WHERE (idempotency_key IS NOT NULL);
+
+CREATE UNIQUE INDEX uq_tb_job_run_identifier ON jobs.tb_job_run USING btree (identifier) WHERE (identifier IS NOT NULL);
 
 CREATE TRIGGER tg_documents_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN (((octet_length((new.runner_config)::text) > 65536) OR (octet_length((new.security_context)::text) > 65536) OR (octet_length((new.resource_usage)::text) > 65536))) EXECUTE FUNCTION jobs.refuse_row('runner_config, security_context and resource_usage are at most 65536 bytes of JSON');
 

@@ -27,7 +27,10 @@ def db() -> None:
 
 @command(app, "db init", "db init --dsn embedded", name="init")
 async def init(console: Console, target: Target) -> None:
-    """Create the schema jobs, or bring an existing table of SpecQL's under it; the same as `db migrate`."""
+    """Create the schema jobs; the same as `db migrate`.
+
+    A table that SpecQL made before is taken over, with every row.
+    """
     await _migrate(console, target, dry_run=False)
 
 
@@ -37,13 +40,19 @@ async def migrate(
     target: Target,
     dry_run: Annotated[bool, Option("--dry-run", "-n", help="Say what would be applied, change nothing")] = False,
 ) -> None:
-    """Apply pending migrations: all of them or none, under an advisory lock. Keeps every row."""
+    """Apply pending migrations, keep every row.
+
+    All of them or none, under an advisory lock.
+    """
     await _migrate(console, target, dry_run=dry_run)
 
 
 @command(app, "db status", "db status -o json", name="status")
 async def status(console: Console, target: Target) -> None:
-    """Compare the database's schema with what this version needs; exit 1 when migrations are pending."""
+    """Say which migrations are pending.
+
+    Exit 1 when any is, 6 when a newer specql-jobs migrated the database.
+    """
     from ...core.store import migrate as schema  # noqa: PLC0415 - psycopg costs 170 ms
 
     async with database(console, settings_for(console, target)) as connection:

@@ -110,7 +110,7 @@ async def _runner(runners: RunnerRegistry, kind: ExecutionType) -> list[Check]:
     try:
         return await runners.runner(kind).check()
     except RunnerUnavailable as error:
-        return [_check(kind, "skip", error.message, error.hint)]
+        return [_check(kind, "skip", error.message, f"nothing to do, unless a registry has {kind} services")]
 
 
 def _text(console: Console, checks: list[Check]) -> str:

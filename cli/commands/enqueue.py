@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -17,7 +18,7 @@ from ...core.job import NewJob
 from ...core.selector import parse_duration, parse_time
 from ..context import database, load_registry, settings_for
 from ..exits import Exit, Finished, Problem
-from ..job_input import read_input, read_text
+from ..job_input import fields_hint, read_input, read_text
 from ..leaf import command, group
 from ..operations import resolve
 from ..options import JobInput, Sources, Target
@@ -59,7 +60,9 @@ class Placing:
 
     at: Annotated[str, Option("--at", metavar="TIME", help="Not before: 2026-11-23T09:00, …Z or @epoch")] = ""
     delay: Annotated[str, Option("--in", metavar="DUR", help="Not before this much later: 15m, 2h")] = ""
-    priority: Annotated[int, Option("--priority", min=-(2**31), max=2**31 - 1, help="Higher runs first")] = 0
+    priority: Annotated[
+        int, Option("--priority", min=-(2**31), max=2**31 - 1, metavar="N", help="Higher runs first")
+    ] = 0
     key: Annotated[str, Option("--key", metavar="KEY", help="Idempotency key: the same key is the same job")] = ""
     tenant: Annotated[str, Option("--tenant", metavar="UUID", help="Tenant id")] = ""
     correlation: Annotated[str, Option("--correlation", metavar="ID", help="Correlation id")] = ""
@@ -96,7 +99,8 @@ async def enqueue(
         queued = await Store(connection).enqueue(new)
         data = [_json(job, done) for job, done in zip(new, queued, strict=True)]
         if seconds is not None:
-            console.say(f"queued {', '.join(each['id'] for each in data[:5])}; waiting for the end")
+            named = data[0]["id"] if len(data) == 1 else f"{len(data)} jobs"
+            console.say(f"queued {named}; waiting for the end")
             ended = await wait_for(connection, [each.id for each in queued], seconds)
             data = [each | ended[each["id"]] for each in data]
     _answer(console, data, waited=seconds is not None)
@@ -118,13 +122,19 @@ def _placed(placing: Placing) -> dict[str, Any]:
     if placing.at and placing.delay:
         raise UsageError("--at and --in together", hint="give one of them")
     return {
-        "run_at": parse_time(placing.at) if placing.at else None,
+        "run_at": _not_before(placing.at) if placing.at else None,
         "delay_seconds": parse_duration(placing.delay) if placing.delay else None,
         "priority": placing.priority,
         "idempotency_key": placing.key or None,
         "tenant_id": _tenant(placing.tenant),
         "correlation_id": placing.correlation or None,
     }
+
+
+def _not_before(text: str) -> datetime:
+    if re.fullmatch(r"\d[\d.smhdw]*", text):
+        raise UsageError(f"--at {text!r} is not a time", hint=f"from now on: --in {text}; at a time: 2026-11-23T09:00")
+    return parse_time(text)
 
 
 def _tenant(text: str) -> UUID | None:
@@ -140,7 +150,7 @@ def _checked(operation: Operation, job_input: JobInput) -> object:
     if problems:
         name = f"{operation.service}.{operation.name}"
         message = f"the input does not fit {name}: {'; '.join(problems)}"
-        raise InvalidInput(message, problems=problems)
+        raise InvalidInput(message, problems=problems, hint=fields_hint(operation.input_schema))
     return data
 
 
@@ -164,7 +174,8 @@ def _batch(operation: Operation, name: str) -> list[object]:
         message = f"nothing was enqueued; {'; '.join(bad[:MOST_PROBLEMS])}{more}"
         raise InvalidInput(message, problems=tuple(bad), hint="mend these lines and run the command again")
     if not 0 < len(found) <= LARGEST_BATCH:
-        raise UsageError(f"a batch has 1 to {LARGEST_BATCH} lines, {name} has {len(found)}")
+        hint = "write one input object a line" if not found else "split the file"
+        raise UsageError(f"a batch has 1 to {LARGEST_BATCH} lines, {name} has {len(found)}", hint=hint)
     return found
 
 
@@ -198,6 +209,8 @@ def _json(job: NewJob, done: Enqueued) -> dict[str, Any]:
 
 def _answer(console: Console, data: list[dict[str, Any]], *, waited: bool) -> None:
     problem = _unfinished(data) if waited else None
+    if len(data) > 1 and not waited and not console.is_json:
+        console.say(f"{len(data)} jobs were queued")
     console.answer({"jobs": data}, lambda: "\n".join(_text(console, each) for each in data), problem=problem)
     if problem is not None:
         raise Finished(problem.exit_code)
@@ -208,7 +221,11 @@ def _unfinished(data: list[dict[str, Any]]) -> Problem | None:
     waiting = [each for each in data if each["status"] in ("pending", "running")]
     if not waiting:
         return None
-    message = f"{len(waiting)} of {len(data)} jobs have not ended yet; they stay in the queue"
+    message = (
+        f"{len(waiting)} of {len(data)} jobs have not ended yet; they stay in the queue"
+        if len(data) > 1
+        else "the job has not ended yet; it stays in the queue"
+    )
     return Problem(
         "E800", "still-pending", message, f"specql-jobs show {waiting[0]['id']}", Exit.PENDING, retryable=True
     )

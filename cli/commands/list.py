@@ -27,10 +27,14 @@ PROGRAM_LIMIT = 1000
     "list --status failed --since 1h",
     "list --service payments,refunds --status '!completed' -o json",
     "list --input customer.id=42 --limit 0 -o tsv",
+    "specql-jobs list -q --category timeout --since 1h | specql-jobs retry - --dry-run",
     formats=Listed,
 )
 async def list_jobs(console: Console, selection: Selection, target: Target) -> None:
-    """List jobs, newest first. Without a selector: all of them, up to --limit."""
+    """List jobs, newest first; with -q their ids alone.
+
+    Without a selector: all of them. Without --limit: 50 on a terminal, 1000 in a pipe or as JSON.
+    """
     from ...core.store import report  # noqa: PLC0415 - psycopg costs 170 ms
 
     selector, ids = read_selector(selection), read_ids(selection.ids, prefixes=True)
@@ -60,6 +64,8 @@ def show_page(console: Console, page: Page, limit: int | None) -> None:
             console.lines(rows)
         case "tsv":
             console.data(tables.tsv(list(rows[0]), [list(row.values()) for row in rows]) if rows else "")
+        case "text" if console.quiet:
+            console.data("\n".join(row["id"] for row in rows))
         case "markdown":
             console.data(tables.markdown_table(job_text.HEADERS, [job_text.table_row(row) for row in page.rows]))
         case _:

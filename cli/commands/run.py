@@ -11,12 +11,12 @@ from uuid import uuid4
 from typer import Option
 
 from ...core.config_file import read_env_file
-from ...core.errors import UsageError
+from ...core.errors import InvalidInput, UsageError
 from ...core.job import JobRecord
 from ...core.selector import parse_duration
 from ..context import load_ceiling, load_registry, policy_path, settings_for
 from ..exits import Exit, Finished
-from ..job_input import read_input
+from ..job_input import fields_hint, read_input
 from ..leaf import command, group
 from ..operations import split
 from ..options import JobInput, Sources
@@ -24,6 +24,7 @@ from ..output.console import Console
 
 if TYPE_CHECKING:
     from ...core.settings import Settings
+    from ...core.worker.planner import Prepared
 
 app = group("Execute one job here.")
 
@@ -33,7 +34,9 @@ class Manner:
     """How the job is executed."""
 
     dry_run: Annotated[bool, Option("--dry-run", "-n", help="Print plan and verdict, execute nothing")] = False
-    timeout: Annotated[str, Option("--timeout", metavar="DUR", help="Stop after this long: 30, 30s, 5m")] = ""
+    timeout: Annotated[
+        str, Option("--timeout", metavar="DUR", help="Stop after this long, in whole seconds rounded up: 30, 30s, 5m")
+    ] = ""
     env_file: Annotated[
         str, Option("--env-file", metavar="FILE", help="NAME=VALUE lines; they win over the environment")
     ] = ""
@@ -56,8 +59,11 @@ async def run(console: Console, job_input: JobInput, sources: Sources, manner: M
     async with local_run.surroundings(registry, ceiling, console.secrets) as around:
         prepared = around.planner.prepared(job.service_name, job.operation)
         data = read_input(job_input, prepared.operation.input_schema)
-        prepared.check(data)
+        _check(prepared, data)
         drafted = local_run.draft(around, prepared, job, data)
+        if manner.dry_run:
+            for missing in local_run.missing_secrets(drafted, around.secrets):
+                console.warn(f"{missing}: without it the job is not executed")
         ran = None if manner.dry_run else await local_run.execute(drafted, job, around)
     from ..output import run_text  # noqa: PLC0415 - after the work
 
@@ -66,6 +72,14 @@ async def run(console: Console, job_input: JobInput, sources: Sources, manner: M
     else:
         allowed = run_text.show_result(console, prepared, drafted, ran, registry.digest)
     raise Finished(Exit.OK if allowed else Exit.NEGATIVE)
+
+
+def _check(prepared: Prepared, data: object) -> None:
+    try:
+        prepared.check(data)
+    except InvalidInput as error:
+        hint = fields_hint(prepared.operation.input_schema)
+        raise InvalidInput(error.message, problems=error.problems, hint=hint) from None
 
 
 def _job(job_input: JobInput, manner: Manner) -> JobRecord:

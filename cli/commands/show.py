@@ -26,7 +26,7 @@ app = group("Everything about a job.")
     app,
     "show 0193c1f2-5a3e-7b60-9d1c-2f4e6a8b0c1d",
     "show 0193c1 -o json",
-    "list --status failed -o tsv | cut -f1 | tail -n +2 | specql-jobs show -",
+    "specql-jobs list --status failed -q | specql-jobs show -",
 )
 async def show(
     console: Console,

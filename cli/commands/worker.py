@@ -8,6 +8,7 @@ from typing import Annotated
 
 from typer import Option
 
+from ...core.errors import UsageError
 from ..exits import Exit, Finished
 from ..leaf import command, group
 from ..options import Sources, Target
@@ -27,12 +28,14 @@ class LogFormat(StrEnum):
 class WorkerOptions:
     """How this worker behaves."""
 
-    concurrency: Annotated[int, Option("--concurrency", "-c", min=1, max=10000, help="Jobs at a time")] = 10
+    concurrency: Annotated[int, Option("--concurrency", "-c", min=1, max=10000, metavar="N", help="Jobs at a time")] = (
+        10
+    )
     types: Annotated[
         list[str] | None, Option("--types", metavar="T[,T]", help="Only these execution types: http,shell")
     ] = None
     services: Annotated[list[str] | None, Option("--services", metavar="S[,S]", help="Only these services")] = None
-    processes: Annotated[int, Option("--processes", min=1, max=64, help="Worker processes")] = 1
+    processes: Annotated[int, Option("--processes", min=1, max=64, metavar="N", help="Worker processes")] = 1
     until_empty: Annotated[bool, Option("--until-empty", help="End when no job is ready, running or retrying")] = False
     max_jobs: Annotated[int | None, Option("--max-jobs", min=1, metavar="N", help="Claim at most N jobs")] = None
     drain_timeout: Annotated[
@@ -62,6 +65,11 @@ def worker(console: Console, sources: Sources, target: Target, options: WorkerOp
 
     Exit: 0 drained, 1 jobs were given back, 2 configuration, 5 the database is gone for good, 6 schema too new.
     """
+    if options.health and options.processes > 1:
+        raise UsageError(
+            f"--health serves one process, --processes asks for {options.processes}",
+            hint="start one worker for each process, each with a port of its own",
+        )
     from ..worker_process import run  # noqa: PLC0415 - psycopg, yaml, the runners
 
     code = run(console, sources, target, options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...core import clock
 from .console import Console
 from .job_json import Row, duration_ms, timestamp
 from .job_text import STATUS_COLOURS, error_text
@@ -27,7 +28,9 @@ HEADERS = ("AT", "EVENT", "SERVICE.OPERATION", "ID", "TRY", "DETAIL")
 
 
 def event(row: Row) -> str:
-    """Return the event's word: the status, or why a pending job is pending."""
+    """Return the event's word: the status, or why a pending job is pending, or that a running one was asked to stop."""
+    if row["status"] == "running" and row["cancel_requested_at"]:
+        return "cancelling"
     if row["status"] != "pending":
         return str(row["status"])
     return "retrying" if row["error_category"] else "enqueued"
@@ -60,12 +63,14 @@ def row(row: Row) -> list[str]:
 
 
 def line(row: Row, console: Console) -> str:
-    """Return one event as a line for people, in their own time zone."""
-    at = row["at"].astimezone().strftime("%H:%M:%S.%f")[:-3]
-    word = console.painted(f"{event(row):<9}", STATUS_COLOURS[row["status"]])
+    """Return one event as a line for people, in their own time zone; the date only where it is not today."""
+    at = row["at"].astimezone()
+    day = "" if at.date() == clock.now().astimezone().date() else f"{at:%Y-%m-%d} "
+    time = f"{day}{at:%H:%M:%S}.{at.microsecond // 1000:03d}"
+    word = console.painted(f"{event(row):<10}", STATUS_COLOURS[row["status"]])
     place = one_line(f"{row['service_name']}.{row['operation']}")
     tries = f"{row['attempt']}/{row['max_attempts'] or '?'}"
-    return f"{at}  {word}  {place}  {row['id']}  {tries}  {_detail(row)}".rstrip()
+    return f"{time}  {word}  {place}  {row['id']}  {tries}  {_detail(row)}".rstrip()
 
 
 def _detail(row: Row) -> str:

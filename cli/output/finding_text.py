@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,19 @@ def _caret(line: str, at: Position) -> str:
 
 
 def _plain(line: str, width: int | None = LONGEST_LINE) -> str:
-    return cut(clean(line.replace("\t", " ").rstrip("\r")), width)
+    return cut(clean(_LITERAL_SECRET.sub(_dots, line).replace("\t", " ").rstrip("\r")), width)
+
+
+#: A credential written into a registry by mistake: excerpts end up in logs of CI.
+_LITERAL_SECRET = re.compile(
+    r"""((?:password|passwd|secret|token|api[_-]?key|authorization)["']?\s*:\s+["']?)([^\s"',{}\[\]$][^"',{}\[\]]*)""",
+    re.I,
+)
+
+
+def _dots(match: re.Match[str]) -> str:
+    """As many dots as letters, so that the caret stays under its column."""
+    return match[1] + "•" * len(match[2])
 
 
 def summary_line(summary: Mapping[str, int]) -> str:

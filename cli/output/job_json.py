@@ -142,7 +142,17 @@ def _running(view: JobView) -> tuple[str, str]:
     row = view.row
     lasted = age((row["database_now"] - row["started_at"]).total_seconds())
     where = f"attempt {_tries(row)} on {row['worker_id']} for {lasted}"
-    return ("cancelling", f"asked to stop; {where}") if row["cancel_requested_at"] else ("running", where)
+    asked = "asked to stop; " if row["cancel_requested_at"] else ""
+    if row["worker_silent_seconds"] is not None:
+        return "worker_silent", f"{asked}{where}; {_silence(row)}"
+    return ("cancelling" if asked else "running"), f"{asked}{where}"
+
+
+def _silence(row: Row) -> str:
+    """What becomes of the job: any live worker gives it back, whichever services it has."""
+    heard = f"that worker was last heard from {age(row['worker_silent_seconds'])} ago"
+    live = "a live worker takes the job back within seconds"
+    return f"{heard}; {live if row['any_worker'] else 'no worker is alive to take the job back'}"
 
 
 def _completed(view: JobView) -> tuple[str, str]:
@@ -218,4 +228,8 @@ def next_commands(view: JobView) -> list[str]:
     if row["status"] == "pending":
         worker = ["specql-jobs worker --registry FILE"] if not row["has_worker"] else []
         return [*worker, f"specql-jobs cancel {id_}"]
-    return [f"specql-jobs cancel {id_}"] if row["status"] == "running" else []
+    if row["status"] == "running":
+        rescue = row["worker_silent_seconds"] is not None and not row["any_worker"]
+        worker = ["specql-jobs worker --registry FILE"] if rescue else []
+        return worker if row["cancel_requested_at"] else [*worker, f"specql-jobs cancel {id_}"]
+    return []

@@ -79,7 +79,8 @@ def _took(started: datetime, ended: datetime) -> str:
 def _pairs(usage: Any) -> str:
     if not isinstance(usage, Mapping):
         return one_line(json.dumps(usage))
-    return "  ".join(f"{one_line(str(key))} {one_line(str(value))}" for key, value in usage.items())
+    known = {str(key): str(value) for key, value in usage.items() if value is not None}
+    return "  ".join(f"{one_line(key)} {one_line(value)}" for key, value in known.items())
 
 
 def _document(value: Any) -> list[str]:

@@ -118,3 +118,5 @@ def _say_result(console: Console, data: Mapping[str, Any]) -> None:
     ended = f"{data['status']} {name} in {duration(data['duration_ms'] / 1000)}"
     reason = f": {data['error']['category']}: {one_line(data['error']['message'] or '')}" if data["error"] else ""
     console.conclude(ended + reason, colour)
+    if data["error"] and data["error"]["category"] == "policy_violation":
+        console.say("  try: look at security_policy in the registry; --dry-run shows the plan and every reason")

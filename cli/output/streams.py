@@ -67,10 +67,9 @@ def width() -> int | None:
     """Return the terminal's columns, or None when stdout is not a terminal: then nothing is ever cut."""
     if not is_terminal(sys.stdout):
         return None
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or None
-    except OSError:
-        return None
+    import shutil  # noqa: PLC0415 - archive modules that help and version do not need
+
+    return shutil.get_terminal_size((0, 0)).columns or None  # COLUMNS, then the terminal's own word
 
 
 def wants_colour(choice: str, env: Mapping[str, str], stream: TextIO) -> bool:

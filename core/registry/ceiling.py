@@ -28,7 +28,7 @@ def load_ceiling(path: Path) -> Ceiling:
     Raise ConfigError at the first thing wrong, and UsageError when the file cannot be read.
     """
     try:
-        root, findings = read(read_bytes(path).decode("utf-8-sig"), str(path))
+        root, findings = read(read_bytes(path, "the host policy").decode("utf-8-sig"), str(path))
     except UnicodeDecodeError:
         raise ConfigError(f"the host policy {path} is not UTF-8 text", hint="save it as UTF-8") from None
     if findings or root is None:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from .model import Finding, Position, Severity
@@ -34,10 +34,10 @@ _RULES: Final = (
     Rule("SQJ009", "bad-variable", _ERROR, "write ${NAME} or ${NAME:-default}; a literal ${ is written $${"),
     Rule("SQJ010", "unknown-alias", _ERROR, "an alias names an anchor that stands above it and is not around it"),
     Rule("SQJ011", "byte-order-mark", _INFO, "save the file as UTF-8 without a byte-order mark"),
-    Rule("SQJ101", "unknown-key", _ERROR, "remove the key, or see docs/registry.md for the keys allowed here"),
-    Rule("SQJ102", "wrong-type", _ERROR, "see docs/registry.md for the type of this key"),
-    Rule("SQJ103", "missing-key", _ERROR, "add the key"),
-    Rule("SQJ104", "bad-value", _ERROR, "see docs/registry.md for the values of this key"),
+    Rule("SQJ101", "unknown-key", _ERROR, "correct the key or remove it; docs/registry.md has them all"),
+    Rule("SQJ102", "wrong-type", _ERROR, "write the kind of value that is wanted; docs/registry.md has every key"),
+    Rule("SQJ103", "missing-key", _ERROR, "add the key; docs/registry.md has an example of each type"),
+    Rule("SQJ104", "bad-value", _ERROR, "write what is wanted; docs/registry.md has every key and its values"),
     Rule("SQJ105", "bad-unit", _ERROR, "write sizes as 512MB or 1GiB and durations as 30s, 5m or 1h"),
     Rule("SQJ106", "no-services", _ERROR, "add a service under `services:`; docs/registry.md begins with an example"),
     Rule("SQJ107", "duplicate-name", _ERROR, "names are compared without regard to case; rename one of the two"),
@@ -58,6 +58,7 @@ _RULES: Final = (
     Rule("SQJ501", "no-base-url", _INFO, "add runner_config.base_url, or have jobs name an endpoint themselves"),
     Rule("SQJ502", "plain-http", _WARNING, "use https, or set allow_http: true if the network is trusted"),
     Rule("SQJ503", "auth-incomplete", _ERROR, "name the credential with a *_env_var or *_file key under auth_config"),
+    Rule("SQJ504", "private-address", _WARNING, "set allow_private_networks: true if its jobs may reach it"),
 )
 
 RULES: Final = {rule.code: rule for rule in _RULES}
@@ -67,3 +68,8 @@ def finding(code: str, message: str, position: Position, *, service: str = "", o
     """Return the finding of rule `code` with its name, severity and help."""
     rule = RULES[code]
     return Finding(code, rule.name, rule.severity, message, position, service, operation, rule.help)
+
+
+def helped(found: Finding, help_text: str) -> Finding:
+    """Return the finding with a help of its own, if there is one, instead of its rule's."""
+    return replace(found, help=help_text) if help_text else found

@@ -27,16 +27,17 @@ def registry_files(paths: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(found.values())
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, what: str = "the registry") -> bytes:
     """Return a file's bytes; more than LARGEST_FILE are not read. Raise UsageError when it cannot be read."""
     try:
         # Non-blocking, so that a pipe without a writer is refused below instead of waited for.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise _unreadable(path, error, what) from None
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UsageError(f"{path} is not a regular file", code="E221", name="registry-unreadable")
+            hint = "name a file; validate reads stdin with: validate -"
+            raise UsageError(f"{path} is not a regular file", hint=hint, code="E221", name="registry-unreadable")
         return file.read(LARGEST_FILE + 1)
 
 
@@ -56,10 +57,10 @@ def _files(path: Path) -> Iterator[Path]:
     yield from files
 
 
-def _unreadable(path: Path, error: Exception) -> UsageError:
+def _unreadable(path: Path, error: Exception, what: str = "the registry") -> UsageError:
     reason = (error.strerror or "unreadable") if isinstance(error, OSError) else "not a path"
     return UsageError(
-        f"cannot read the registry {path}: {reason.lower()}",
+        f"cannot read {what} {path}: {reason.lower()}",
         hint="check the path and its permissions",
         code="E221",
         name="registry-unreadable",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from ..addresses import AddressClass, classify, parse_address
 from ..job import ExecutionType
 from ..policy import Policy
 from .model import Finding
@@ -36,6 +37,17 @@ def base_url(view: View) -> Iterator[Finding]:
         yield view.found("SQJ502", message, view.at("runner_config", "base_url"))
 
 
+def private_address(view: View) -> Iterator[Finding]:
+    """A base_url that names an address which the policy refuses before any name is looked up."""
+    host = host_of(view.config("base_url") or "") if view.kind is ExecutionType.HTTP else ""
+    address = parse_address("127.0.0.1" if host == "localhost" else host)
+    if address is None or view.policy.allow_private_networks:
+        return
+    if classify(address) in (AddressClass.LOOPBACK, AddressClass.PRIVATE):
+        message = f"{view.name} calls {host}, a {classify(address)} address, which the policy refuses"
+        yield view.found("SQJ504", message, view.at("runner_config", "base_url"))
+
+
 #: What each auth_type needs: a secret by reference, or (those in _PLAIN_TOO) as it is.
 _CREDENTIALS: Final = {
     "bearer": ("token",),
@@ -57,7 +69,9 @@ def credentials(view: View) -> Iterator[Finding]:
         missing.append("token_url")
     where = view.at("runner_config", "auth_type" if kind else "auth_config")
     if missing:
-        yield view.found("SQJ503", f"{view.name}: auth_type {kind} needs {' and '.join(missing)}", where)
+        keys = " and ".join(name if name == "token_url" else f"{name}_env_var (or {name}_file)" for name in missing)
+        message = f"{view.name}: auth_type {kind} needs {' and '.join(missing)}"
+        yield view.found("SQJ503", message, where, help_text=f"add {keys} under auth_config")
     elif stated and kind is None:
         yield view.found("SQJ503", f"{view.name} has auth_config but no auth_type", where)
 

@@ -16,12 +16,13 @@ def find(registry: Registry, service_name: str, operation_name: str) -> tuple[Se
     operation = service.operation(operation_name)
     if operation is None:
         known = [item.name for item in service.operations.values()]
-        raise _unknown("operation", operation_name, known, f"{service.name} has ")
+        raise _unknown("operation", operation_name, known, service.name)
     return service, operation
 
 
-def _unknown(what: str, name: str, known: list[str], prefix: str = "the registry has ") -> NotFound:
+def _unknown(what: str, name: str, known: list[str], service: str = "") -> NotFound:
     near = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
     listed = ", ".join(sorted(known)[:10]) or "none"
-    hint = f"did you mean {near[0]}?" if near else f"{prefix}{listed}"
-    return NotFound(f"no {what} is named {name!r}", hint=hint, code="E310", name=f"unknown-{what}")
+    hint = f"did you mean {near[0]}?" if near else f"{service or 'the registry'} has {listed}"
+    where = f" in {service}" if service else ""
+    return NotFound(f"no {what} is named {name!r}{where}", hint=hint, code="E310", name=f"unknown-{what}")

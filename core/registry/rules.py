@@ -19,7 +19,7 @@ from ..units import MIB, parse_seconds, parse_size
 from .build import MAPPING_KEYS, build_policy
 from .canonical import Named, execution_type, named
 from .codes import finding
-from .http_rules import base_url, credentials, host_of
+from .http_rules import base_url, credentials, host_of, private_address
 from .model import Finding
 from .nodes import Node, children, data, is_mapping, locate, unresolved
 from .schema_rules import check_schema, declared_fields
@@ -143,9 +143,12 @@ def _images(view: View) -> Iterator[Finding]:
 
 def _outside_policy(view: View) -> Iterator[Finding]:
     for path, value, allowed, covers, key in _asked(view):
-        if value and not admits(allowed, value, covers):
-            message = f"{view.name} needs {value!r}, which is not in {key}"
-            yield view.found("SQJ403", message, view.at(*path))
+        if not value or admits(allowed, value, covers):
+            continue
+        relative = key == "allowed_commands" and not value.startswith("/")
+        reason = "is not an absolute path" if relative else f"is not in {key}"
+        help_text = "write the program's whole path, here and in allowed_commands" if relative else ""
+        yield view.found("SQJ403", f"{view.name} needs {value!r}, which {reason}", view.at(*path), help_text=help_text)
 
 
 def _asked(view: View) -> Iterator[tuple[tuple[object, ...], str, tuple[str, ...], Covers, str]]:
@@ -209,5 +212,6 @@ RULES: Final[tuple[Rule, ...]] = (
     _outside_policy,
     _open_doors,
     base_url,
+    private_address,
     credentials,
 )

@@ -6,7 +6,6 @@ message says was wanted, `x-code` the finding's code where it is not the keyword
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator
@@ -15,7 +14,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from .codes import finding
+from .codes import finding, helped
+from .key_hints import known_keys, nearest, owners
 from .model import Finding, Position
 from .nodes import Node, data, locate
 
@@ -45,6 +45,17 @@ _PHRASES: Final = {
     "maxItems": "at most {} entries",
     "maxLength": "at most {} characters",
 }
+
+
+#: How the kinds of value that people confuse are written.
+_FORMS: Final = {
+    "array": "write a list: [first, second], or one `- item` a line",
+    "object": "write a mapping: {key: value}, or one `key: value` a line",
+    "integer": "write a number without quotes",
+}
+
+#: Code, message, place, and a help of its own or "".
+_Explained = tuple[str, str, Position, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +115,14 @@ def _findings(error: ValidationError, root: Node, subject: Subject) -> Iterator[
     if node.unresolved:
         return  # its variable is a finding already, or unknown in this environment
     operation = _operation(path, root)
-    for code, message, position in _explained(error, node, path, root, subject):
-        yield finding(code, message, position, service=subject.service, operation=operation)
+    for code, message, position, help_text in _explained(error, node, path, root, subject):
+        found = finding(code, message, position, service=subject.service, operation=operation)
+        yield helped(found, help_text)
 
 
 def _explained(
     error: ValidationError, node: Node, path: list[Any], root: Node, subject: Subject
-) -> Iterator[tuple[str, str, Position]]:
+) -> Iterator[_Explained]:
     where = _where(path, root, subject)
     keyword: Any = error.validator
     match keyword:
@@ -121,38 +133,42 @@ def _explained(
         case None:  # the schema `false`: a key at the top of the file that means nothing
             above = locate(root, path[:-1])
             known = [key for key in schema()["$defs"]["document"]["properties"] if not key.startswith("$")]
-            yield "SQJ101", _unknown(str(path[-1]), subject.what or "the file", known), above.pairs[str(path[-1])].key
+            message, help_text = _unknown(str(path[-1]), subject.what or "the file", known)
+            yield "SQJ101", message, above.pairs[str(path[-1])].key, help_text
         case _ if "propertyNames" in error.absolute_schema_path:
             key = str(error.instance)
             wanted = error.schema.get("x-wanted", "another name") if isinstance(error.schema, dict) else "another name"
-            yield "SQJ104", f"{where}: the key {key[:80]!r} should be {wanted}", _key(node, key)
+            yield "SQJ104", f"{where}: the key {key[:80]!r} should be {wanted}", _key(node, key), ""
         case _:
             yield _bad_value(error, node, where)
 
 
-def _unknown_keys(error: ValidationError, node: Node, where: str) -> Iterator[tuple[str, str, Position]]:
+def _unknown_keys(error: ValidationError, node: Node, where: str) -> Iterator[_Explained]:
     assert isinstance(error.schema, dict)
     known = error.schema.get("properties", {})
     for key in node.pairs:
         if key not in known:
-            yield "SQJ101", _unknown(key, where, known), _key(node, key)
+            message, help_text = _unknown(key, where, list(known))
+            yield "SQJ101", message, _key(node, key), help_text
 
 
-def _unknown(key: str, where: str, known: Any) -> str:
-    near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.6)
-    hint = f"; did you mean `{near[0]}`?" if near else ""
-    return f"{where}: unknown key `{key[:80]}`{hint}"
+def _unknown(key: str, where: str, known: list[str]) -> tuple[str, str]:
+    """The message, and what helps: the key that was probably meant, else all that are known here."""
+    elsewhere = owners(key, where, schema()["$defs"])
+    near = () if elsewhere else nearest(key, known)
+    hint = f"; did you mean {' or '.join(f'`{each}`' for each in near)}?" if near else ""
+    return f"{where}: unknown key `{key[:80]}`{elsewhere or hint}", known_keys(known) if not near else ""
 
 
 def _missing_keys(
     error: ValidationError, node: Node, path: list[Any], root: Node, subject: Subject
-) -> Iterator[tuple[str, str, Position]]:
+) -> Iterator[_Explained]:
     where = _where(path, root, subject)
     position = token(_owner(path, root) or (None if path else subject.position) or node.position)
     assert isinstance(error.validator_value, list)
     for key in error.validator_value:
         if key not in node.pairs:
-            yield "SQJ103", f"{where}: the key `{key}` is missing", position
+            yield "SQJ103", f"{where}: the key `{key}` is missing", position, ""
 
 
 def _owner(path: list[Any], root: Node) -> Position | None:
@@ -168,22 +184,28 @@ def _key(node: Node, key: str) -> Position:
     return pair.key if pair else node.position
 
 
-def _bad_value(error: ValidationError, node: Node, where: str) -> tuple[str, str, Position]:
+def _bad_value(error: ValidationError, node: Node, where: str) -> _Explained:
     rules = error.schema if isinstance(error.schema, dict) else {}
     got = shown(node)
     usual = "SQJ102" if error.validator == "type" else "SQJ104"
     unit = str(rules.get("x-code", usual)) if error.validator in ("type", "pattern") else usual
     code = "SQJ102" if unit == "SQJ105" and not isinstance(node.value, str) else unit
-    return code, f"{where}: wanted {_wanted(error, rules)}, got {got}", token(node.position)
+    help_text = _FORMS.get(str(error.validator_value), "") if error.validator == "type" else ""
+    return code, f"{where}: wanted {_wanted(error, rules)}, got {got}", token(node.position), help_text
 
 
 def _wanted(error: ValidationError, rules: dict[str, Any]) -> str:
     value: Any = error.validator_value
     phrase = _PHRASES.get(str(error.validator))
     if phrase:
-        return phrase.format(" or ".join(str(item) for item in value) if isinstance(value, list) else value)
+        return phrase.format(_either(value) if isinstance(value, list) else value)
     types = value if isinstance(value, list) else [value]
     return str(rules.get("x-wanted") or " or ".join(_TYPE_WORDS.get(str(item), str(item)) for item in types))
+
+
+def _either(values: list[Any]) -> str:
+    *most, last = map(str, values)
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def shown(node: Node) -> str:

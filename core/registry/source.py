@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from .codes import finding
+from .codes import finding, helped
 from .model import Finding, Position
 from .nodes import Node, Pair, children
 from .scalars import resolve
@@ -228,7 +228,11 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, path: str) -> Finding:
     if line[at.column - 1 : at.column] == "\t":
         return finding("SQJ006", "a tab stands where YAML wants spaces", at)
     context = f"{error.context}: " if error.context and error.problem else ""
-    return finding("SQJ001", f"not valid YAML: {context}{error.problem or error.context}", at)
+    help_text = _INDENTATION if re.match(r"while parsing a block (collection|mapping)", error.context or "") else ""
+    return helped(finding("SQJ001", f"not valid YAML: {context}{error.problem or error.context}", at), help_text)
+
+
+_INDENTATION: Final = "check the indentation: keys of one mapping, and the dashes of one list, begin in the same column"
 
 
 def _point(text: str, line: int, column: int, path: str) -> Position:

@@ -8,7 +8,7 @@ from typing import Any
 from ..job import ExecutionType
 from ..policy import Policy
 from .canonical import Named
-from .codes import finding
+from .codes import finding, helped
 from .model import Finding, Position
 from .nodes import Node, data, locate
 
@@ -35,6 +35,8 @@ class View:
         known = (self.node.get("runner_config") or found).get(key)
         return data(known) if known else None
 
-    def found(self, code: str, message: str, position: Position, operation: str = "") -> Finding:
+    def found(
+        self, code: str, message: str, position: Position, operation: str = "", *, help_text: str = ""
+    ) -> Finding:
         """Return a finding about this service."""
-        return finding(code, message, position, service=self.name, operation=operation)
+        return helped(finding(code, message, position, service=self.name, operation=operation), help_text)

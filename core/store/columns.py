@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -35,20 +34,8 @@ def of_new_jobs(ids: Sequence[UUID], new: Sequence[NewJob]) -> dict[str, Any]:
 
 
 def record(row: tuple[Any, ...]) -> JobRecord:
-    """Return one row of `claim` as a job."""
-    return JobRecord(
-        id=row[0],
-        service_name=row[1],
-        operation=row[2],
-        lease_seq=row[3],
-        attempts=row[4],
-        max_attempts=row[5],
-        timeout_seconds=row[6],
-        crash_count=row[7],
-        idempotency_key=row[8],
-        tenant_id=row[9],
-        correlation_id=row[10],
-    )
+    """Return one row of `claim` as a job: its first columns are the record's first fields, in that order."""
+    return JobRecord(*row[:11])
 
 
 def with_documents(
@@ -56,7 +43,7 @@ def with_documents(
 ) -> tuple[JobRecord, str | None]:
     """Return a claimed job with what its row asks for, and its input."""
     asked, narrowed = _narrowing(config), _narrowing(context)
-    return (replace(job, runner_config=asked, security_context=narrowed) if asked or narrowed else job), document
+    return (job._replace(runner_config=asked, security_context=narrowed) if asked or narrowed else job), document
 
 
 def _narrowing(text: str | None) -> dict[str, object] | None:

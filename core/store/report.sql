@@ -87,7 +87,13 @@ SELECT j.id, j.identifier, j.idempotency_key, j.service_name, j.operation, j.exe
        EXISTS (SELECT FROM jobs.tb_worker w
                 WHERE w.state = 'running'
                   AND w.heartbeat_at > clock_timestamp() - interval '15 seconds'
-                  AND (w.services IS NULL OR lower(j.service_name) = ANY (w.services))) AS has_worker
+                  AND (w.services IS NULL OR lower(j.service_name) = ANY (w.services))) AS has_worker,
+       EXISTS (SELECT FROM jobs.tb_worker w
+                WHERE w.state = 'running' AND w.heartbeat_at > clock_timestamp() - interval '15 seconds') AS any_worker,
+       (SELECT extract(epoch FROM clock_timestamp() - w.heartbeat_at)::float8
+          FROM jobs.tb_worker w
+         WHERE w.worker_id = j.worker_id
+           AND w.heartbeat_at <= clock_timestamp() - interval '15 seconds') AS worker_silent_seconds
   FROM jobs.tb_job_run j
  WHERE j.id = ANY (%(ids)s::uuid[]);
 
@@ -113,7 +119,7 @@ SELECT * FROM (
 -- The last change of each selected job, oldest first.
 SELECT * FROM (
   SELECT j.updated_at AS at, j.id, j.service_name, j.operation, j.status, j.attempts AS attempt, j.max_attempts,
-         j.worker_id, j.error_category, j.error_message, j.started_at, j.completed_at
+         j.worker_id, j.error_category, j.error_message, j.started_at, j.completed_at, j.cancel_requested_at
     FROM jobs.tb_job_run j
    WHERE {selection}
    ORDER BY j.updated_at DESC, j.id DESC LIMIT %(limit)s) AS latest
@@ -122,7 +128,7 @@ SELECT * FROM (
 -- name: events_after
 -- The same from a cursor on, the oldest first, so that a flood is met in order.
 SELECT j.updated_at AS at, j.id, j.service_name, j.operation, j.status, j.attempts AS attempt, j.max_attempts,
-       j.worker_id, j.error_category, j.error_message, j.started_at, j.completed_at
+       j.worker_id, j.error_category, j.error_message, j.started_at, j.completed_at, j.cancel_requested_at
   FROM jobs.tb_job_run j
  WHERE j.updated_at >= %(after)s AND {selection}
  ORDER BY j.updated_at, j.id;

@@ -47,7 +47,7 @@ class Link:
                 await self._connect()
             except FAILURES as error:
                 if not self._was_there:
-                    raise
+                    raise in_our_words(error) from None
                 await self.lost(error)
         return Store(self._connection)
 

@@ -83,7 +83,10 @@ class Pulse:
     async def start(self) -> None:
         """Register and beat once; raise what keeps the worker from starting."""
         await self.link.store()
-        await self._beat()
+        try:
+            await self._beat()
+        except FAILURES as error:  # a connection lost only now is no reason not to start
+            await self.link.lost(error)
 
     async def run(self) -> None:
         """Listen between beats; survive the loss of the connection."""
@@ -115,11 +118,11 @@ class Pulse:
         if not self._locked:
             # Our own previous session may live on for a moment in the server; each beat tries again.
             log_event("lock_busy", worker_id=self.identity.worker_id)
-        await store.connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'".encode())
         if not await store.register(self.identity.row):
             self._lose()
         for channel in (READY, CANCEL):
             await store.connection.execute(f"LISTEN {channel}".encode())
+        await store.connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'".encode())
 
     async def _listen(self, store: Store) -> None:
         """Hear notifications until the next beat is due. Their payload is ignored: anyone may send one.

@@ -7,11 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from support.postgres import PostgresAbsent, serve_private
 from support.queue import Queue, queue
 from support.relay import Relay
+from support.require import require
 from support.waiting import PATIENCE
 
 from specql_jobs.core.errors import DatabaseUnavailable
+from specql_jobs.core.store import db, migrate
 
 #: Only 15 s after its start do Postgres' free locks prove anything; rescue needs about 4 s then.
 RESCUE_PATIENCE = 40.0
@@ -136,3 +139,25 @@ async def test_a_settlement_whose_answer_is_lost_is_written_once(dsn: str) -> No
             assert await near.job(id_) == before
     assert [job_id for job_id, _ in far.puppet.ran] == [str(id_), str(later)]
     assert worker.settler.lost == 0
+
+
+async def test_a_planned_restart_of_postgres_interrupts_no_job() -> None:
+    """The server says that it goes down: nobody can take the job meanwhile, so it runs on and is settled afterwards."""
+    try:
+        with serve_private() as server:
+            async with await db.connect(server.dsn) as connection:
+                await migrate.migrate(connection)
+            async with queue(server.dsn) as it:
+                id_ = await it.add('{"wait": 3}')
+                worker = it.worker()
+                task = asyncio.create_task(worker.run())
+                await it.until(lambda: _is(len(worker.slots) == 1), "the job runs")
+            await asyncio.to_thread(server.restart)
+            async with queue(server.dsn) as again:
+                await again.until(lambda: _status_is(again, id_, "completed"), "the job is completed")
+                row = await again.job(id_)
+            worker.stop()
+            await asyncio.wait_for(task, PATIENCE)
+    except PostgresAbsent as error:
+        require("postgres", available=False, reason=str(error))
+    assert (row["attempts"], row["lease_seq"], row["crash_count"], len(it.puppet.ran)) == (1, 1, 0, 1)

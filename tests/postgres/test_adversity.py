@@ -140,6 +140,23 @@ async def test_a_trigger_that_refuses_a_result_fails_that_job_alone(dsn: str) ->
     assert worker.settler.lost == 0
 
 
+async def test_an_orphan_that_cannot_be_rescued_does_not_end_every_worker(dsn: str) -> None:
+    """A row whose rescue somebody's trigger refuses is logged with every beat; heartbeats and other jobs go on."""
+    async with queue(dsn) as it:
+        orphan = await it.add(priority=-7)
+        await it.store.claim("a ghost", 1, Scope())
+        await it.rows("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'never'; END $$")
+        await it.rows(
+            "CREATE TRIGGER refuse BEFORE UPDATE ON jobs.tb_job_run FOR EACH ROW "
+            "WHEN (OLD.status = 'running' AND NEW.priority = -7) EXECUTE FUNCTION refuse()"
+        )
+        async with it.working() as worker:
+            id_ = await it.add()
+            await _becomes(it, id_, "completed")
+            assert worker.ready
+        assert (await it.job(orphan))["status"] == "running"
+
+
 async def test_a_row_reset_by_hand_does_not_confuse_the_worker(dsn: str) -> None:
     """Two leases of one job in one worker, after somebody wrote `pending` into a running row, are kept apart."""
     async with queue(dsn) as it, it.working(drain_timeout=0.1) as worker:

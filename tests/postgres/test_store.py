@@ -210,7 +210,7 @@ async def test_changes_are_in_the_ledger(dsn: str) -> None:
 
 
 async def test_a_live_worker_is_never_declared_lost(dsn: str) -> None:
-    """Fresh heartbeat, or old heartbeat with the lock held and under 15 s: alive. Older, whatever the lock: lost."""
+    """A fresh heartbeat, or one under 15 s old with the lock held, proves life; beyond 15 s no lock helps."""
     async with queue(dsn) as it:
         await it.store.register(_row("alive", 1))
         assert await it.store.lose_workers("me") == []

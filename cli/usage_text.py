@@ -1,0 +1,55 @@
+"""What Typer says of a wrong call, in this program's own words, with what to type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from typer.exceptions import TyperException
+
+from .catalogue import COMMANDS, GROUPS, PROGRAM
+
+#: Typer's name for a whole number with bounds.
+_BOUNDED = re.compile(r"'(.*)' is not a valid int(?:eger| range)", re.DOTALL)
+_RANGE = re.compile(r"(-?\d+) is not in the range (?:(-?\d+)<=)?x(?:<=(-?\d+)|>=(-?\d+))?")
+_UNKNOWN_COMMAND = re.compile(r"No such command '(.*?)'\.?(?: Did you mean .*)?", re.DOTALL)
+
+
+def sentence_and_hint(error: TyperException, arguments: Sequence[str]) -> tuple[str, str]:
+    """Return one sentence of what is wrong with these arguments, and the command that helps."""
+    path = _path(error, arguments)
+    option = getattr(error, "option_name", "")
+    if option and hasattr(error, "possibilities"):
+        return _unknown_option(option, error.possibilities or (), path, arguments)
+    return _plain(str(getattr(error, "format_message", error.__str__)()).rstrip(".")), f"{path} --help"
+
+
+def _path(error: TyperException, arguments: Sequence[str]) -> str:
+    """The command's full name; a parser that failed early does not know it, the words do."""
+    context = getattr(error, "ctx", None)
+    if context:
+        return str(context.command_path)
+    words = [word for word in arguments[:2] if not word.startswith("-")]
+    known = words[:1] if words and words[0] in COMMANDS else []
+    below = words[1:] if known and words[1:] and words[1] in GROUPS.get(known[0], ()) else []
+    return " ".join([PROGRAM, *known, *below])
+
+
+def _unknown_option(option: str, possibilities: Sequence[str], path: str, arguments: Sequence[str]) -> tuple[str, str]:
+    near = f"; did you mean {' or '.join(possibilities)}?" if possibilities else ""
+    name = next((word for word in arguments if word in COMMANDS), "")
+    if path == PROGRAM and name:
+        return f"the option {option} stands before the command", f"options follow it: {PROGRAM} {name} {option} …"
+    return f"there is no option {option}{near}", f"{path} --help"
+
+
+def _plain(sentence: str) -> str:
+    sentence = _BOUNDED.sub(r"'\1' is not a whole number", sentence)
+    sentence = _UNKNOWN_COMMAND.sub(r"there is no command '\1'", sentence)
+    return _RANGE.sub(_bounds, sentence)
+
+
+def _bounds(match: re.Match[str]) -> str:
+    least, most = match[2] or match[4], match[3]
+    wanted = f"{least} to {most}" if least and most else f"{least} or more" if least else f"{most} or less"
+    return f"{match[1]} is out of range: {wanted}"
