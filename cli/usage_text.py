@@ -9,10 +9,17 @@ from typer.exceptions import TyperException
 
 from .catalogue import COMMANDS, GROUPS, PROGRAM
 
-#: Typer's name for a whole number with bounds.
-_BOUNDED = re.compile(r"'(.*)' is not a valid int(?:eger| range)", re.DOTALL)
+#: Typer's sentences, and what this program says instead.
+_SENTENCES = (
+    (re.compile(r"Invalid value for '([^']+)'(?: / '-\w')?: "), r"\1: "),
+    (re.compile(r"Missing (?:argument|option) '(.*)'", re.DOTALL), r"\1 is missing"),
+    (re.compile(r"Option '(\S+)' requires an argument"), r"\1 wants a value"),
+    (re.compile(r"Option '(\S+)' does not take a value"), r"\1 takes no value"),
+    (re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DOTALL), r"nothing is known to do with: \1"),
+    (re.compile(r"'(.*)' is not a valid int(?:eger| range)", re.DOTALL), r"'\1' is not a whole number"),
+    (re.compile(r"No such command '(.*?)'\.?(?: Did you mean .*)?", re.DOTALL), r"there is no command '\1'"),
+)
 _RANGE = re.compile(r"(-?\d+) is not in the range (?:(-?\d+)<=)?x(?:<=(-?\d+)|>=(-?\d+))?")
-_UNKNOWN_COMMAND = re.compile(r"No such command '(.*?)'\.?(?: Did you mean .*)?", re.DOTALL)
 
 
 def sentence_and_hint(error: TyperException, arguments: Sequence[str]) -> tuple[str, str]:
@@ -44,8 +51,8 @@ def _unknown_option(option: str, possibilities: Sequence[str], path: str, argume
 
 
 def _plain(sentence: str) -> str:
-    sentence = _BOUNDED.sub(r"'\1' is not a whole number", sentence)
-    sentence = _UNKNOWN_COMMAND.sub(r"there is no command '\1'", sentence)
+    for theirs, ours in _SENTENCES:
+        sentence = theirs.sub(ours, sentence, count=1)
     return _RANGE.sub(_bounds, sentence)
 
 

@@ -121,9 +121,13 @@ class _Process:
         self._start = start
         self._runners = runners
         self._around = around
+        self._working: Sequence[JobRunner[Any, Any]] = ()
+        self._scope: Scope | None = None
         self._worker: Worker | None = None
+        self._asked_to_stop = False
 
     async def run(self, settings: WorkerSettings, runners: Sequence[JobRunner[Any, Any]]) -> bool:
+        self._working = runners
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
@@ -137,23 +141,30 @@ class _Process:
         return end is End.DRAINED
 
     def _started(self, worker: Worker) -> None:
-        worker.reload(self._around)
+        worker.reload(self._around, self._scope)
         self._worker = worker
+        if self._asked_to_stop:
+            worker.stop()
 
     def _stop(self) -> None:
+        self._asked_to_stop = True
         if self._worker is not None:
             self._worker.stop()
 
     def _reload(self) -> None:
-        """Use the registry as it is now for jobs claimed from now on; keep the old one if the new one is bad."""
+        """Use the registry as it is now for jobs claimed from now on; keep the old one if the new one is bad.
+
+        Execution types that were not in use at the start were not checked on this host: they are left to others.
+        """
         try:
             planner = self._start.planner(self._runners)
+            scope = _scope(planner.registry, self._working, self._start.options)
         except SpecqlJobsError as error:
             log.log_event("registry_rejected", code=error.code, error=error.message)
             return
-        self._around = replace(self._around, planner=planner)
+        self._around, self._scope = replace(self._around, planner=planner), scope
         if self._worker is not None:
-            self._worker.reload(self._around)
+            self._worker.reload(self._around, scope)
 
     async def _probes(self) -> Health | None:
         if not self._start.options.health:

@@ -77,9 +77,11 @@ class Worker:
         """Whether the worker claims: its pulse is accepted and nobody asked it to stop."""
         return self.pulse.alive.is_set() and not self._stopping.is_set()
 
-    def reload(self, around: Surroundings) -> None:
-        """Use another registry for the jobs claimed from now on."""
+    def reload(self, around: Surroundings, scope: Scope | None = None) -> None:
+        """Use another registry, and serve another scope, for the jobs claimed from now on."""
         self._around = replace(around, worker_id=self.identity.worker_id)
+        if scope is not None:
+            self._claimer.scope = scope
 
     def stop(self) -> None:
         """Stop claiming and finish what runs; asked a second time: interrupt it now."""
@@ -169,7 +171,7 @@ class Worker:
         if self.slots:
             return False
         await self.settler.flushed()
-        return not await self._links["claim"].ask(lambda store: store.open_jobs(self.settings.scope))
+        return not await self._links["claim"].ask(lambda store: store.open_jobs(self._claimer.scope))
 
     # ---- what the parts tell each other -----------------------------------------------------------------------------
 

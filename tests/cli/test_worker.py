@@ -156,6 +156,28 @@ async def test_sighup_takes_a_good_registry_and_refuses_a_bad_one(dsn: str, spaw
             assert await _output(it, row["id"]) == {"from": expected}
 
 
+async def test_a_reload_leaves_new_execution_types_to_others(dsn: str, spawn: Spawn, services: Path) -> None:
+    """A service of a type that was not checked at the start is not claimed; its jobs stay pending, they do not fail."""
+    container = (
+        "\n  box: {execution_type: docker, runner_config: {image: 'a:1'}, operations: {run: {input_schema: {}}}}\n"
+    )
+    async with queue(dsn) as it:
+        worker = spawn("worker", "--registry", str(services), "--dsn", dsn)
+        worker.wait_for("worker_started")
+        services.write_text(services.read_text().rstrip() + container)
+        worker.send(signal.SIGHUP)
+        worker.wait_until(partial(_more, worker, "registry_loaded", 1), "the reload")
+        (left,) = await it.rows("SELECT jobs.enqueue('box', 'run') AS id")
+        (probe,) = await it.rows("SELECT jobs.enqueue('nobody', 'run', priority => -1) AS id")
+        await until_async(partial(_failed, it, probe["id"]), "what is claimed after it has failed")
+        row = await it.job(left["id"])
+    assert row["status"] == "pending"
+
+
+async def _failed(it: Queue, id_: UUID) -> bool:
+    return bool((await it.job(id_))["status"] == "failed")
+
+
 def _more(worker: Started, event: str, before: int) -> bool:
     return worker.said().count(event) > before
 
