@@ -18,6 +18,7 @@ from ..errors import DatabaseUnavailable
 from ..lifecycle import Settlement
 from ..log import log_event
 from ..store.migrate import require_current
+from ..store.store import Scope
 from .attempt import Surroundings
 from .claimer import Claimer, pin_plans
 from .link import Link
