@@ -14,24 +14,19 @@ def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int
     """Return aligned columns; only the last one is cut, and only to fit a terminal of `width` columns."""
     if not rows:
         return ""
-    from tabulate import tabulate  # noqa: PLC0415 - not needed where nothing is listed
-
-    room = _room(headers, rows, width)
-    fitted = [[*row[:-1], cut(row[-1], room)] for row in rows]
-    lines = tabulate(fitted, headers=list(headers), tablefmt="plain", disable_numparse=True).split("\n")
-    return "\n".join(line.rstrip() for line in lines)
+    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)][:-1]
+    room = None if width is None else max(width - sum(widths) - 2 * len(widths), _NARROWEST)
+    return "\n".join(_line(row, widths, room) for row in (headers, *rows))
 
 
-def _room(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> int | None:
-    if width is None:
-        return None
-    fixed = sum(max(len(row[index]) for row in (headers, *rows)) + 2 for index in range(len(headers) - 1))
-    return max(width - fixed, _NARROWEST)
+def _line(row: Sequence[str], widths: Sequence[int], room: int | None) -> str:
+    cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+    return "  ".join([*cells, cut(row[-1], room)]).rstrip()
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table, pipes inside cells escaped."""
-    from tabulate import tabulate  # noqa: PLC0415 - see text_table
+    from tabulate import tabulate  # noqa: PLC0415 - only for this format
 
     safe = [[one_line(cell).replace("|", "\\|") for cell in row] for row in rows]
     return tabulate(safe, headers=list(headers), tablefmt="github", disable_numparse=True)

@@ -120,3 +120,18 @@ def test_wait_for_a_worker(board: Board, tmp_path: Path, spawn: Callable[..., St
         assert failed.document["error"] is None
         worker.terminate()
         assert worker.finish() == 0
+
+
+def test_at_with_a_duration_names_in(registry: str, board: Board) -> None:
+    """A length of time after --at is answered with --in, not with itself."""
+    said = board("enqueue", "pay.ok", "--set", "amount=1", "--at", "15m", "-r", registry, "-o", "json")
+    assert (said.code, said.error["code"]) == (2, "E200")
+    assert "--in 15m" in said.error["hint"]
+
+
+def test_several_jobs_are_counted(tmp_path: Path, registry: str, board: Board) -> None:
+    """A batch says on stderr how many jobs were queued; -q does not."""
+    batch = tmp_path / "b.jsonl"
+    batch.write_text('{"amount": 1}\n{"amount": 2}\n')
+    assert board("enqueue", "pay.ok", "--batch", str(batch), "-r", registry).err == "2 jobs were queued\n"
+    assert board("enqueue", "pay.ok", "--batch", str(batch), "-r", registry, "-q").err == ""

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from support.board import TENANT, Board
+from support.processes import COMMAND
 
 KEYS = [
     "id",
@@ -204,3 +209,31 @@ def test_no_database_named() -> None:
     assert said.code == 2
     assert said.error["code"] == "E213"
     assert all(word in said.error["hint"] for word in ("--dsn", "SPECQL_JOBS_DSN", "--dsn embedded"))
+
+
+def test_quiet_is_ids_alone(board: Board) -> None:
+    """`list -q` prints ids and nothing else, as retry and show read them."""
+    newest_last = [board.add(status="failed", created_at=f"2026-01-0{day}") for day in (1, 2)]
+    said = board("list", "-q", "--limit", "0")
+    assert (said.out.split(), said.err) == (newest_last[::-1], "")
+    assert board("retry", "-", "--dry-run", stdin=said.out).out.startswith("match   2 jobs to retry")
+    assert board("list", "-q", "-s", "running").out == ""
+
+
+@pytest.mark.parametrize(("text", "hint"), [("01234567", "first 6 digits"), ("acme", "list -q")])
+def test_what_is_no_id_gets_a_hint_that_fits(board: Board, text: str, hint: str) -> None:
+    """A beginning of an id in a write is told apart from a text that is no id at all."""
+    assert hint in board("retry", text, "-o", "json").error["hint"]
+
+
+def test_narrow_terminals_are_believed(board: Board, tmp_path: Path) -> None:
+    """On a terminal the last column is cut to COLUMNS; ids never are."""
+    id_ = board.add(status="failed", error_category="timeout", error_message="late " * 60)
+    code = f"import pty, sys; sys.exit(pty.spawn([{str(COMMAND)!r}, 'list']) != 0)"
+    env = {**os.environ, "SPECQL_JOBS_DSN": board.dsn, "COLUMNS": "100", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, check=True
+    )
+    (line,) = [line for line in done.stdout.decode().splitlines() if id_ in line]
+    assert len(line) <= 100
+    assert line.endswith("…")

@@ -169,3 +169,35 @@ def test_broken_registry_is_exit_2_with_the_place(tmp_path: Path) -> None:
     said = specql_jobs("run", "pay.ok", "-r", str(path), "-o", "json")
     assert said.code == 2
     assert "r.yaml:1" in said.error["message"]
+
+
+def test_input_that_does_not_fit_names_the_fields(registry: str) -> None:
+    """The hint of a wrong input is what the operation takes."""
+    said = specql_jobs("run", "pay.ok", "--set", "amout=5", "-n", "-r", registry, "-o", "json")
+    assert said.error["code"] == "E230"
+    assert "amount: integer" in said.error["hint"]
+
+
+def test_dry_run_warns_of_missing_secrets(registry: str) -> None:
+    """A plan that this host could not execute for want of a secret says so, and stays a plan."""
+    arguments = ("run", "pay.ok", "--set", "amount=5", "-n", "-r", registry, "-o", "json")
+    missing, there = specql_jobs(*arguments), specql_jobs(*arguments, env=TOKEN)
+    assert (missing.code, missing.data["verdict"]) == (0, "allowed")
+    assert "PAY_TOKEN is not set" in missing.document["warnings"][0]
+    assert there.document["warnings"] == []
+
+
+def test_a_refusal_names_what_decides(registry: str) -> None:
+    """A refused job's last line on stderr says where policy is written and how to see all of it."""
+    said = specql_jobs("run", "open.go", "-r", registry)
+    assert said.code == 1
+    assert said.err.splitlines()[-1].startswith("  try: look at security_policy")
+
+
+@pytest.mark.parametrize("arguments", [("--env-file", "/nonexistent/x"), ("--input", "@/nonexistent/x")])
+def test_unreadable_files_are_named_in_words(registry: str, arguments: tuple[str, str]) -> None:
+    """A file that cannot be read is named with the reason in words and a hint, no class name."""
+    said = specql_jobs("run", "pay.ok", "-r", registry, *arguments, "-o", "json")
+    assert said.code == 2
+    assert said.error["message"] == "/nonexistent/x cannot be read: no such file or directory"
+    assert said.error["hint"]

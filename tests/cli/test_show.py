@@ -125,3 +125,26 @@ def test_prefix_and_stdin(board: Board) -> None:
     assert board("show", "-", "-o", "json", stdin=lines).data[0]["id"] == id_
     assert board("show", "-", "-o", "json", stdin=f" {id_}\n{id_} \n").data[0]["id"] == id_
     assert board("show", "-", "-o", "json", stdin='{"no": 1}\n').code == 2
+
+
+def test_a_silent_worker_is_told(board: Board) -> None:
+    """A running job whose worker has gone quiet says so, and what takes the job back."""
+    id_ = board.add(status="running", resource_usage='{"exit_code": null, "memory_mb": 1.5}')
+    _worker(board)
+    assert board("show", id_, "-o", "json").data[0]["why"]["code"] == "running"
+    board.sql("UPDATE jobs.tb_worker SET heartbeat_at = now() - interval '1 minute'")
+    (job,) = board("show", id_, "-o", "json").data
+    assert job["why"]["code"] == "worker_silent"
+    assert "no worker is alive" in job["why"]["message"]
+    assert job["next"][0].startswith("specql-jobs worker")
+    said = board("show", id_)
+    assert "memory_mb 1.5" in said.out
+    assert "None" not in said.out
+
+
+def test_a_job_asked_to_stop_is_not_cancelled_twice(board: Board) -> None:
+    """What to type next for a running job is cancel, until that was typed."""
+    id_ = board.add(status="running")
+    assert board("show", id_, "-o", "json").data[0]["next"] == [f"specql-jobs cancel {id_}"]
+    board.sql("UPDATE jobs.tb_job_run SET cancel_requested_at = now()")
+    assert board("show", id_, "-o", "json").data[0]["next"] == []

@@ -100,3 +100,20 @@ def test_doctor_does_not_tell_the_password() -> None:
     said = Board("postgresql://me:hunter2hunter2@127.0.0.1:1/app")("doctor", "-o", "json")
     assert said.code == 1
     assert "hunter2" not in said.out + said.err
+
+
+def test_tail_tells_requests_to_stop_and_other_days(board: Board) -> None:
+    """A running job that was asked to stop is `cancelling`; a change of another day has its date."""
+    board.add(status="running", cancel_requested_at="now")
+    assert board("tail", "-o", "json").data[0]["event"] == "cancelling"
+    assert not board("tail").out.startswith("20")
+    board.sql("UPDATE jobs.tb_job_run SET updated_at = '2020-05-01T12:00:00Z'")
+    assert board("tail").out.startswith("2020-05-01 ")
+
+
+def test_a_database_hint_names_the_profiles(tmp_path: Path) -> None:
+    """With profiles but no database chosen, the hint names the profiles."""
+    (tmp_path / "specql-jobs.toml").write_text('[profiles.prod]\nhost = "db-1"\n[profiles.dev]\nhost = "db-2"\n')
+    said = specql_jobs("list", "-o", "json", folder=tmp_path, env={"SPECQL_JOBS_DSN": "", "DATABASE_URL": ""})
+    assert said.error["code"] == "E213"
+    assert "--profile (dev, prod)" in said.error["hint"]

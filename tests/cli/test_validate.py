@@ -123,3 +123,82 @@ def test_control_characters_never_reach_the_terminal(tmp_path: Path) -> None:
     assert said.code == 1
     assert "\x1b" not in said.out + said.err
     assert "\u202e" not in said.out + said.err
+
+
+HTTP = "services: {{pay: {{category: c, execution_type: http, {}, operations: {{charge: {{input_schema: {{}}}}}}}}}}"
+
+
+def _finding(tmp_path: Path, text: str, code: str) -> dict[str, str]:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    findings = specql_jobs("validate", str(path), "-o", "json").data["findings"]
+    return next(each for each in findings if each["code"] == code)  # type: ignore[no-any-return] # JSON
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message", "help_text"),
+    [
+        ("services:\n  - name: a\n    type: b\n   category: c\n", "SQJ001", "not valid YAML", "same column"),
+        (HTTP.format("runner_config: {wibble: 1}"), "SQJ101", "unknown key `wibble`", "allowed here: base_url"),
+        (HTTP.format("runner_config: {image: x}"), "SQJ101", "belongs to docker services", "allowed here: base_url"),
+        (
+            HTTP.format("runner_config: {auth_type: bearer, auth_config: {token: x}}"),
+            "SQJ101",
+            "did you mean `token_env_var` or `token_file`",
+            "correct the key",
+        ),
+        (HTTP.format("runner_config: []"), "SQJ102", "wanted a mapping", "write a mapping: {key: value}"),
+        (HTTP.format("runner_config: {auth_type: x}"), "SQJ104", "wanted bearer, basic, api_key", "write what is"),
+        (HTTP.format("runner_config: {auth_type: bearer}"), "SQJ503", "needs token", "add token_env_var"),
+        (
+            HTTP.format("runner_config: {base_url: 'https://localhost:8080'}"),
+            "SQJ504",
+            "a loopback address",
+            "allow_private_networks",
+        ),
+        (
+            "services: {w: {category: c, execution_type: shell, operations: {x: {input_schema: {}, argv: [wc]}}}}",
+            "SQJ403",
+            "'wc', which is not an absolute path",
+            "whole path",
+        ),
+    ],
+)
+def test_a_finding_says_how_to_mend_it(tmp_path: Path, text: str, code: str, message: str, help_text: str) -> None:
+    """Common mistakes are answered with what is wrong and what to write instead."""
+    found = _finding(tmp_path, text, code)
+    assert message in found["message"]
+    assert help_text in found["help"]
+
+
+def test_private_addresses_are_fine_where_they_are_allowed(tmp_path: Path) -> None:
+    """An address inside is no finding when the policy allows private networks, nor is one outside."""
+    policy = "security_policy: {allowed_domains: [10.0.0.7, 9.9.9.9], allow_private_networks: true}"
+    for place in (
+        f"runner_config: {{base_url: 'https://10.0.0.7'}}, {policy}",
+        "runner_config: {base_url: 'https://9.9.9.9'}",
+    ):
+        path = tmp_path / "services.yaml"
+        path.write_text(HTTP.format(place))
+        assert "SQJ504" not in specql_jobs("validate", str(path)).out
+
+
+def test_excerpts_hide_a_credential_in_clear(tmp_path: Path) -> None:
+    """A credential that somebody wrote into a registry is not copied into the log of CI; the caret stays in place."""
+    path = tmp_path / "wrong.yaml"
+    path.write_text(HTTP.format("runner_config: {auth_config: {token: sk_live_12345, token_env_var: PAY_TOKEN}, x: 1}"))
+    said = specql_jobs("validate", str(path))
+    assert "sk_live" not in said.out + said.err
+    assert "token_env_var: PAY_TOKEN" in said.out
+    excerpt = said.out.splitlines()[1:3]
+    assert excerpt[1].index("^") == excerpt[0].index("token: ")
+
+
+def test_the_host_policy_is_called_by_its_name(tmp_path: Path) -> None:
+    """A ceiling that cannot be read is not called a registry, and a missing registry names the argument."""
+    registry = write_registry(tmp_path)
+    said = specql_jobs("validate", str(registry), "--policy", str(tmp_path / "none.yaml"))
+    assert "cannot read the host policy" in said.err
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "validate FILE" in specql_jobs("validate", folder=empty).err

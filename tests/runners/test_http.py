@@ -218,7 +218,7 @@ async def test_retry_status_codes_replace_the_list() -> None:
     [
         ("7", 7, 7),
         ("99999999999999", 86_400, 86_400),
-        (format_datetime(datetime.now(UTC) + timedelta(seconds=500), usegmt=True), 300, 500),
+        (format_datetime(datetime.now(UTC) + timedelta(seconds=9000), usegmt=True), 3000, 9000),
         ("-5", None, None),
         ("soon", None, None),
         ("Thu, 01 Jan 1970 00:00:00 GMT", None, None),

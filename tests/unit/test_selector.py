@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -100,3 +100,24 @@ def test_prefix_bounds() -> None:
     assert str(high).startswith("0193c1f2-5aff-")
     with pytest.raises(UsageError):
         prefix_bounds("0193c")
+
+
+def test_words_for_past_times() -> None:
+    """`today` and `yesterday` begin at local midnight; a clock time is its last occurrence."""
+    now = datetime(2026, 11, 23, 3, 30).astimezone()
+    day = timedelta(days=1)
+    midnight = datetime(2026, 11, 23).astimezone()
+    assert parse_moment("today", now).at == midnight
+    assert parse_moment("Yesterday", now).at == midnight - day
+    assert parse_moment("03:10", now).at == now - timedelta(minutes=20)
+    assert parse_moment("23:50", now).at == midnight - timedelta(minutes=10)
+    for wrong in ("24:00", "9:60", "tomorrow"):
+        with pytest.raises(UsageError, match="is not a time"):
+            parse_moment(wrong, now)
+
+
+def test_a_number_without_a_unit_is_offered_both() -> None:
+    """A bare number is no duration; the hint writes it with units."""
+    with pytest.raises(UsageError) as caught:
+        parse_duration("15")
+    assert "15s or 15m" in caught.value.hint

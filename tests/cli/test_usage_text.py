@@ -1,0 +1,56 @@
+"""Wrong calls: one sentence in the program's own words, and the command that helps."""
+
+from __future__ import annotations
+
+import pytest
+from support.cli import specql_jobs
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence", "hint"),
+    [
+        ("list --stauts x", "there is no option --stauts; did you mean --status", "specql-jobs list --help"),
+        ("list --limit x", "--limit: 'x' is not a whole number", "specql-jobs list --help"),
+        ("list --limit -1", "--limit: -1 is out of range: 0 to 1000000000", "specql-jobs list --help"),
+        ("worker --max-jobs 0", "--max-jobs: 0 is out of range: 1 or more", "specql-jobs worker --help"),
+        ("run", "SERVICE.OPERATION is missing", "specql-jobs run --help"),
+        ("run a.b --input", "--input wants a value", "specql-jobs run --help"),
+        ("db status --dsn", "--dsn wants a value", "specql-jobs db status --help"),
+        ("worker --until-empty=3", "--until-empty takes no value", "specql-jobs worker --help"),
+        ("version surplus", "nothing is known to do with: surplus", "specql-jobs version --help"),
+        ("db nope", "there is no command 'nope'", "specql-jobs db --help"),
+        ("--color never list", "the option --color stands before the command", "specql-jobs list --color"),
+        ("--nope", "there is no option --nope", "specql-jobs --help"),
+        ("worker --processes 2 --health 127.0.0.1:0", "--health serves one process", "a port of its own"),
+    ],
+)
+def test_wrong_calls_are_explained(line: str, sentence: str, hint: str) -> None:
+    """A wrong call is exit 2, says what is wrong without the parser's jargon, and names that command's help."""
+    said = specql_jobs(*line.split())
+    assert said.code == 2
+    first, tries = said.err.splitlines()
+    assert sentence in first
+    assert hint in tries
+
+
+def test_help_command() -> None:
+    """`help COMMAND` is the command's own help, `help` alone the root's."""
+    assert specql_jobs("help", "list").out == specql_jobs("list", "--help").out
+    assert specql_jobs("help", "db", "status").out == specql_jobs("db", "status", "--help").out
+    assert specql_jobs("help").out == specql_jobs("--help").out
+
+
+def test_worker_start_is_worker() -> None:
+    """`worker start` takes the flags of `worker`."""
+    assert "--until-empty" in specql_jobs("worker", "start", "--help").out
+    assert "--concurrency: 0 is out of range" in specql_jobs("worker", "start", "-c", "0").err
+
+
+def test_help_shows_no_jargon() -> None:
+    """No help shows the parser's type names, cut sentences, or a default that says nothing."""
+    for words in (["list"], ["enqueue"], ["worker"], ["db"], ["validate"], ["run"]):
+        out = specql_jobs(*words, "--help").out
+        assert "int range" not in out
+        assert "..." not in out.partition("Commands:")[2]
+        assert "[default: 0]" not in out.partition("--verbose")[2].partition("--color")[0]
+        assert "specql-jobs cat" not in out
