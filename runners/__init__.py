@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.contract import JobRunner
 from ..core.errors import RunnerUnavailable
 from ..core.job import ExecutionType
+
+if TYPE_CHECKING:
+    from .http import HTTPRunner
+    from .shell import ShellScriptRunner
 
 Runner = JobRunner[Any, Any]
 
@@ -21,6 +25,17 @@ _BUILT_IN = {
     ExecutionType.HTTP: ("http", "HTTPRunner"),
     ExecutionType.SHELL: ("shell", "ShellScriptRunner"),
 }
+
+
+__all__ = ["ENTRY_POINTS", "HTTPRunner", "Runner", "RunnerRegistry", "ShellScriptRunner"]
+
+
+def __getattr__(name: str) -> Any:
+    """Return a built-in runner's class; its module, and the libraries under it, are imported only then."""
+    for module, class_name in _BUILT_IN.values():
+        if name == class_name:
+            return getattr(import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class RunnerRegistry:

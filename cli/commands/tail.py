@@ -38,7 +38,7 @@ async def tail(
     target: Target,
     follow: Annotated[bool, Option("--follow", "-f", help="Go on until Ctrl-C, looking every second")] = False,
 ) -> None:
-    """Show the last changes of the selected jobs, oldest first; -f goes on with new ones."""
+    """Show the last changes of the selected jobs, oldest first: 20, or --limit. -f goes on with new ones."""
     selector, ids = read_selector(selection), read_ids(selection.ids, prefixes=True)
     if follow and console.is_json:
         console.warn("one JSON document cannot be followed: -o jsonl writes one event a line")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.cli import specql_jobs, write_registry
+from support.tree import ROOT
 
 WRONG = """\
 services:
@@ -202,3 +207,41 @@ def test_the_host_policy_is_called_by_its_name(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "validate FILE" in specql_jobs("validate", folder=empty).err
+
+
+@pytest.mark.parametrize("body", ["xml", "JSON", "{a}{b}"])
+def test_a_body_that_no_request_could_have(tmp_path: Path, body: str) -> None:
+    """What the HTTP runner would refuse as a body, validate refuses first."""
+    text = HTTP.replace("input_schema: {{}}", f"input_schema: {{{{}}}}, request: {{{{body: '{body}'}}}}")
+    found = _finding(tmp_path, text.format("type: x"), "SQJ104")
+    assert "wanted json, form, raw, none" in found["message"]
+
+
+KEYS = (ROOT / "docs" / "registry-keys.md").read_text("utf-8")
+
+
+def _documented(definition: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in definition["properties"].items():
+        yield f"| `{prefix}{key}` |"
+        if "properties" in value:
+            yield from _documented(value, f"{prefix}{key}.")
+
+
+def test_the_page_of_keys_has_every_key() -> None:
+    """Every key that the registry's schema allows stands in docs/registry-keys.md, under its place."""
+    definitions = json.loads((ROOT / "schemas" / "registry.schema.json").read_text("utf-8"))["$defs"]
+    places = [f"{kind}_{part}" for kind in ("http", "shell", "docker", "serverless") for part in ("config", "policy")]
+    for name in (*places, "http_operation", "named_service", "http_auth", "volume", "resource_limits", "retry_config"):
+        missing = [row for row in _documented(definitions[name]) if row not in KEYS]
+        assert not missing, name
+
+
+def test_the_example_on_the_page_of_keys_is_valid(tmp_path: Path) -> None:
+    """The example of all four execution types has no error."""
+    example = re.search(r"```yaml\n(.*?)```", KEYS, re.DOTALL)
+    assert example is not None
+    path = tmp_path / "services.yaml"
+    path.write_text(example[1])
+    said = specql_jobs("validate", str(path))
+    assert said.code == 0, said.out
+    assert "(4 operations)" in said.err
