@@ -70,7 +70,7 @@ def show_page(console: Console, page: Page, limit: int | None) -> None:
             console.data(tables.markdown_table(job_text.HEADERS, [job_text.table_row(row) for row in page.rows]))
         case _:
             table = [job_text.table_row(row) for row in page.rows]
-            console.data(tables.text_table(job_text.HEADERS, table, console.width))
+            console.data(tables.text_table(job_text.HEADERS, table, console.width, job_text.SPARE))
     if truncated:
         console.say(f"showing {len(rows)} of {page.total} (--limit 0 for all)")
     elif not rows and console.format == "text":

@@ -15,6 +15,8 @@ from .text import age, clean, duration, moment, one_line
 
 STATUS_COLOURS = {"failed": "red", "running": "blue", "completed": "green", "cancelled": "yellow", "pending": ""}
 HEADERS = ("ID", "STATUS", "SERVICE.OPERATION", "AGE", "TRY", "LAST ERROR")
+#: What a narrow terminal does without, the first first.
+SPARE = ("TRY", "AGE", "LAST ERROR")
 
 _SENSITIVE = re.compile(r"pass|secret|token|api[_-]?key|authorization|cookie|signature", re.IGNORECASE)
 #: Longer documents are for `show -o json`.

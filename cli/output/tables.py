@@ -10,13 +10,29 @@ from .text import cut, one_line
 _NARROWEST = 12
 
 
-def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> str:
-    """Return aligned columns; only the last one is cut, and only to fit a terminal of `width` columns."""
+def text_table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | None, spare: Sequence[str] = ()
+) -> str:
+    """Return aligned columns that fit a terminal of `width` columns, where that can be.
+
+    Columns named in `spare` go first, in that order and only as far as needed; then the last one is cut, nothing else.
+    """
     if not rows:
         return ""
-    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)][:-1]
+    columns = [list(column) for column in zip(headers, *rows, strict=True)]
+    for name in spare:
+        if width is None or _least(columns) <= width:
+            break
+        columns = [column for column in columns if column[0] != name]
+    widths = [max(map(len, column)) for column in columns][:-1]
     room = None if width is None else max(width - sum(widths) - 2 * len(widths), _NARROWEST)
-    return "\n".join(_line(row, widths, room) for row in (headers, *rows))
+    return "\n".join(_line(row, widths, room) for row in zip(*columns, strict=True))
+
+
+def _least(columns: Sequence[Sequence[str]]) -> int:
+    """The columns of a terminal that a table needs, its last column cut as far as that makes sense."""
+    *fixed, last = (max(map(len, column)) for column in columns)
+    return sum(fixed) + 2 * len(fixed) + min(last, _NARROWEST)
 
 
 def _line(row: Sequence[str], widths: Sequence[int], room: int | None) -> str:

@@ -35,7 +35,8 @@ class Health:
             await self._server.wait_closed()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(TimeoutError, ValueError, OSError):
+        # A probe that is open when the worker ends is cancelled; asyncio would print that as a traceback.
+        with suppress(TimeoutError, ValueError, OSError, asyncio.CancelledError):
             line = await asyncio.wait_for(reader.readline(), REQUEST_TIMEOUT)
             writer.write(self._response(line.decode("latin-1")))
             await writer.drain()

@@ -226,14 +226,24 @@ def test_what_is_no_id_gets_a_hint_that_fits(board: Board, text: str, hint: str)
     assert hint in board("retry", text, "-o", "json").error["hint"]
 
 
-def test_narrow_terminals_are_believed(board: Board, tmp_path: Path) -> None:
-    """On a terminal the last column is cut to COLUMNS; ids never are."""
+@pytest.mark.parametrize(
+    ("columns", "headers"),
+    [
+        (200, ["ID", "STATUS", "SERVICE.OPERATION", "AGE", "TRY", "LAST", "ERROR"]),
+        (84, ["ID", "STATUS", "SERVICE.OPERATION", "AGE", "LAST", "ERROR"]),
+        (80, ["ID", "STATUS", "SERVICE.OPERATION", "LAST", "ERROR"]),
+        (70, ["ID", "STATUS", "SERVICE.OPERATION"]),
+    ],
+)
+def test_narrow_terminals_lose_columns_not_ids(board: Board, tmp_path: Path, columns: int, headers: list[str]) -> None:
+    """On a terminal a table keeps to COLUMNS: columns are left out, then the last one is cut; ids are whole."""
     id_ = board.add(status="failed", error_category="timeout", error_message="late " * 60)
     code = f"import pty, sys; sys.exit(pty.spawn([{str(COMMAND)!r}, 'list']) != 0)"
-    env = {**os.environ, "SPECQL_JOBS_DSN": board.dsn, "COLUMNS": "100", "NO_COLOR": "1"}
+    env = {**os.environ, "SPECQL_JOBS_DSN": board.dsn, "COLUMNS": str(columns), "NO_COLOR": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=env, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, check=True
     )
-    (line,) = [line for line in done.stdout.decode().splitlines() if id_ in line]
-    assert len(line) <= 100
-    assert line.endswith("…")
+    head, line = (line for line in done.stdout.decode().splitlines() if line.startswith(("ID", id_)))
+    assert head.split() == headers
+    assert len(line) <= columns
+    assert line.endswith("…") == ("ERROR" in headers)

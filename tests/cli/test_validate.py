@@ -212,8 +212,8 @@ def test_the_host_policy_is_called_by_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("body", ["xml", "JSON", "{a}{b}"])
 def test_a_body_that_no_request_could_have(tmp_path: Path, body: str) -> None:
     """What the HTTP runner would refuse as a body, validate refuses first."""
-    text = HTTP.replace("input_schema: {{}}", f"input_schema: {{{{}}}}, request: {{{{body: '{body}'}}}}")
-    found = _finding(tmp_path, text.format("type: x"), "SQJ104")
+    text = HTTP.format("type: x").replace("input_schema: {}", f"input_schema: {{}}, request: {{body: '{body}'}}")
+    found = _finding(tmp_path, text, "SQJ104")
     assert "wanted json, form, raw, none" in found["message"]
 
 
