@@ -104,6 +104,12 @@ def report(title: str, found: dict[str, list[dict[str, Any]]]) -> None:
         print(f"  {key:<26} {sides}  ratio {ours[key] / others[-1][key]:.2f}")
 
 
+def migrate(dsn: str) -> None:
+    """Make the schema jobs."""
+    command = [sys.executable, "-m", "specql_jobs.cli", "db", "migrate", "--dsn", dsn]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
 # ---- pickup ---------------------------------------------------------------------------------------------------------
 
 
@@ -112,7 +118,7 @@ def pickup(admin: str) -> None:
     print(f"\npickup of {PICKUPS} single jobs by an idle worker, milliseconds")
     _pickup_line("LISTEN/NOTIFY alone", _floor(admin))
     with database(admin) as dsn:
-        subprocess.run([sys.executable, "-m", "specql_jobs.cli", "db", "migrate", "-q", "--dsn", dsn], check=True)
+        migrate(dsn)
         insert = "SELECT jobs.enqueue('noop', 'run', jsonb_build_object('n', %s::int))"
         _pickup_line("specql-jobs", _latencies(dsn, insert, sys.executable, "ours.py"))
     with database(admin) as dsn:
@@ -149,13 +155,13 @@ def _insert(connection: psycopg.Connection[Any], insert: str) -> dict[int, float
 
 
 def _floor(admin: str) -> list[float]:
-    """Notification latency between two connections, nothing else."""
+    """One NOTIFY to its receipt on another connection, its commit included: nothing can be quicker."""
     found = []
     with psycopg.connect(admin, autocommit=True) as one, psycopg.connect(admin, autocommit=True) as other:
         one.execute("LISTEN floor")
         for _ in range(PICKUPS):
-            other.execute("NOTIFY floor")
             sent = time.monotonic()
+            other.execute("NOTIFY floor")
             list(one.notifies(timeout=1.0, stop_after=1))
             found.append((time.monotonic() - sent) * 1000)
     return found
@@ -172,7 +178,7 @@ def _pickup_line(name: str, found: list[float]) -> None:
 def recovery(admin: str) -> None:
     """kill -9 of a worker with 50 jobs running, until another worker has started the first and the last of them."""
     with database(admin) as dsn:
-        subprocess.run([sys.executable, "-m", "specql_jobs.cli", "db", "migrate", "-q", "--dsn", dsn], check=True)
+        migrate(dsn)
         with psycopg.connect(dsn, autocommit=True) as connection:
             for n in range(HELD):
                 connection.execute("SELECT jobs.enqueue('noop', 'run', jsonb_build_object('n', %s::int))", (n,))
