@@ -34,13 +34,16 @@ def settings_for(console: Console, target: Target | None = None) -> Settings:
 
 
 @asynccontextmanager
-async def database(console: Console, settings: Settings) -> AsyncIterator[Connection]:
-    """Yield a connection to the configured database; raise ConfigError when none is configured."""
+async def database(console: Console, settings: Settings, *, create: bool = False) -> AsyncIterator[Connection]:
+    """Yield a connection to the configured database; raise ConfigError when none is configured.
+
+    `create` lets a new embedded database be made; whoever only reads must not make one of a mistyped path.
+    """
     from ..core.store.db import open_database  # noqa: PLC0415 - psycopg costs 170 ms
 
     dsn = settings.require_dsn()
     console.detail(f"target: {address.describe(dsn)} (from {settings.dsn.origin if settings.dsn else ''})")
-    async with open_database(dsn, f"specql-jobs {console.command}") as connection:
+    async with open_database(dsn, f"specql-jobs {console.command}", create=create) as connection:
         yield connection
 
 

@@ -163,7 +163,8 @@ class HTTPRunner(JobRunner[HttpSpec, HttpPlan]):
         except DestinationRefused as refused:
             return Refused(refused.violations)
         except Denied as denied:
-            return Failed(Category.INFRASTRUCTURE, f"{denied.message}; {denied.hint}")
+            # Another worker may have the secret, and this one may be given it: the job is worth its other attempts.
+            return Failed(Category.INFRASTRUCTURE, f"{denied.message}; {denied.hint}", retryable=True)
         except TlsUnusable as unusable:
             return Failed(Category.INFRASTRUCTURE, f"service {plan.spec.service}: {unusable}")
 

@@ -64,7 +64,7 @@ async def status(console: Console, target: Target) -> None:
 async def _migrate(console: Console, target: Target, *, dry_run: bool) -> None:
     from ...core.store import migrate as schema  # noqa: PLC0415 - psycopg costs 170 ms
 
-    async with database(console, settings_for(console, target)) as connection:
+    async with database(console, settings_for(console, target), create=not dry_run) as connection:
         if dry_run:
             now = await schema.status(connection)
             console.answer(_json(now) | {"applied": [], "dry_run": True}, lambda: _plan_text(now))

@@ -63,7 +63,7 @@ async def play(view: DemoView, keep: Path | None) -> Played:
         file = folder / "services.yaml"
         file.write_text(REGISTRY.format(url=url))
         view.step("starting a private PostgreSQL")
-        async with reachable(f"embedded:{folder / 'postgres'}") as dsn:
+        async with reachable(f"embedded:{folder / 'postgres'}", create=True) as dsn:
             runners = RunnerRegistry()
             try:
                 return await _Play(view, dsn, file, runners).run(started)

@@ -43,12 +43,15 @@ def queries(file_name: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def reachable(dsn: str) -> AsyncIterator[str]:
-    """Yield a libpq conninfo for `dsn`; `embedded` and `embedded:PATH` start a private server for as long."""
+async def reachable(dsn: str, *, create: bool = False) -> AsyncIterator[str]:
+    """Yield a libpq conninfo for `dsn`; `embedded` and `embedded:PATH` start a private server for as long.
+
+    Only with `create` is a new embedded database made: a mistyped path must not become one.
+    """
     if not embedded.is_embedded(dsn):
         yield dsn
         return
-    async with embedded.running(embedded.data_folder(dsn)) as server_dsn:
+    async with embedded.running(embedded.data_folder(dsn), create=create) as server_dsn:
         yield server_dsn
 
 
@@ -59,7 +62,7 @@ def kept_reachable(dsn: str) -> Iterator[str]:
         yield dsn
         return
     server = embedded.EmbeddedServer(embedded.data_folder(dsn))
-    server.join()
+    server.join(create=False)
     try:
         yield server.dsn
     finally:
@@ -67,9 +70,11 @@ def kept_reachable(dsn: str) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def open_database(dsn: str, application_name: str = "specql-jobs") -> AsyncIterator[Connection]:
+async def open_database(
+    dsn: str, application_name: str = "specql-jobs", *, create: bool = False
+) -> AsyncIterator[Connection]:
     """Yield one autocommit connection; every driver error inside leaves as a SpecqlJobsError."""
-    async with reachable(dsn) as target:
+    async with reachable(dsn, create=create) as target:
         connection = await connect(target, application_name)
         try:
             async with connection:

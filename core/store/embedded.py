@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from ..errors import ConfigError, DatabaseUnavailable
+from ..errors import ConfigError, DatabaseUnavailable, SchemaAbsent
 
 DEFAULT_FOLDER = Path(".specql-jobs/postgres")
 
@@ -47,10 +47,10 @@ def data_folder(dsn: str) -> Path:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[str]:
+async def running(folder: Path, *, create: bool) -> AsyncIterator[str]:
     """Yield the conninfo of the server in `folder`, started if need be; the last user to leave stops it."""
     server = EmbeddedServer(folder)
-    await asyncio.to_thread(server.join)
+    await asyncio.to_thread(server.join, create=create)
     try:
         yield server.dsn
     finally:
@@ -71,9 +71,17 @@ class EmbeddedServer:
         """The conninfo of the server's superuser, over a socket that only this user can reach."""
         return f"postgresql://postgres@/postgres?host={quote(str(self._socket_folder()), safe='')}"
 
-    def join(self) -> None:
-        """Start the server unless it runs, and count this process among its users; raise ConfigError if it cannot."""
+    def join(self, *, create: bool = True) -> None:
+        """Start the server unless it runs, and count this process among its users; raise ConfigError if it cannot.
+
+        Without `create` a folder that holds no database stays as it is: SchemaAbsent.
+        """
         binaries()
+        if not create and not (self.data / "PG_VERSION").exists():
+            raise SchemaAbsent(
+                f"there is no embedded database in {self.folder}",
+                hint=f"specql-jobs db migrate --dsn embedded:{self.folder}    makes one",
+            )
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:

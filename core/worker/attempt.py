@@ -90,7 +90,7 @@ async def _execute(draft: Draft, context: ExecutionContext) -> JobResult:
     try:
         return await draft.prepared.runner.execute(draft.plan, context)
     except Denied as error:  # a secret that is not set on this host
-        return _failed(Category.INFRASTRUCTURE, error.message)
+        return JobResult(Failed(Category.INFRASTRUCTURE, error.message, retryable=True))
     except Exception as error:  # noqa: BLE001 - a runner's bug must end as an outcome, not end the worker
         name = f"{draft.prepared.service.name}.{draft.prepared.operation.name}"
         log_event("runner_bug", job_id=str(context.job_id), operation=name, error=type(error).__name__, exc_info=error)

@@ -117,3 +117,13 @@ def test_a_database_hint_names_the_profiles(tmp_path: Path) -> None:
     said = specql_jobs("list", "-o", "json", folder=tmp_path, env={"SPECQL_JOBS_DSN": "", "DATABASE_URL": ""})
     assert said.error["code"] == "E213"
     assert "--profile (dev, prod)" in said.error["hint"]
+
+
+def test_a_mistyped_embedded_path_does_not_become_a_database(tmp_path: Path) -> None:
+    """Only `db init` and `db migrate` make a new embedded database; everything else says that there is none."""
+    folder = tmp_path / "typo"
+    for words in (("list",), ("db", "status"), ("db", "migrate", "--dry-run")):
+        said = specql_jobs(*words, "--dsn", f"embedded:{folder}")
+        assert (said.code, "db migrate" in said.err) == (5, True)
+    assert not folder.exists()
+    assert specql_jobs("db", "init", "--dsn", f"embedded:{folder}").code == 0

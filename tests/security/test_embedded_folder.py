@@ -26,7 +26,7 @@ def test_a_data_folder_that_is_no_database_is_left_alone(tmp_path: Path) -> None
     kept = tmp_path / "data" / "precious.csv"
     kept.parent.mkdir()
     kept.write_text("a,b\n")
-    said = specql_jobs("db", "status", "--dsn", f"embedded:{tmp_path}")
+    said = specql_jobs("db", "migrate", "--dsn", f"embedded:{tmp_path}")
     assert said.code == 2
     assert "no PostgreSQL database" in said.err
     assert kept.read_text() == "a,b\n"
@@ -34,7 +34,7 @@ def test_a_data_folder_that_is_no_database_is_left_alone(tmp_path: Path) -> None
 
 def test_a_folder_that_cannot_be_made_is_a_configuration_error() -> None:
     """A path below a file system that takes no folders is told with its reason, not as a bug."""
-    said = specql_jobs("db", "status", "--dsn", "embedded:/proc/nowhere")
+    said = specql_jobs("db", "migrate", "--dsn", "embedded:/proc/nowhere")
     assert said.code == 2
     assert "/proc/nowhere cannot be made" in said.err
 
