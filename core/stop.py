@@ -34,10 +34,12 @@ class StopReason(StrEnum):
 class StopSignal:
     """Asks one execution to stop: set once by the worker, raced against the work by the runner."""
 
-    __slots__ = ("_waiters", "reason")
+    __slots__ = ("_waiters", "expected_by", "reason", "timeout_seconds")
 
     def __init__(self) -> None:
         self.reason: StopReason | None = None
+        self.timeout_seconds = 0.0
+        self.expected_by: float | None = None  # monotonic; when the runner itself should have ended at its timeout
         self._waiters: list[asyncio.Future[None]] = []
 
     def request(self, reason: StopReason) -> None:

@@ -171,6 +171,8 @@ UPDATE jobs.tb_worker w
 RETURNING w.worker_id;
 
 -- name: rescue
+-- At once after the first crash; later ones are spread, so that a job that kills workers meets its neighbours less often
+-- and does not take them down the whole crash budget with it.
 -- Jobs of workers that are lost, stopped or unknown. 'external' jobs belong to programs that prove nothing.
 WITH orphan AS MATERIALIZED (
   SELECT j.id FROM jobs.tb_job_run j
@@ -182,7 +184,8 @@ WITH orphan AS MATERIALIZED (
   UPDATE jobs.tb_job_run j
      SET status = CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled'
                        WHEN j.crash_count + 1 >= %(budget)s THEN 'failed' ELSE 'pending' END,
-         crash_count = j.crash_count + 1, lease_seq = j.lease_seq + 1, run_at = now(), updated_at = now(),
+         crash_count = j.crash_count + 1, lease_seq = j.lease_seq + 1, updated_at = now(),
+         run_at = now() + random() * j.crash_count * interval '10 seconds',
          worker_id = CASE WHEN j.cancel_requested_at IS NULL AND j.crash_count + 1 < %(budget)s THEN NULL
                           ELSE j.worker_id END,
          completed_at = CASE WHEN j.cancel_requested_at IS NULL AND j.crash_count + 1 < %(budget)s THEN NULL

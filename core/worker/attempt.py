@@ -11,6 +11,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..clock import monotonic
 from ..contract import ExecutionContext, Failed, JobResult, PlanError, Refused, StopSignal, Succeeded
 from ..errors import Denied, InvalidInput, NotFound, SpecqlJobsError
 from ..job import Category, JobRecord
@@ -69,6 +70,7 @@ async def perform(draft: Draft, around: Surroundings, stop: StopSignal) -> JobRe
     if draft.violations:
         return JobResult(Refused(draft.violations))
     call = draft.call
+    stop.timeout_seconds, stop.expected_by = call.timeout_seconds, monotonic() + call.timeout_seconds
     context = ExecutionContext(
         job_id=call.job_id,
         timeout_seconds=call.timeout_seconds,

@@ -57,7 +57,7 @@ class Slots:
             # The guard gave up on the runner. It has ended now, as late as it was: what it was asked to be is true.
             log_event("attempt_abandoned", job_id=str(slot.job.id))
             if slot.stop.reason is not None:
-                self._settle(_ended(slot.job, slot.stop.reason.outcome(0.0), around))
+                self._settle(_ended(slot.job, slot.stop.reason.outcome(slot.stop.timeout_seconds), around))
             raise
         except Exception as error:  # noqa: BLE001 - whatever the bug: a job that nobody settles runs for ever
             log_event("runner_bug", job_id=str(slot.job.id), error=type(error).__name__, exc_info=error)
@@ -122,7 +122,11 @@ def _ended(job: JobRecord, outcome: Outcome, around: Surroundings) -> Settlement
 
 
 def _guard(slot: _Slot) -> None:
-    if slot.stop.reason is None:
+    """Ask a runner to stop that has forgotten its own timeout, and cancel one that was asked and does not."""
+    stop = slot.stop
+    if stop.reason is None:
+        if stop.expected_by is not None and monotonic() > stop.expected_by + GRACE:
+            stop.request(StopReason.TIMEOUT)
         return
     if slot.overdue_at is None:
         slot.overdue_at = monotonic() + GRACE

@@ -174,10 +174,28 @@ async def test_a_crash_loop_ends(dsn: str) -> None:
     async with queue(dsn) as it:
         id_ = await it.add()
         for _ in range(3):
+            await it.rows("UPDATE jobs.tb_job_run SET run_at = now()")
             await _claim(it)
             await it.store.rescue()
         row = await it.job(id_)
     assert (row["status"], row["error_category"], row["crash_count"]) == ("failed", "crash_loop", 3)
+
+
+async def test_jobs_that_crashed_together_come_back_apart(dsn: str) -> None:
+    """After a first crash jobs are due at once; after a second one each at a time of its own, within 10 s."""
+    async with queue(dsn) as it:
+        await it.add_many(20)
+        spread = []
+        for _ in range(2):
+            await it.rows("UPDATE jobs.tb_job_run SET run_at = now()")
+            await it.store.claim("w1", 20, Scope())
+            await it.store.rescue()
+            sql = "SELECT max(run_at) - min(run_at) AS apart, max(run_at) - now() AS last FROM jobs.tb_job_run"
+            (row,) = await it.rows(sql)
+            spread.append(row)
+    assert spread[0]["apart"].total_seconds() == 0
+    assert 0 < spread[1]["apart"].total_seconds() < 10
+    assert spread[1]["last"].total_seconds() < 10
 
 
 async def test_cancel_while_running_wins_over_the_retry(dsn: str) -> None:

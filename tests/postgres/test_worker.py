@@ -300,6 +300,19 @@ async def test_a_deaf_runner_is_cancelled_from_outside(dsn: str, monkeypatch: py
         assert (await it.job(id_))["status"] == "cancelled"
 
 
+async def test_a_runner_that_forgets_its_timeout_is_ended_all_the_same(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deadline is the runner's to keep; one that does not is cancelled after the grace time, as a timeout."""
+    monkeypatch.setattr("specql_jobs.core.worker.slots.GRACE", 0.2)
+    async with queue(dsn) as it:
+        id_ = await it.add('{"deaf": 600}', timeout_seconds=1, max_attempts=1)
+        await it.drain()
+        row = await it.job(id_)
+    assert (row["status"], row["error_category"]) == ("failed", "timeout")
+    assert "1 s" in row["error_message"]
+
+
 async def test_a_worker_without_schema_or_database_says_so(empty_dsn: str) -> None:
     """No schema and no server are errors at start, not endless retries."""
     async with queue(empty_dsn) as it:
