@@ -81,3 +81,18 @@ def locate(root: Node, path: Iterable[object]) -> Node:
 def children(node: Node) -> Iterable[Node]:
     """Return the values right below a node."""
     return node.items or (pair.node for pair in node.pairs.values())
+
+
+def token(at: Position) -> Position:
+    """Findings point at a token, not at a whole block."""
+    if at.end_line <= at.line:
+        return at
+    return Position(at.path, at.line, at.column, at.line, at.column + 1)
+
+
+def texts(node: Node) -> Iterator[Node]:
+    """Yield every text at or below a node."""
+    if isinstance(node.value, str):
+        yield node
+    for below in children(node):
+        yield from texts(below)

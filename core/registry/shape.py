@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .codes import finding, helped
 from .key_hints import known_keys, nearest, owners
 from .model import Finding, Position
-from .nodes import Node, data, locate
+from .nodes import Node, data, locate, token
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -222,13 +222,6 @@ def shown(node: Node) -> str:
     text = node.text if len(node.text) <= 80 else node.text[:79] + "…"
     quoted = ", which is quoted and so stays text" if node.filled != node.text and not node.plain else ""
     return f"the text {text!r}{quoted}" if isinstance(node.value, str) else text
-
-
-def token(at: Position) -> Position:
-    """Findings point at a token, not at a whole block."""
-    if at.end_line <= at.line:
-        return at
-    return Position(at.path, at.line, at.column, at.line, at.column + 1)
 
 
 def _where(path: list[Any], root: Node, subject: Subject) -> str:

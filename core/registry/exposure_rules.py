@@ -1,0 +1,106 @@
+"""Domain rules about permissions that reach further than a service needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from ..allowlists import path_covers
+from ..job import ExecutionType
+from ..policy import DANGEROUS_ENV
+from .model import Finding
+from .nodes import Node, locate
+from .view import View
+
+_SOCKETS: Final = re.compile(r".*/(?:docker|podman|containerd|crio|cri-dockerd)\.sock/?")
+#: Folders that hold credentials, devices, or everything.
+_WIDE: Final = frozenset(
+    "/ /bin /boot /dev /etc /home /lib /opt /proc /root /run /run/secrets /sbin /srv /sys /usr /var /var/lib"
+    " /var/lib/docker /var/run".split()
+)
+_TEMPORARY: Final = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - named in order to warn of them
+_ROOT: Final = re.compile(r"(?:root|0)(?::.*)?")
+
+#: Where a policy names folders of the host.
+_PATHS: Final = (
+    ("security_policy", "read_paths"),
+    ("security_policy", "write_paths"),
+    ("security_policy", "volume_restrictions", "allowed_host_paths"),
+)
+
+
+def domains(view: View) -> Iterator[Finding]:
+    """Patterns that admit hosts of strangers, or hosts inside that nobody listed."""
+    listed = locate(view.node, ("security_policy", "allowed_domains")).items
+    for node in listed:
+        text = str(node.value)
+        if text.startswith("*.") and "." not in text[2:].rstrip("."):
+            yield view.found("SQJ409", f"{view.name} allows every host below .{text[2:]}", node.position)
+        elif text.startswith("*.") and view.policy.allow_private_networks:
+            message = f"{view.name} may reach private addresses through any name below {text[2:]}"
+            yield view.found("SQJ417", message, node.position)
+
+
+def host_paths(view: View) -> Iterator[Finding]:
+    """Folders of the host that say too much, or that anybody may write to."""
+    for node, mounted in _host_paths(view):
+        path = str(node.value).rstrip("/") or "/"
+        if _SOCKETS.fullmatch(path):
+            yield view.found("SQJ410", f"{view.name} reaches the container engine through {path}", node.position)
+        elif path in _WIDE and not (mounted and path in ("/srv", "/opt")):
+            yield view.found("SQJ411", f"{view.name} reaches all of {path} on the host", node.position)
+        elif any(path_covers(shared, path) for shared in _TEMPORARY):
+            message = f"{view.name} uses {path}, where every user of the host may write"
+            yield view.found("SQJ419", message, node.position)
+
+
+def _host_paths(view: View) -> Iterator[tuple[Node, bool]]:
+    for path in _PATHS:
+        for item in _list(view, path):
+            yield item, False
+    for volume in _list(view, ("runner_config", "volumes")):
+        host = volume.get("host_path")
+        if host is not None:
+            yield host, True
+
+
+def _list(view: View, path: tuple[str, ...]) -> tuple[Node, ...]:
+    return locate(view.node, path).items
+
+
+def environment(view: View) -> Iterator[Finding]:
+    """Variables that change what a program is before it reads its input: policy refuses them from a job."""
+    for node in _list(view, ("security_policy", "allowed_env")):
+        if DANGEROUS_ENV.fullmatch(str(node.value).upper()):
+            message = f"{view.name} lists {node.value}, which no job may set: it decides what a program runs"
+            yield view.found("SQJ414", message, node.position)
+
+
+def programs(view: View) -> Iterator[Finding]:
+    """Programs that a job chooses, or could replace."""
+    for operation in view.operations:
+        argv = operation.node.get("argv")
+        first = argv.items[0] if view.kind is ExecutionType.SHELL and argv and argv.items else None
+        if first is not None and "{" in str(first.value).replace("{{", ""):
+            message = f"{view.name}.{operation.name}: the job's input chooses the program"
+            yield view.found("SQJ416", message, first.position, operation.name)
+    for node in _list(view, ("security_policy", "allowed_commands")):
+        if any(path_covers(root, str(node.value)) for root in view.policy.write_paths):
+            message = f"{view.name} may write to the folder of {node.value}: one job could replace it for the next"
+            yield view.found("SQJ415", message, node.position)
+
+
+def containers(view: View) -> Iterator[Finding]:
+    """Containers with more rights than a job needs."""
+    if view.kind is not ExecutionType.DOCKER:
+        return
+    user = view.config("user")
+    if user is not None and _ROOT.fullmatch(str(user)):
+        yield view.found("SQJ412", f"{view.name} runs as root in its container", view.at("runner_config", "user"))
+    if view.config("read_only") is False:
+        message = f"{view.name} may change its container's file system"
+        yield view.found("SQJ413", message, view.at("runner_config", "read_only"))
+    if not view.policy.network_isolation:
+        where = view.at("security_policy", "network_isolation")
+        yield view.found("SQJ404", f"the containers of {view.name} have a network", where)
