@@ -66,17 +66,13 @@ _RULES: Final = (
     Rule("SQJ205", "overlay-misspelt", _WARNING, "correct the name, so that the environment changes what it means to"),
     Rule("SQJ206", "optional-placeholder", _WARNING, "make the field required, or leave it out of the template"),
     Rule("SQJ301", "timeout-above-limit", _WARNING, "raise max_execution_time, or lower the timeout"),
-    Rule(
-        "SQJ302", "retry-not-idempotent", _INFO, "check that the target honours Idempotency-Key, or set max_retries: 0"
-    ),
+    Rule("SQJ302", "retry-not-idempotent", _INFO, "see that the target honours Idempotency-Key, or set max_retries: 0"),
     Rule("SQJ303", "backoff-cap-below-start", _WARNING, "raise max_seconds, or lower base_seconds"),
     Rule("SQJ304", "backoff-outlives-timeout", _WARNING, "lower max_seconds or backoff_factor, or retry less often"),
     Rule("SQJ305", "many-retries", _WARNING, "retry a few times; a job that still fails waits for `retry` by a person"),
     Rule("SQJ306", "no-timeout", _INFO, "state runner_config.timeout, or a timeout for each operation"),
     Rule("SQJ307", "no-resource-limits", _INFO, "state security_policy.resource_limits if the defaults do not fit"),
-    Rule(
-        "SQJ308", "pointless-retry-status", _WARNING, "keep statuses that pass by themselves: 408, 425, 429, 500, 502 …"
-    ),
+    Rule("SQJ308", "pointless-retry-status", _WARNING, "keep statuses that pass by themselves: 408, 429, 500, 503 …"),
     Rule("SQJ309", "cpu-limit-unreachable", _INFO, "lower cpu_seconds below timeout × cpu_cores, or leave it out"),
     Rule("SQJ310", "disk-above-memory", _INFO, "raise memory_mb above disk_mb: scratch space counts as memory"),
     Rule("SQJ401", "interpreter-allowed", _WARNING, "allow the one script or program instead; this runs any code"),
@@ -106,7 +102,7 @@ _RULES: Final = (
         "SQJ505",
         "forbidden-address",
         _ERROR,
-        "use another address: this one is closed to jobs whatever the policy says",
+        "use another address: no policy opens this one to jobs",
     ),
     Rule("SQJ506", "command-not-found", _INFO, "install it on the hosts that run this service, or correct the path"),
     Rule("SQJ507", "floating-tag", _WARNING, "pin the image by digest: name@sha256:…; a version tag is the least"),

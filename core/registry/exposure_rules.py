@@ -15,9 +15,8 @@ from .view import View
 
 _SOCKETS: Final = re.compile(r".*/(?:docker|podman|containerd|crio|cri-dockerd)\.sock/?")
 #: Folders that hold credentials, devices, or everything.
-_WIDE: Final = frozenset(
-    "/ /bin /boot /dev /etc /home /lib /opt /proc /root /run /run/secrets /sbin /srv /sys /usr /var /var/lib"
-    " /var/lib/docker /var/run".split()
+_WIDE: Final = re.compile(
+    r"/|/(?:bin|boot|dev|etc|home|lib|opt|proc|root|run|run/secrets|sbin|srv|sys|usr|var|var/lib|var/lib/docker|var/run)"
 )
 _TEMPORARY: Final = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - named in order to warn of them
 _ROOT: Final = re.compile(r"(?:root|0)(?::.*)?")
@@ -44,25 +43,24 @@ def domains(view: View) -> Iterator[Finding]:
 
 def host_paths(view: View) -> Iterator[Finding]:
     """Folders of the host that say too much, or that anybody may write to."""
-    for node, mounted in _host_paths(view):
+    for node in _host_paths(view):
         path = str(node.value).rstrip("/") or "/"
         if _SOCKETS.fullmatch(path):
             yield view.found("SQJ410", f"{view.name} reaches the container engine through {path}", node.position)
-        elif path in _WIDE and not (mounted and path in ("/srv", "/opt")):
+        elif _WIDE.fullmatch(path):
             yield view.found("SQJ411", f"{view.name} reaches all of {path} on the host", node.position)
         elif any(path_covers(shared, path) for shared in _TEMPORARY):
             message = f"{view.name} uses {path}, where every user of the host may write"
             yield view.found("SQJ419", message, node.position)
 
 
-def _host_paths(view: View) -> Iterator[tuple[Node, bool]]:
+def _host_paths(view: View) -> Iterator[Node]:
     for path in _PATHS:
-        for item in _list(view, path):
-            yield item, False
+        yield from _list(view, path)
     for volume in _list(view, ("runner_config", "volumes")):
         host = volume.get("host_path")
         if host is not None:
-            yield host, True
+            yield host
 
 
 def _list(view: View, path: tuple[str, ...]) -> tuple[Node, ...]:

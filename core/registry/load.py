@@ -88,7 +88,7 @@ def _suppressed(
     findings: list[Finding], sources: Mapping[str, str], *, whole: bool
 ) -> tuple[list[Finding], tuple[Finding, ...]]:
     """What is left of the findings after each file's own comments, and what they hide."""
-    left, hidden = [found for found in findings if found.position.path not in sources], []
+    left, hidden = [found for found in findings if found.position.path not in sources], list[Finding]()
     for path, text in sources.items():
         here = [found for found in findings if found.position.path == path]
         some, hides = suppress(here, path, text, whole=whole and not has_errors(here))

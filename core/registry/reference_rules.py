@@ -26,7 +26,9 @@ def undeclared(view: View) -> Iterator[Finding]:
     for operation in view.operations:
         template = operation.node.get(key)
         fields = declared_fields(operation.node.get("input_schema"))
-        for node in texts(template) if template is not None and fields is not None else ():
+        if template is None or fields is None:
+            continue
+        for node in texts(template):
             for path in placeholders(node.value):
                 if path.split(".")[0] not in fields:
                     message = f"{view.name}.{operation.name}.{key}: {{{path}}} is no field of input_schema"

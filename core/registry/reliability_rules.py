@@ -116,7 +116,7 @@ def _long_wait(view: View, node: Node, first: float, cap: float) -> Iterator[Fin
 
 def _seconds(node: Node, key: str, default: float) -> float:
     stated = node.get(key)
-    return parse_seconds(stated.value) if stated else default  # type: ignore[arg-type] # the schema has seen to it
+    return parse_seconds(stated.value) if stated else default
 
 
 def _nearest(node: Node, *keys: str) -> Node:
@@ -138,9 +138,7 @@ def resources(view: View) -> Iterator[Finding]:
         return
     most = view.policy.max_execution_time * (limits.cpu_cores or 1.0)
     if limits.cpu_seconds is not None and limits.cpu_seconds > most:
-        message = (
-            f"{view.name}: an attempt can use {most:g} s of CPU at most, and cpu_seconds is {limits.cpu_seconds:g}"
-        )
+        message = f"{view.name}: an attempt can use {most:g} s of CPU, and cpu_seconds is {limits.cpu_seconds:g}"
         yield view.found("SQJ309", message, _nearest(node, "cpu_seconds").position)
     if view.kind is ExecutionType.SHELL and "disk_mb" in node.pairs and (limits.disk_mb or 0) > (limits.memory_mb or 0):
         message = f"{view.name}: {limits.disk_mb} MiB of scratch do not fit into {limits.memory_mb} MiB of memory"

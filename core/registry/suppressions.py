@@ -114,7 +114,7 @@ def _comments(lines: Sequence[str], text: str) -> Iterator[tuple[int, int, re.Ma
 def _scalars(text: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Where values stand that hold our mark; nothing when the text is no YAML."""
     try:
-        events = [event for event in yaml.parse(text, Loader=_LOADER) if isinstance(event, yaml.ScalarEvent)]
+        events: list[Any] = [event for event in yaml.parse(text, Loader=_LOADER) if isinstance(event, yaml.ScalarEvent)]
     except yaml.YAMLError:
         return []
     marks = [(event.start_mark, event.end_mark) for event in events if _MARK in event.value]
