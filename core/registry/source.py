@@ -7,7 +7,6 @@ holds while reading, so that a hostile file costs no more than an honest one of 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
 import yaml
@@ -204,7 +203,7 @@ class _Builder:
         return None
 
     def _merge(self, frame: _Frame, node: Node) -> None:
-        wrong = [each for each in (node.items or (node,)) if not isinstance(each.value, Mapping)]
+        wrong = [each for each in (node.items or (node,)) if not isinstance(each.value, dict)]
         if wrong:
             self.findings.append(finding("SQJ016", "`<<` merges mappings only", token(wrong[0].position)))
         frame.merged.append(node)

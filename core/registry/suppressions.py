@@ -45,11 +45,11 @@ def suppress(
         return list(findings), ()
     stated, wrong = _read(path, text)
     wanted = {(each.line, each.code): each for each in stated}
-    hidden = tuple(each for each in findings if _key(each) in wanted and each.severity is not Severity.ERROR)
-    used = {_key(each) for each in hidden}
-    left = [each for each in findings if each not in hidden]
-    wrong += [_refused(wanted[_key(each)].at, each) for each in left if _key(each) in wanted]
-    used |= {_key(each) for each in left}
+    meant = [each for each in findings if _key(each) in wanted]
+    hidden = tuple(each for each in meant if each.severity is not Severity.ERROR)
+    left = [each for each in findings if _key(each) not in wanted or each.severity is Severity.ERROR]
+    wrong += [_refused(wanted[_key(each)].at, each) for each in meant if each.severity is Severity.ERROR]
+    used = {_key(each) for each in meant}
     unused = (each for key, each in wanted.items() if key not in used and each.code not in _BY_HOST)
     wrong += [finding("SQJ090", f"nothing here is a {each.code}", each.at) for each in unused if whole]
     return [*left, *wrong], hidden
