@@ -94,6 +94,10 @@ _RULES: Final = (
     Rule("SQJ417", "private-and-wildcard", _WARNING, "name the hosts, or leave allow_private_networks at false"),
     Rule("SQJ418", "credential-over-http", _WARNING, "use https: whoever listens reads the credential"),
     Rule("SQJ419", "shared-temporary-folder", _WARNING, "use a folder that only the worker's user may write to"),
+    Rule("SQJ420", "input-as-code", _WARNING, "run a script file and hand it the value as an argument of its own"),
+    Rule(
+        "SQJ421", "wider-than-ceiling", _WARNING, "state no more than the host allows, or have its policy file changed"
+    ),
     Rule("SQJ501", "no-base-url", _INFO, "add runner_config.base_url, or have jobs name an endpoint themselves"),
     Rule("SQJ502", "plain-http", _WARNING, "use https, or set allow_http: true if the network is trusted"),
     Rule("SQJ503", "auth-incomplete", _ERROR, "name the credential with a *_env_var or *_file key under auth_config"),
@@ -116,6 +120,7 @@ _RULES: Final = (
     Rule("SQJ515", "header-not-yours", _ERROR, "remove the header: the runner writes it itself"),
     Rule("SQJ516", "ports-unreachable", _WARNING, "set network_access: localhost, or remove localhost_ports"),
     Rule("SQJ517", "paths-unreachable", _WARNING, "set file_access to read or read_write, or remove the paths"),
+    Rule("SQJ518", "wildcard-without-meaning", _WARNING, "name each one; only *.domain and image:* are patterns"),
     Rule("SQJ701", "name-not-sql", _INFO, "use letters, digits and _, so that callbacks need no quotes"),
     Rule("SQJ702", "callback-name-too-long", _INFO, "shorten the names: PostgreSQL cuts function names at 63 bytes"),
 )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 from ..allowlists import path_covers
 from ..job import ExecutionType
 from ..policy import DANGEROUS_ENV
+from ..template import placeholders
+from .build import MAPPING_KEYS
 from .model import Finding
 from .nodes import Node, locate
 from .view import View
@@ -19,6 +22,12 @@ _WIDE: Final = re.compile(
     r"/|/(?:bin|boot|dev|etc|home|lib|opt|proc|root|run|run/secrets|sbin|srv|sys|usr|var|var/lib|var/lib/docker|var/run)"
 )
 _TEMPORARY: Final = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - named in order to warn of them
+#: Programs that run whatever they are handed: allowing one allows everything.
+INTERPRETERS: Final = re.compile(
+    r"(?:ba|da|z|k|c|tc|fi)?sh|busybox|env|xargs|find|perl|ruby|node|nodejs|deno|bun|php|lua|awk|gawk|mawk|sed|tclsh"
+    r"|python[0-9.]*|pypy[0-9.]*|java|make|git|ssh|tar|sudo|su|docker|podman|vim?|less|man|nc|socat|curl|wget|expect"
+)
+_EVALUATES: Final = re.compile(r"-[a-z]*[ceErR]|--eval|--execute|--command")
 _ROOT: Final = re.compile(r"(?:root|0)(?::.*)?")
 
 #: Where a policy names folders of the host.
@@ -67,6 +76,15 @@ def _list(view: View, path: tuple[str, ...]) -> tuple[Node, ...]:
     return locate(view.node, path).items
 
 
+def interpreters(view: View) -> Iterator[Finding]:
+    """Programs that run whatever they are handed."""
+    for node in _list(view, ("security_policy", "allowed_commands")):
+        program = str(node.value).rpartition("/")[2]
+        if INTERPRETERS.fullmatch(program):
+            message = f"{view.name} allows {program}, which runs whatever it is handed"
+            yield view.found("SQJ401", message, node.position)
+
+
 def environment(view: View) -> Iterator[Finding]:
     """Variables that change what a program is before it reads its input: policy refuses them from a job."""
     for node in _list(view, ("security_policy", "allowed_env")):
@@ -87,6 +105,21 @@ def programs(view: View) -> Iterator[Finding]:
         if any(path_covers(root, str(node.value)) for root in view.policy.write_paths):
             message = f"{view.name} may write to the folder of {node.value}: one job could replace it for the next"
             yield view.found("SQJ415", message, node.position)
+
+
+def code_from_input(view: View) -> Iterator[Finding]:
+    """Input put into a text that an interpreter reads as a program."""
+    for operation in view.operations:
+        words = (operation.node.get(MAPPING_KEYS[view.kind]) or operation.node).items
+        program = str(words[0].value).rpartition("/")[2] if words else ""
+        for flag, code in pairwise(words):
+            if INTERPRETERS.fullmatch(program) and _EVALUATES.fullmatch(str(flag.value)) and any(_fields(code)):
+                message = f"{view.name}.{operation.name}: {program} runs the job's input as a part of its program"
+                yield view.found("SQJ420", message, code.position, operation.name)
+
+
+def _fields(node: Node) -> Iterator[str]:
+    return placeholders(node.value if isinstance(node.value, str) else "")
 
 
 def containers(view: View) -> Iterator[Finding]:

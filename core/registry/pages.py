@@ -37,6 +37,7 @@ class Page:
     good: str = ""
     line: int = 0  # of the finding in `bad`
     beside: str = ""  # another file that belongs to both examples
+    ceiling: str = ""  # the host's policy file for both examples
     variables: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     suppressible: bool = False
 
@@ -96,6 +97,7 @@ def _rule(code: str, text: Mapping[str, Any]) -> Page:
         text["good"],
         line,
         text.get("beside", ""),
+        text.get("ceiling", ""),
         text.get("variables", _NOTHING),
         suppressible,
     )

@@ -6,7 +6,6 @@ a function beside its family, its line in RULES.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -24,13 +23,6 @@ from .model import Finding
 from .nodes import data, is_mapping, locate, unresolved
 from .schema_rules import check_schema
 from .view import View
-
-#: Programs that run whatever they are handed: allowing one allows everything.
-INTERPRETERS: Final = re.compile(
-    r"(?:ba|da|z|k|c|tc|fi)?sh|busybox|env|xargs|find|perl|ruby|node|nodejs|deno|bun|php|lua|awk|gawk|mawk|sed|tclsh"
-    r"|python[0-9.]*|pypy[0-9.]*|java|make|git|ssh|tar|sudo|su|docker|podman|vim?|less|man|nc|socat|curl|wget|expect"
-)
-
 
 Rule = Callable[[View], Iterator[Finding]]
 
@@ -92,14 +84,6 @@ def _schemas(view: View) -> Iterator[Finding]:
 
 
 # ---- security --------------------------------------------------------------------------------------------------------
-
-
-def _interpreters(view: View) -> Iterator[Finding]:
-    for node in locate(view.node, ("security_policy", "allowed_commands")).items:
-        program = str(node.value).rpartition("/")[2]
-        if INTERPRETERS.fullmatch(program):
-            message = f"{view.name} allows {program}, which runs whatever it is handed"
-            yield view.found("SQJ401", message, node.position)
 
 
 def _outside_policy(view: View) -> Iterator[Finding]:
@@ -175,7 +159,8 @@ RULES: Final[tuple[Rule, ...]] = (
     reliability_rules.retries,
     reliability_rules.backoff,
     reliability_rules.resources,
-    _interpreters,
+    exposure_rules.interpreters,
+    exposure_rules.code_from_input,
     _outside_policy,
     _open_doors,
     secret_rules.secrets_in_clear,
@@ -190,6 +175,7 @@ RULES: Final[tuple[Rule, ...]] = (
     credentials,
     type_rules.requests,
     type_rules.reach,
+    type_rules.wildcards,
     type_rules.images,
     type_rules.volumes,
     type_rules.functions,

@@ -28,7 +28,8 @@ _Value = tuple[str, str, bool, Node]
 def secrets_in_clear(view: View) -> Iterator[Finding]:
     """Credentials written into the file, and variables of such names filled into what plans show."""
     for operation, key, sent, node in _values(view):
-        name = next((each for each in _VARIABLE.findall(node.text) if is_secret_name(each)), "")
+        telling = sent and is_secret_name(key)
+        name = next((each for each in _VARIABLE.findall(node.text) if telling or is_secret_name(each)), "")
         if name and not _REFERENCE.search(key):
             message = f"{view.name}: the value of {name} becomes part of {key}, which plans and logs show"
             yield view.found("SQJ408", message, node.position, operation)

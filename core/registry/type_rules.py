@@ -21,6 +21,10 @@ _OWNED: Final = re.compile(
     r"|proxy-.*|x-job-.*",
     re.IGNORECASE,
 )
+_LETTER_BY_LETTER: Final = (
+    *("allowed_commands", "allowed_images", "allowed_providers", "allowed_regions", "allowed_functions"),
+    *("read_paths", "write_paths", "working_directory_restrictions", "allowed_env"),
+)
 _FLOATING: Final = re.compile(r"latest|stable|main|master|edge|nightly|dev|current")
 
 
@@ -58,6 +62,19 @@ def reach(view: View) -> Iterator[Finding]:
     for key in closed:
         message = f"{view.name} lists {key}, but file_access is {policy.file_access}"
         yield view.found("SQJ517", message, view.at("security_policy", key))
+
+
+def wildcards(view: View) -> Iterator[Finding]:
+    """Entries with `*` in lists that compare letter by letter: they admit nothing."""
+    policy = view.node.get("security_policy") or view.node
+    listed = [(key, policy.get(key)) for key in _LETTER_BY_LETTER]
+    listed.append(("allowed_host_paths", locate(policy, ("volume_restrictions", "allowed_host_paths"))))
+    for key, node in listed:
+        for item in node.items if node else ():
+            pattern = str(item.value)
+            known = pattern.removesuffix(":*") if key == "allowed_images" else pattern
+            if "*" in known or not known:
+                yield view.found("SQJ518", f"{view.name}: {pattern!r} in {key} admits nothing", item.position)
 
 
 # ---- docker ----------------------------------------------------------------------------------------------------------

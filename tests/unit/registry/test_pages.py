@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from specql_jobs.core.errors import NotFound
+from specql_jobs.core.registry.ceiling import load_ceiling, wider
 from specql_jobs.core.registry.codes import RULES
 from specql_jobs.core.registry.load import Loaded, load, load_text
 from specql_jobs.core.registry.model import Finding, Severity
@@ -17,11 +19,22 @@ RULE_PAGES = [each for each in pages().values() if each.code in RULES]
 
 def read(each: Page, text: str, folder: Path) -> Loaded:
     """One example as a user would have it: in a file, with the other file beside it if there is one."""
+    if each.ceiling:
+        return held(each, text, folder)
     if not each.beside:
         return load_text(text, "f.yaml", variables=each.variables)
     (folder / "a.yaml").write_text(each.beside)
     (folder / "f.yaml").write_text(text)
     return load([folder], variables=each.variables)
+
+
+def held(each: Page, text: str, folder: Path) -> Loaded:
+    """One example held against the host's policy, as `validate --policy` does."""
+    (folder / "host.yaml").write_text(each.ceiling)
+    loaded = load_text(text, "f.yaml", variables=each.variables)
+    assert loaded.registry is not None
+    found = tuple(wider(loaded.registry, load_ceiling(folder / "host.yaml")))
+    return replace(loaded, findings=(*loaded.findings, *found))
 
 
 def of(loaded: Loaded, code: str) -> list[Finding]:
@@ -73,3 +86,9 @@ def test_an_unknown_code_is_answered_with_near_ones(typed: str, near: str) -> No
     with pytest.raises(NotFound) as caught:
         page(typed)
     assert near in caught.value.hint
+
+
+def test_notes_about_a_host_policy_do_not_stop_it(tmp_path: Path) -> None:
+    """An anchor that nobody uses, in the host's policy file, is no reason to refuse to start."""
+    (tmp_path / "host.yaml").write_text("max_execution_time: &longest 10m\n")
+    assert load_ceiling(tmp_path / "host.yaml").everywhere[0].value == 600.0
