@@ -70,7 +70,11 @@ def _pages() -> Mapping[str, Page]:
     texts = dict(_texts())
     rules = {code: _rule(code, texts[code]) for code in RULES}
     names = _error_names()
-    errors = {code: _error(code, names[code], text) for code, text in texts.items() if code.startswith("E")}
+    errors = {
+        code: _error(code, text.get("name") or names[code], text)
+        for code, text in texts.items()
+        if code.startswith("E")
+    }
     return MappingProxyType({**rules, **errors})
 
 
@@ -111,12 +115,9 @@ def _error(code: str, name: str, text: Mapping[str, Any]) -> Page:
     return Page(code, name, "", text["why"], text["fix"])
 
 
-#: Codes of places rather than of classes.
-_ELSEWHERE: Final = {"E221": "registry-unreadable", "E222": "environment-unknown", "E310": "unknown-name"}
-
-
 def _error_names() -> dict[str, str]:
+    """The names of codes that belong to a class; codes of one place have theirs on their page."""
     kinds: list[type[SpecqlJobsError]] = [SpecqlJobsError]
     for kind in kinds:
         kinds.extend(kind.__subclasses__())
-    return {**_ELSEWHERE, **{kind.code: kind.name for kind in kinds}}
+    return {kind.code: kind.name for kind in kinds}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support import tree
 
 from specql_jobs.core.errors import NotFound
 from specql_jobs.core.registry.ceiling import load_ceiling, wider
@@ -92,3 +94,14 @@ def test_notes_about_a_host_policy_do_not_stop_it(tmp_path: Path) -> None:
     """An anchor that nobody uses, in the host's policy file, is no reason to refuse to start."""
     (tmp_path / "host.yaml").write_text("max_execution_time: &longest 10m\n")
     assert load_ceiling(tmp_path / "host.yaml").everywhere[0].value == 600.0
+
+
+def test_every_error_code_has_a_page_with_its_name() -> None:
+    """Whatever code a command prints, `explain` knows it, and under the same name."""
+    text = "\n".join(source.text for source in tree.sources("core", "runners", "cli"))
+    printed = set(re.findall(r'"(E\d{3})"', text))
+    assert {"E221", "E502", "E700"} <= printed
+    assert printed <= {code for code in pages() if code.startswith("E")}
+    named = re.findall(r'code="(E\d{3})",\s*name="([a-z-]+)"', text) + re.findall(r'"(E\d{3})", "([a-z-]+)"', text)
+    assert len(named) > 10
+    assert not [(code, name) for code, name in named if code != "E310" and page(code).name != name]
