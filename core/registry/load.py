@@ -78,23 +78,10 @@ def _load(files: list[tuple[str, bytes]], environment: str, variables: Mapping[s
         _require_environment(environment, parts)
     findings.extend(found for part in parts for found in part.findings)
     findings.extend(_defined_twice(parts))
-    findings, hidden = _suppressed(findings, sources, whole=not environment)
+    findings, hidden = suppress(findings, sources, whole=not environment)
     findings.sort(key=lambda found: (found.position.path, found.position.line, found.position.column, found.code))
     registry = None if has_errors(findings) else _registry(files, environment, parts)
-    return Loaded(registry, tuple(findings), MappingProxyType(sources), len(files), hidden)
-
-
-def _suppressed(
-    findings: list[Finding], sources: Mapping[str, str], *, whole: bool
-) -> tuple[list[Finding], tuple[Finding, ...]]:
-    """What is left of the findings after each file's own comments, and what they hide."""
-    left, hidden = [found for found in findings if found.position.path not in sources], list[Finding]()
-    for path, text in sources.items():
-        here = [found for found in findings if found.position.path == path]
-        some, hides = suppress(here, path, text, whole=whole and not has_errors(here))
-        left += some
-        hidden += hides
-    return left, tuple(hidden)
+    return Loaded(registry, tuple(findings), MappingProxyType(sources), len(files), suppressed=hidden)
 
 
 def _read(name: str, raw: bytes, sources: dict[str, str], findings: list[Finding]) -> Node | None:

@@ -6,7 +6,7 @@ Warnings and notes alone can be suppressed: an error means that the registry can
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
@@ -35,12 +35,26 @@ class _Suppression:
 
 
 def suppress(
+    findings: Sequence[Finding], sources: Mapping[str, str], *, whole: bool
+) -> tuple[list[Finding], tuple[Finding, ...]]:
+    """Return what is left of the findings after each file's own comments, with what is wrong with those, and the rest.
+
+    `sources` is each file's text by its path. `whole` says that every environment was looked at, so that a comment
+    which hid nothing is known to be unused; in a file with errors it is not known.
+    """
+    left, hidden = [found for found in findings if found.position.path not in sources], list[Finding]()
+    for path, text in sources.items():
+        here = [found for found in findings if found.position.path == path]
+        errors = any(found.severity is Severity.ERROR for found in here)
+        some, hides = _in_file(here, path, text, whole=whole and not errors)
+        left += some
+        hidden += hides
+    return left, tuple(hidden)
+
+
+def _in_file(
     findings: Sequence[Finding], path: str, text: str, *, whole: bool
 ) -> tuple[list[Finding], tuple[Finding, ...]]:
-    """Return the findings of one file that are left, with what is wrong with its comments, and those suppressed.
-
-    `whole` says that every rule has had its say in every environment, so that an unused comment is known to be unused.
-    """
     if _MARK not in text:
         return list(findings), ()
     stated, wrong = _read(path, text)
