@@ -9,6 +9,7 @@ from ..job import ExecutionType
 from ..lifecycle import RetryPolicy
 from ..permissions import DEFAULT_RESOURCES
 from ..units import parse_seconds
+from .canonical import Named
 from .model import Finding
 from .nodes import Node, data
 from .reference_rules import method
@@ -52,38 +53,36 @@ def _stated(view: View) -> Iterator[tuple[str, Node]]:
 
 def retries(view: View) -> Iterator[Finding]:
     """Many retries, and retries of what may happen twice."""
-    for operation, node in _retry_counts(view):
-        count = node.value
-        if not isinstance(count, int) or node.unresolved:
-            continue
-        if count > _MOST_RETRIES:
-            message = f"{view.name} tries a failing job {count + 1} times"
-            yield view.found("SQJ305", message, node.position, operation)
-        unsafe = _repeats_a_write(view, operation) if count > 0 else ""
-        if unsafe:
-            message = f"{view.name}.{unsafe} is tried up to {count + 1} times: does the target know Idempotency-Key?"
-            yield view.found("SQJ302", message, node.position, operation)
-
-
-def _retry_counts(view: View) -> Iterator[tuple[str, Node]]:
     config = (view.node.get("runner_config") or view.node).get("retry_config")
-    for operation, holder in [("", config), *((each.name, each.node) for each in view.operations)]:
-        count = holder.get("max_retries") if holder else None
-        if count is not None:
-            yield operation, count
-
-
-def _repeats_a_write(view: View, operation: str) -> str:
-    """The first operation that this count holds for and that a repetition could do twice."""
-    if view.kind is not ExecutionType.HTTP or view.config("base_url") is None:
-        return ""
+    shared = config.get("max_retries") if config else None
+    sharing = [each for each in view.operations if each.node.get("max_retries") is None]
+    if shared is not None:
+        yield from _retries(view, "", shared, next((each for each in sharing if _repeats_a_write(view, each)), None))
     for each in view.operations:
-        own = each.node.get("max_retries") is not None
-        meant = each.name == operation if operation else not own
-        fields = declared_fields(each.node.get("input_schema")) or frozenset()
-        if meant and method(each.node.get("request")) in ("POST", "PATCH") and fields.isdisjoint(_KEY_FIELDS):
-            return each.name
-    return ""
+        own = each.node.get("max_retries")
+        if own is not None:
+            yield from _retries(view, each.name, own, each if _repeats_a_write(view, each) else None)
+
+
+def _retries(view: View, operation: str, stated: Node, unsafe: Named | None) -> Iterator[Finding]:
+    count = stated.value
+    if not isinstance(count, int) or stated.unresolved:
+        return
+    if count > _MOST_RETRIES:
+        message = f"{view.name} tries a failing job {count + 1} times"
+        yield view.found("SQJ305", message, stated.position, operation)
+    if unsafe is not None and count > 0:
+        message = f"{view.name}.{unsafe.name} is tried up to {count + 1} times: does the target know Idempotency-Key?"
+        yield view.found("SQJ302", message, stated.position, operation)
+
+
+def _repeats_a_write(view: View, operation: Named) -> bool:
+    """Whether a repetition could do the work twice, and the input has no key of its own against that."""
+    if view.kind is not ExecutionType.HTTP or view.config("base_url") is None:
+        return False
+    if method(operation.node.get("request")) not in ("POST", "PATCH"):
+        return False
+    return (declared_fields(operation.node.get("input_schema")) or frozenset()).isdisjoint(_KEY_FIELDS)
 
 
 def backoff(view: View) -> Iterator[Finding]:

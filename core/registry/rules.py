@@ -35,7 +35,9 @@ def check(entry: Named) -> tuple[Finding, ...]:
     kind, policy = execution_type(entry.node), build_policy(entry.node)
     operations = tuple(named(entry.node.get("operations")))
     view = View(entry.name, entry.position, entry.node, kind, policy, operations)
-    return tuple(found for rule in RULES for found in rule(view) if not _unknown_yet(view, found))
+    # What stands where a variable is not known in this environment is not judged.
+    unknown = {node.position for node in unresolved(entry.node)}
+    return tuple(found for rule in RULES for found in rule(view) if found.position not in unknown)
 
 
 def check_schemas(entry: Named) -> tuple[Finding, ...]:
@@ -43,11 +45,6 @@ def check_schemas(entry: Named) -> tuple[Finding, ...]:
     operations = tuple(each for each in named(entry.node.get("operations")) if each.node.pairs)
     view = View(entry.name, entry.position, entry.node, execution_type(entry.node), Policy(), operations)
     return tuple(found for found in _schemas(view) if found.code == "SQJ111")
-
-
-def _unknown_yet(view: View, found: Finding) -> bool:
-    """Whether a finding is about a value whose variable is not known in this environment."""
-    return any(node.position == found.position for node in unresolved(view.node))
 
 
 def _policy_terms(entry: Named) -> Iterator[Finding]:
