@@ -18,6 +18,7 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "validate": Entry("validate", "Author", "Check service registries against schema and rules"),
     "run": Entry("run", "Author", "Execute one job here, without a database; -n prints the plan"),
+    "explain": Entry("explain", "Author", "Say why a rule or an error exists, and how to mend what it found"),
     "demo": Entry("demo", "Author", "See everything work on a private Postgres, in under a minute"),
     "enqueue": Entry("enqueue", "Queue", "Put jobs in the queue; --wait follows them to the end"),
     "list": Entry("list", "Queue", "Select jobs"),

@@ -165,7 +165,7 @@ def _working_directory(footprint: Footprint, policy: Policy) -> Iterator[Violati
 
 
 #: Variables that change what a program does before it reads its input (loader, interpreters, credentials, proxies).
-_DANGEROUS_ENV = re.compile(
+DANGEROUS_ENV = re.compile(
     r"LD_.*|GCONV_PATH|GLIBC_TUNABLES|PYTHON.*|PERL5.*|RUBY.*|NODE_.*|_?JAVA_.*|JDK_.*|BASH.*|ENV|IFS|PS4|SHELLOPTS"
     r"|GIT_.*|SSH_.*|.*_PROXY|SSL_CERT_.*|AWS_.*|GOOGLE_.*|AZURE_.*|KUBE.*|DOCKER_.*|PG.*|HOSTALIASES|LOCALDOMAIN"
     r"|TMPDIR|PATH|HOME|SPECQL_.*|PERL.*|GEM_.*|NPM_.*|LUA_.*|PHP.*|CLASSPATH|DOTNET_.*|OPENSSL_.*|RES_OPTIONS"
@@ -189,7 +189,7 @@ def _input_environment(footprint: Footprint, policy: Policy) -> Iterator[Violati
     for name in footprint.input_env:
         if not admits(policy.allowed_env, name, exactly):
             yield _not_listed("env_not_allowed", "variable", name, policy.allowed_env, "allowed_env")
-        elif _DANGEROUS_ENV.fullmatch(name.upper()):
+        elif DANGEROUS_ENV.fullmatch(name.upper()):
             yield Violation("env_dangerous", f"a job's input may never set {name}", "allowed_env")
 
 

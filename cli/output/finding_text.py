@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...core.registry.secret_shapes import masked
 from .console import Console
 from .text import clean, cut
 
@@ -67,12 +68,12 @@ def _caret(line: str, at: Position) -> str:
 
 
 def _plain(line: str, width: int | None = LONGEST_LINE) -> str:
-    return cut(clean(_LITERAL_SECRET.sub(_dots, line).replace("\t", " ").rstrip("\r")), width)
+    return cut(clean(masked(_LITERAL_SECRET.sub(_dots, line)).replace("\t", " ").rstrip("\r")), width)
 
 
 #: A credential written into a registry by mistake: excerpts end up in logs of CI.
 _LITERAL_SECRET = re.compile(
-    r"""((?:password|passwd|secret|token|api[_-]?key|authorization)["']?\s*:\s+["']?)([^\s"',{}\[\]$][^"',{}\[\]]*)""",
+    r"""((?:password|passwd|secret|token|api[_-]?key|authorization|credentials?|private[_-]?key|access[_-]?key|cookie)["']?\s*:\s+["']?)([^\s"',{}\[\]$][^"',{}\[\]]*)""",
     re.I,
 )
 

@@ -15,8 +15,10 @@ from .canonical import Named, by_name, canonical, execution_type
 from .codes import finding
 from .declared import declared
 from .model import Finding, Position, Service, Severity
-from .nodes import Node, Pair, unresolved
+from .name_rules import misspelt
+from .nodes import Node, Pair, token, unresolved
 from .overlay import NOT_ENVIRONMENTS, environments, merge_services
+from .scalar_rules import ambiguous
 from .variables import fill
 
 Services = dict[str, Named]  # by lower-case name
@@ -48,6 +50,7 @@ def assemble(root: Node, environment: str, variables: Mapping[str, str]) -> Asse
     """Return what a file's tree defines in an environment ("" is none)."""
     work = _Work(environment)
     filled = _filled(root, variables, work)
+    work.add(*ambiguous(root))
     work.add(*shape.check(filled, "document", shape.Subject("")))
     base = _base(filled, work)
     variants = {"": base, **_variants(filled, base, work)}
@@ -73,7 +76,7 @@ def has_errors(findings: list[Finding]) -> bool:
 
 def _no_services(root: Node, known: tuple[str, ...]) -> Finding:
     hint = f"; choose an environment: {', '.join(known)}" if known else ""
-    return finding("SQJ106", f"the file defines no service{hint}", shape.token(root.position))
+    return finding("SQJ106", f"the file defines no service{hint}", token(root.position))
 
 
 # ---- variables -------------------------------------------------------------------------------------------------------
@@ -180,7 +183,7 @@ def _variants(root: Node, base: Services, work: _Work) -> dict[str, Services]:
     variants: dict[str, Services] = {}
     for entry in environments(root):
         changed, doubles = by_name(entry.node.get("services"), "service")
-        work.add(*doubles)
+        work.add(*doubles, *misspelt(changed, base, entry.name))
         before = variants.get(entry.name, base)
         changes = {
             key: _canonical(each, before.get(key), work)

@@ -105,7 +105,7 @@ def _renamed(node: Node, aliases: Aliases, doubles: list[Finding]) -> Node:
         below = aliases.get(name)
         inner = _renamed(pair.node, below, doubles) if isinstance(below, Mapping) else pair.node
         pairs[name] = Pair(pair.key, inner)
-    return replace(node, value=pairs) if isinstance(node.value, Mapping) else node
+    return replace(node, value=pairs) if isinstance(node.value, dict) else node
 
 
 def _working_directory(node: Node, kind: ExecutionType) -> Node:

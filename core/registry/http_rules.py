@@ -41,9 +41,14 @@ def private_address(view: View) -> Iterator[Finding]:
     """A base_url that names an address which the policy refuses before any name is looked up."""
     host = host_of(view.config("base_url") or "") if view.kind is ExecutionType.HTTP else ""
     address = parse_address("127.0.0.1" if host == "localhost" else host)
-    if address is None or view.policy.allow_private_networks:
+    if address is None:
         return
-    if classify(address) in (AddressClass.LOOPBACK, AddressClass.PRIVATE):
+    if classify(address) is AddressClass.FORBIDDEN:
+        message = f"{view.name} calls {host}, an address that is never reachable from a job"
+        yield view.found("SQJ505", message, view.at("runner_config", "base_url"))
+    elif view.policy.allow_private_networks:
+        return
+    elif classify(address) in (AddressClass.LOOPBACK, AddressClass.PRIVATE):
         message = f"{view.name} calls {host}, a {classify(address)} address, which the policy refuses"
         yield view.found("SQJ504", message, view.at("runner_config", "base_url"))
 

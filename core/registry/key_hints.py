@@ -11,7 +11,7 @@ from ..job import ExecutionType
 _SECTIONS: Final = {"runner_config": "config", "security_policy": "policy"}
 #: Keys that a help names; a longer list helps nobody.
 _MOST_KEYS: Final = 24
-_CUTOFF: Final = 0.6  # difflib's measure of likeness; below it suggestions mislead
+CUTOFF: Final = 0.6  # difflib's measure of likeness; below it suggestions mislead
 
 
 def nearest(key: str, known: Sequence[str]) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ def nearest(key: str, known: Sequence[str]) -> tuple[str, ...]:
     longer = [each for each in known if each.startswith(f"{key.lower()}_")]
     if longer:
         return tuple(longer[:3])
-    return tuple(difflib.get_close_matches(key.lower(), known, n=1, cutoff=_CUTOFF))
+    return tuple(difflib.get_close_matches(key.lower(), known, n=1, cutoff=CUTOFF))
 
 
 def owners(key: str, where: str, definitions: Mapping[str, Any]) -> str:

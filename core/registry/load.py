@@ -21,6 +21,7 @@ from .files import read_bytes, registry_files
 from .model import Finding, Position, Registry, Service
 from .nodes import Node
 from .source import LARGEST_FILE, read
+from .suppressions import suppress
 
 _NO_SOURCES: Final[Mapping[str, str]] = MappingProxyType({})
 _BOM: Final = b"\xef\xbb\xbf"
@@ -34,6 +35,7 @@ class Loaded:
     findings: tuple[Finding, ...]
     sources: Mapping[str, str] = field(default_factory=lambda: _NO_SOURCES)  # path -> text, for excerpts
     files: int = 0
+    suppressed: tuple[Finding, ...] = ()  # what comments in the files hide
 
 
 def load(paths: Sequence[Path], *, environment: str = "", variables: Mapping[str, str]) -> Loaded:
@@ -76,9 +78,10 @@ def _load(files: list[tuple[str, bytes]], environment: str, variables: Mapping[s
         _require_environment(environment, parts)
     findings.extend(found for part in parts for found in part.findings)
     findings.extend(_defined_twice(parts))
+    findings, hidden = suppress(findings, sources, whole=not environment)
     findings.sort(key=lambda found: (found.position.path, found.position.line, found.position.column, found.code))
     registry = None if has_errors(findings) else _registry(files, environment, parts)
-    return Loaded(registry, tuple(findings), MappingProxyType(sources), len(files))
+    return Loaded(registry, tuple(findings), MappingProxyType(sources), len(files), suppressed=hidden)
 
 
 def _read(name: str, raw: bytes, sources: dict[str, str], findings: list[Finding]) -> Node | None:

@@ -21,7 +21,7 @@ class Pair(NamedTuple):
 class Node:
     """One value of a file. `text` is a scalar as written, safe to show; `filled` is it with variables filled in."""
 
-    value: Scalar | tuple[Node, ...] | Mapping[str, Pair]
+    value: Scalar | tuple[Node, ...] | dict[str, Pair]
     position: Position
     size: int = 1  # nodes below and including this one, aliases expanded
     text: str = ""
@@ -37,7 +37,7 @@ class Node:
     @property
     def pairs(self) -> Mapping[str, Pair]:
         """The entries of a mapping; empty for anything else."""
-        return self.value if isinstance(self.value, Mapping) else {}
+        return self.value if isinstance(self.value, dict) else {}
 
     @property
     def items(self) -> tuple[Node, ...]:
@@ -47,7 +47,7 @@ class Node:
 
 def data(node: Node) -> Any:
     """Return the plain Python value of a tree."""
-    if isinstance(node.value, Mapping):
+    if isinstance(node.value, dict):
         return {key: data(pair.node) for key, pair in node.value.items()}
     if isinstance(node.value, tuple):
         return [data(item) for item in node.value]
@@ -64,7 +64,7 @@ def unresolved(node: Node) -> Iterator[Node]:
 
 def is_mapping(node: Node) -> bool:
     """Whether a node is a mapping, be it empty."""
-    return isinstance(node.value, Mapping)
+    return isinstance(node.value, dict)
 
 
 def locate(root: Node, path: Iterable[object]) -> Node:
@@ -81,3 +81,18 @@ def locate(root: Node, path: Iterable[object]) -> Node:
 def children(node: Node) -> Iterable[Node]:
     """Return the values right below a node."""
     return node.items or (pair.node for pair in node.pairs.values())
+
+
+def token(at: Position) -> Position:
+    """Findings point at a token, not at a whole block."""
+    if at.end_line <= at.line:
+        return at
+    return Position(at.path, at.line, at.column, at.line, at.column + 1)
+
+
+def texts(node: Node) -> Iterator[Node]:
+    """Yield every text at or below a node."""
+    if isinstance(node.value, str):
+        yield node
+    for below in children(node):
+        yield from texts(below)

@@ -51,7 +51,7 @@ def _merge_service(base: Node, change: Node) -> Node:
 
 def merge(base: Node, change: Node) -> Node:
     """Return `base` with `change` laid over it; every value keeps the position where it was written."""
-    if not (isinstance(base.value, Mapping) and isinstance(change.value, Mapping)):
+    if not (isinstance(base.value, dict) and isinstance(change.value, dict)):
         return change
     pairs = dict(base.pairs)
     for key, pair in change.pairs.items():

@@ -1,12 +1,11 @@
 """What a JSON Schema cannot say: the domain rules, one function each, in one table.
 
-A rule gets one service whose shape is right, and yields findings. To add one: its code in codes.py, a function here,
-its line in RULES.
+A rule gets one service whose shape is right, and yields findings. To add one: its code in codes.py, its page in pages/,
+a function beside its family, its line in RULES.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -14,23 +13,16 @@ from ..allowlists import Covers, admits, domain_covers, exactly, image_covers, p
 from ..job import ExecutionType
 from ..policy import Policy
 from ..policy_terms import Misstated, read_terms
-from ..template import placeholders
 from ..units import MIB, parse_seconds, parse_size
-from .build import MAPPING_KEYS, build_policy
+from . import exposure_rules, host_rules, name_rules, reference_rules, reliability_rules, secret_rules, type_rules
+from .build import build_policy
 from .canonical import Named, execution_type, named
 from .codes import finding
 from .http_rules import base_url, credentials, host_of, private_address
 from .model import Finding
-from .nodes import Node, children, data, is_mapping, locate, unresolved
-from .schema_rules import check_schema, declared_fields
+from .nodes import data, is_mapping, locate, unresolved
+from .schema_rules import check_schema
 from .view import View
-
-#: Programs that run whatever they are handed: allowing one allows everything.
-INTERPRETERS: Final = re.compile(
-    r"(?:ba|da|z|k|c|tc|fi)?sh|busybox|env|xargs|find|perl|ruby|node|nodejs|deno|bun|php|lua|awk|gawk|mawk|sed|tclsh"
-    r"|python[0-9.]*|pypy[0-9.]*|java|make|git|ssh|tar|sudo|su|docker|podman|vim?|less|man|nc|socat|curl|wget|expect"
-)
-
 
 Rule = Callable[[View], Iterator[Finding]]
 
@@ -43,7 +35,9 @@ def check(entry: Named) -> tuple[Finding, ...]:
     kind, policy = execution_type(entry.node), build_policy(entry.node)
     operations = tuple(named(entry.node.get("operations")))
     view = View(entry.name, entry.position, entry.node, kind, policy, operations)
-    return tuple(found for rule in RULES for found in rule(view) if not _unknown_yet(view, found))
+    # What stands where a variable is not known in this environment is not judged.
+    unknown = {node.position for node in unresolved(entry.node)}
+    return tuple(found for rule in RULES for found in rule(view) if found.position not in unknown)
 
 
 def check_schemas(entry: Named) -> tuple[Finding, ...]:
@@ -51,11 +45,6 @@ def check_schemas(entry: Named) -> tuple[Finding, ...]:
     operations = tuple(each for each in named(entry.node.get("operations")) if each.node.pairs)
     view = View(entry.name, entry.position, entry.node, execution_type(entry.node), Policy(), operations)
     return tuple(found for found in _schemas(view) if found.code == "SQJ111")
-
-
-def _unknown_yet(view: View, found: Finding) -> bool:
-    """Whether a finding is about a value whose variable is not known in this environment."""
-    return any(node.position == found.position for node in unresolved(view.node))
 
 
 def _policy_terms(entry: Named) -> Iterator[Finding]:
@@ -91,54 +80,7 @@ def _schemas(view: View) -> Iterator[Finding]:
                 yield view.found(code, f"{view.name}.{operation.name}.{key}: {message}", position, operation.name)
 
 
-def _placeholders(view: View) -> Iterator[Finding]:
-    key = MAPPING_KEYS[view.kind]
-    for operation in view.operations:
-        template = operation.node.get(key)
-        fields = declared_fields(operation.node.get("input_schema"))
-        if template is None or fields is None:
-            continue
-        for node in _texts(template):
-            for path in placeholders(node.value):
-                if path.split(".")[0] not in fields:
-                    message = f"{view.name}.{operation.name}.{key}: {{{path}}} is no field of input_schema"
-                    yield view.found("SQJ201", message, node.position, operation.name)
-
-
-def _texts(node: Node) -> Iterator[Node]:
-    if isinstance(node.value, str):
-        yield node
-    for below in children(node):
-        yield from _texts(below)
-
-
-def _timeouts(view: View) -> Iterator[Finding]:
-    limit = view.policy.max_execution_time
-    stated = [("", view.node.get("runner_config"))] + [(each.name, each.node) for each in view.operations]
-    for operation, node in stated:
-        timeout = node.get("timeout") if node else None
-        if timeout is None or timeout.unresolved or parse_seconds(timeout.value) <= limit:
-            continue
-        message = f"the timeout of {view.name} is {parse_seconds(timeout.value):g} s, max_execution_time {limit:g} s"
-        yield view.found("SQJ301", message, timeout.position, operation)
-
-
 # ---- security --------------------------------------------------------------------------------------------------------
-
-
-def _interpreters(view: View) -> Iterator[Finding]:
-    for node in locate(view.node, ("security_policy", "allowed_commands")).items:
-        program = str(node.value).rpartition("/")[2]
-        if INTERPRETERS.fullmatch(program):
-            message = f"{view.name} allows {program}, which runs whatever it is handed"
-            yield view.found("SQJ401", message, node.position)
-
-
-def _images(view: View) -> Iterator[Finding]:
-    image = view.config("image")
-    if view.kind is ExecutionType.DOCKER and isinstance(image, str) and "@sha256:" not in image:
-        message = f"the image {image!r} is not pinned: its content can change under the same name"
-        yield view.found("SQJ402", message, view.at("runner_config", "image"))
 
 
 def _outside_policy(view: View) -> Iterator[Finding]:
@@ -205,13 +147,35 @@ def _open_doors(view: View) -> Iterator[Finding]:
 
 RULES: Final[tuple[Rule, ...]] = (
     _schemas,
-    _placeholders,
-    _timeouts,
-    _interpreters,
-    _images,
+    reference_rules.undeclared,
+    reference_rules.unused,
+    reference_rules.optional,
+    reference_rules.answer,
+    reference_rules.way_to_run,
+    reliability_rules.timeouts,
+    reliability_rules.retries,
+    reliability_rules.backoff,
+    reliability_rules.resources,
+    exposure_rules.interpreters,
+    exposure_rules.code_from_input,
     _outside_policy,
     _open_doors,
+    secret_rules.secrets_in_clear,
+    secret_rules.credential_over_http,
+    exposure_rules.domains,
+    exposure_rules.host_paths,
+    exposure_rules.environment,
+    exposure_rules.programs,
+    exposure_rules.containers,
     base_url,
     private_address,
     credentials,
+    type_rules.requests,
+    type_rules.reach,
+    type_rules.wildcards,
+    type_rules.images,
+    type_rules.volumes,
+    type_rules.functions,
+    host_rules.commands,
+    name_rules.callbacks,
 )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from .impossible import impossible
 from .model import Position
 from .nodes import Node, data, locate
 from .shorthand import KEYWORDS, expand, is_json_schema
@@ -55,6 +56,7 @@ def _json_schema(schema: dict[str, Any], node: Node, *, composed: bool) -> Itera
         yield "SQJ111", f"not a valid JSON Schema: {error.message[:200]}", locate(node, path).position
         return
     yield from _keywords(schema, node)
+    yield from impossible(schema, node)
     yield from _references(schema, node)
 
 

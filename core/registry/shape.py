@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from .codes import finding, helped
 from .key_hints import known_keys, nearest, owners
 from .model import Finding, Position
-from .nodes import Node, data, locate
+from .nodes import Node, data, locate, token
+from .secret_shapes import masked
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -219,16 +220,10 @@ def shown(node: Node) -> str:
         return "a mapping" if node.pairs else "an empty mapping"
     if node.value is None and not node.text:
         return "nothing"
-    text = node.text if len(node.text) <= 80 else node.text[:79] + "…"
+    text = masked(node.text[:1000])
+    text = text if len(text) <= 80 else text[:79] + "…"
     quoted = ", which is quoted and so stays text" if node.filled != node.text and not node.plain else ""
     return f"the text {text!r}{quoted}" if isinstance(node.value, str) else text
-
-
-def token(at: Position) -> Position:
-    """Findings point at a token, not at a whole block."""
-    if at.end_line <= at.line:
-        return at
-    return Position(at.path, at.line, at.column, at.line, at.column + 1)
 
 
 def _where(path: list[Any], root: Node, subject: Subject) -> str:

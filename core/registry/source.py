@@ -13,7 +13,7 @@ import yaml
 
 from .codes import finding, helped
 from .model import Finding, Position
-from .nodes import Node, Pair, children
+from .nodes import Node, Pair, children, token
 from .scalars import resolve
 
 LARGEST_FILE: Final = 4 * 1024 * 1024  # bytes
@@ -45,7 +45,7 @@ def read(text: str, path: str) -> tuple[Node | None, tuple[Finding, ...]]:
         builder.findings.append(
             finding("SQJ106", "the file is empty: it defines no service", Position(path, 1, 1, 1, 2))
         )
-    return builder.root, tuple(builder.findings)
+    return builder.root, (*builder.findings, *builder.unused_anchors())
 
 
 class _HaltError(Exception):
@@ -80,6 +80,7 @@ class _Builder:
         self.findings: list[Finding] = []
         self._stack: list[_Frame] = []
         self._anchors: dict[str, Node] = {}
+        self._unused: dict[str, Position] = {}
         self._nodes = 0
 
     def take(self, event: yaml.Event) -> None:
@@ -116,9 +117,26 @@ class _Builder:
             at = self._position(event.start_mark, event.end_mark)
             self.findings.append(finding("SQJ004", f"the tag {event.tag} is not allowed", at))
 
+    def _anchor(self, event: Any) -> None:
+        """An anchor is wanted below, and by one name for one value."""
+        if event.anchor is None:
+            return
+        start = event.start_mark
+        at = Position(self.path, start.line + 1, start.column + 1, start.line + 1, start.column + len(event.anchor) + 2)
+        if event.anchor in self._anchors:
+            self.findings.append(finding("SQJ015", f"the anchor &{event.anchor[:80]} has another value above", at))
+        self._unused[event.anchor] = at
+
+    def unused_anchors(self) -> tuple[Finding, ...]:
+        """Return a finding for each anchor that no alias used."""
+        return tuple(
+            finding("SQJ014", f"no alias uses the anchor &{name[:80]}", at) for name, at in self._unused.items()
+        )
+
     def _scalar(self, event: Any) -> None:
         self._count(1, event)
         self._refuse_tag(event)
+        self._anchor(event)
         plain = event.implicit[0]
         value = resolve(event.value) if plain else event.value
         at = self._position(event.start_mark, event.end_mark)
@@ -132,6 +150,7 @@ class _Builder:
         self._refuse_tag(event)
         if len(self._stack) >= DEEPEST:
             self._halt("SQJ005", f"nested deeper than {DEEPEST} levels", event)
+        self._anchor(event)
         if event.anchor:
             self._anchors.pop(event.anchor, None)
         self._stack.append(_Frame(event, pairs))
@@ -155,6 +174,7 @@ class _Builder:
             raise _HaltError(
                 finding("SQJ010", f"*{event.anchor} {what}", self._position(event.start_mark, event.end_mark))
             )
+        self._unused.pop(event.anchor, None)
         self._count(node.size, event)
         if len(self._stack) + _depth(node) > DEEPEST:
             self._halt("SQJ005", f"nested deeper than {DEEPEST} levels", event)
@@ -182,13 +202,19 @@ class _Builder:
         self.findings.append(finding("SQJ003", f"the key {shown[:80]} is not text", node.position))
         return None
 
+    def _merge(self, frame: _Frame, node: Node) -> None:
+        wrong = [each for each in (node.items or (node,)) if not isinstance(each.value, dict)]
+        if wrong:
+            self.findings.append(finding("SQJ016", "`<<` merges mappings only", token(wrong[0].position)))
+        frame.merged.append(node)
+
     def _pair(self, frame: _Frame, key: tuple[str | None, Position], node: Node) -> None:
         name, at = key
         assert frame.pairs is not None
         if name is None:
             return
         if name == "<<":
-            frame.merged.append(node)
+            self._merge(frame, node)
         elif name in frame.pairs:
             first = frame.pairs[name].key.line
             self.findings.append(finding("SQJ002", f"the key {name[:80]!r} stands already in line {first}", at))

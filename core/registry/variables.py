@@ -25,7 +25,7 @@ class _Filler:
         self.findings: list[Finding] = []
 
     def fill(self, node: Node) -> Node:
-        if isinstance(node.value, Mapping):
+        if isinstance(node.value, dict):
             pairs = {key: Pair(pair.key, self.fill(pair.node)) for key, pair in node.value.items()}
             return replace(node, value=pairs)
         if isinstance(node.value, tuple):

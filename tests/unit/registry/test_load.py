@@ -275,10 +275,12 @@ def test_an_unquoted_placeholder_is_explained() -> None:
 def test_what_a_reviewer_would_object_to_is_a_warning() -> None:
     """Interpreters, unpinned images and hosts outside the policy are warnings, a missing base_url is info."""
     loaded = load([FIXTURES / "four_types.yaml"], variables={})
-    named = {(found.code, found.severity.value, found.service) for found in loaded.findings}
-    assert named == {("SQJ402", "warning", "scorer"), ("SQJ501", "info", "old_api")}
+    warned = {(found.code, found.service) for found in loaded.findings if found.severity is Severity.WARNING}
+    assert warned == {("SQJ402", "scorer")}
+    assert ("SQJ501", Severity.INFO) in {(found.code, found.severity) for found in loaded.findings}
     interpreter = load([FIXTURES / "mapping_form.yaml"], variables={})
-    assert [(found.code, found.position.column) for found in interpreter.findings] == [("SQJ401", 46)]
+    warnings = [found for found in interpreter.findings if found.severity is Severity.WARNING]
+    assert [(found.code, found.position.column) for found in warnings] == [("SQJ401", 46)]
 
 
 @pytest.mark.parametrize(
@@ -297,7 +299,9 @@ def test_each_warning_rule_fires(service: str, code: str) -> None:
     """A registry that would surprise its author loads, with a warning that says why."""
     loaded = read(f"services: {{s: {{{service}, operations: {{o: {{input_schema: {{}}}}}}}}}}")
     assert good(loaded)
-    assert [found.code for found in loaded.findings] == [code]
+    warned = [found.code for found in loaded.findings if found.severity is Severity.WARNING]
+    assert code in warned
+    assert set(warned) <= {code, "SQJ204"}  # these fixtures say nothing about what to start
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+"""Pages of rules and errors: for people, as Markdown, and as data."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .tables import text_table
+
+if TYPE_CHECKING:
+    from ...core.registry.pages import Page
+
+_WIDTH = 96
+
+
+def as_json(page: Page) -> dict[str, Any]:
+    """Return one page with the keys of explain.schema.json."""
+    return {
+        "code": page.code,
+        "name": page.name,
+        "severity": page.severity or None,
+        "why": page.why,
+        "fix": page.fix,
+        "bad": page.bad or None,
+        "good": page.good or None,
+        "line": page.line or None,
+        "suppress": _comment(page) or None,
+    }
+
+
+def _comment(page: Page) -> str:
+    return f"# specql-jobs: ignore[{page.code}] reason" if page.suppressible else ""
+
+
+def text(pages: Sequence[Page]) -> str:
+    """Return whole pages for a terminal."""
+    return "\n\n\n".join("\n\n".join(_parts(page)) for page in pages)
+
+
+def _parts(page: Page) -> Iterator[str]:
+    yield f"{page.code} {page.name}" + (f" ({page.severity})" if page.severity else "")
+    yield textwrap.fill(page.why, _WIDTH)
+    yield "To mend it: " + textwrap.fill(page.fix, _WIDTH, initial_indent=" " * 12).lstrip()
+    if page.bad:
+        yield _example("Bad", page.bad, page.line)
+    if page.good:
+        yield _example("Good", page.good)
+    if page.suppressible:
+        yield f"To keep it, on its line or the line above:  {_comment(page)}"
+
+
+def _example(title: str, source: str, line: int = 0) -> str:
+    """One example with the finding's line marked, and what nobody can see made visible."""
+    lines = source.rstrip("\n").replace("\ufeff", "<BOM>").replace("\t", "<TAB>").split("\n")
+    shown = (f"{'  > ' if number == line else '    '}{each}" for number, each in enumerate(lines, 1))
+    return "\n".join([f"{title}:", *shown])
+
+
+def listing(pages: Sequence[Page], width: int | None) -> str:
+    """Return one line for each page."""
+    rows = [[page.code, page.severity or "exit", page.name, page.why] for page in pages]
+    return text_table(["CODE", "SEVERITY", "NAME", "WHY"], rows, width)
+
+
+def markdown(pages: Sequence[Page]) -> str:
+    """Return whole pages as Markdown."""
+    return "\n".join("\n\n".join(_sections(page)) + "\n" for page in pages)
+
+
+def _sections(page: Page) -> Iterator[str]:
+    yield f"## {page.code} {page.name}"
+    yield f"*{page.severity}*. {page.why}" if page.severity else page.why
+    for title, source in (("Bad", page.bad), ("Good", page.good)):
+        if source:
+            yield f"{title}:\n\n```yaml\n{source.rstrip()}\n```"
+    yield f"To mend it: {page.fix}"
+    if page.suppressible:
+        yield f"To keep it, on its line or the line above: `{_comment(page)}`"

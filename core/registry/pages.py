@@ -1,0 +1,123 @@
+"""What `explain` says: the pages of rules and of errors, kept as data in pages/.
+
+A rule's examples are whole registries. In the bad one `# <--` ends the line of the finding, or `line` counts it where a
+comment would change the example. Tests hold every example against the rules, so that pages stay true.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Final
+
+import yaml
+
+from ..errors import NotFound, SpecqlJobsError
+from .codes import RULES
+
+MARK: Final = "# <--"
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One code explained; `bad` and `good` are empty for errors, which no file causes alone."""
+
+    code: str
+    name: str
+    severity: str  # error, warning or info; "" for an error code
+    why: str
+    fix: str
+    bad: str = ""
+    good: str = ""
+    line: int = 0  # of the finding in `bad`
+    beside: str = ""  # another file that belongs to both examples
+    ceiling: str = ""  # the host's policy file for both examples
+    variables: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    suppressible: bool = False
+
+
+def pages() -> Mapping[str, Page]:
+    """Return every page by its code: rules first, then errors."""
+    return _pages()
+
+
+def page(code: str) -> Page:
+    """Return the page of a code in any case, or of a rule's or error's name; raise NotFound with near ones."""
+    known = pages()
+    found = known.get(code.upper()) or next((each for each in known.values() if each.name == code.lower()), None)
+    if found is None:
+        raise NotFound(
+            f"no rule or error has the code {code[:80]!r}", hint=_near(code), code="E311", name="unknown-code"
+        )
+    return found
+
+
+def _near(code: str) -> str:
+    by_word = {**{each: each for each in pages()}, **{each.name.upper(): each.code for each in pages().values()}}
+    near = difflib.get_close_matches(code.upper(), list(by_word), n=3, cutoff=0.6)
+    found = list(dict.fromkeys(by_word[word] for word in near))
+    return f"did you mean {' or '.join(found)}?" if found else "specql-jobs explain --all lists every code"
+
+
+@lru_cache(maxsize=1)
+def _pages() -> Mapping[str, Page]:
+    texts = dict(_texts())
+    rules = {code: _rule(code, texts[code]) for code in RULES}
+    names = _error_names()
+    errors = {
+        code: _error(code, text.get("name") or names[code], text)
+        for code, text in texts.items()
+        if code.startswith("E")
+    }
+    return MappingProxyType({**rules, **errors})
+
+
+def _texts() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    folder = files(__name__.rpartition(".")[0]) / "pages"
+    for file in sorted(folder.iterdir(), key=lambda each: each.name):
+        if file.name.endswith(".yaml"):
+            yield from yaml.load(file.read_text("utf-8"), Loader=_LOADER).items()  # noqa: S506 - the safe loader
+
+
+def _rule(code: str, text: Mapping[str, Any]) -> Page:
+    rule = RULES[code]
+    fix = text.get("fix") or f"{rule.help[:1].upper()}{rule.help[1:]}."
+    suppressible = rule.severity != "error" and not code.startswith("SQJ09")
+    bad = text["bad"]
+    line = text.get("line") or _marked(bad)
+    return Page(
+        code,
+        rule.name,
+        str(rule.severity),
+        text["why"],
+        fix,
+        bad,
+        text["good"],
+        line,
+        text.get("beside", ""),
+        text.get("ceiling", ""),
+        text.get("variables", _NOTHING),
+        suppressible,
+    )
+
+
+def _marked(text: str) -> int:
+    return next((number for number, line in enumerate(text.split("\n"), 1) if line.endswith(MARK)), 0)
+
+
+def _error(code: str, name: str, text: Mapping[str, Any]) -> Page:
+    return Page(code, name, "", text["why"], text["fix"])
+
+
+def _error_names() -> dict[str, str]:
+    """The names of codes that belong to a class; codes of one place have theirs on their page."""
+    kinds: list[type[SpecqlJobsError]] = [SpecqlJobsError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+    return {kind.code: kind.name for kind in kinds}

@@ -1,0 +1,121 @@
+"""Domain rules about what an operation refers to: input fields, an answer, a way to be run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ..job import ExecutionType
+from ..template import placeholders
+from .build import MAPPING_KEYS
+from .canonical import Named
+from .model import Finding, Position
+from .nodes import Node, data, texts
+from .schema_rules import declared_fields
+from .shorthand import expand
+from .view import View
+
+#: The runner sends nothing with these unless the request says so.
+BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
+_WHOLE_INPUT: Final = frozenset({"json", "form", "raw"})
+
+
+def undeclared(view: View) -> Iterator[Finding]:
+    """A placeholder of a field that no input has."""
+    key = MAPPING_KEYS[view.kind]
+    for operation in view.operations:
+        template = operation.node.get(key)
+        fields = declared_fields(operation.node.get("input_schema"))
+        if template is None or fields is None:
+            continue
+        for node in texts(template):
+            for path in placeholders(node.value):
+                if path.split(".")[0] not in fields:
+                    message = f"{view.name}.{operation.name}.{key}: {{{path}}} is no field of input_schema"
+                    yield view.found("SQJ201", message, node.position, operation.name)
+
+
+def unused(view: View) -> Iterator[Finding]:
+    """An input field that is asked for and then sent nowhere. Processes and containers get the input on stdin too."""
+    for operation in view.operations:
+        template = _whole_template(view, operation)
+        stated = operation.node.get("input_schema")
+        fields = declared_fields(stated)
+        if template is None or stated is None or not fields:
+            continue
+        used = {path.split(".")[0] for node in texts(template) for path in placeholders(node.value)}
+        for name in sorted(fields - used):
+            message = f"{view.name}.{operation.name}: the input field `{name}` is used nowhere"
+            yield view.found("SQJ202", message, _field(stated, name), operation.name)
+
+
+def _whole_template(view: View, operation: Named) -> Node | None:
+    """What an operation sends, when that is all that it sends; None when the whole input goes out."""
+    if view.kind is ExecutionType.SERVERLESS:
+        return operation.node.get("payload")
+    request = operation.node.get("request") if view.kind is ExecutionType.HTTP else None
+    if request is None or view.config("base_url") is None:
+        return None
+    body = request.get("body")
+    sends_all = body.value in _WHOLE_INPUT if body and isinstance(body.value, str) else method(request) not in BODILESS
+    return None if sends_all and (body is None or isinstance(body.value, str)) else request
+
+
+def method(request: Node | None) -> str:
+    """Return the HTTP method of a request, POST where none is stated."""
+    stated = request.get("method") if request else None
+    return str(stated.value).upper() if stated else "POST"
+
+
+def _field(stated: Node, name: str) -> Position:
+    properties = stated.get("properties") or stated
+    pair = properties.pairs.get(name) or stated.pairs.get(name) or stated.pairs.get(f"{name}?")
+    return pair.key if pair else stated.position
+
+
+def optional(view: View) -> Iterator[Finding]:
+    """A placeholder that must be filled, of a field that a job may leave out."""
+    for operation in view.operations:
+        stated = operation.node.get("input_schema")
+        fields = declared_fields(stated)
+        if stated is None or not fields:
+            continue
+        required = frozenset(expand(data(stated)).schema.get("required", ()))
+        for node in _must_be_filled(view, operation):
+            missing = [path for path in placeholders(node.value) if path in fields - required]
+            for path in missing:
+                message = f"{view.name}.{operation.name}: a job without the optional field `{path}` is refused"
+                yield view.found("SQJ206", message, node.position, operation.name)
+
+
+def _must_be_filled(view: View, operation: Named) -> Iterator[Node]:
+    """Arguments and the path; queries, headers and bodies leave out what the input lacks."""
+    template = operation.node.get(MAPPING_KEYS[view.kind])
+    if view.kind is ExecutionType.HTTP and template is not None:
+        template = template.get("path")
+    if template is not None and view.kind is not ExecutionType.SERVERLESS:
+        yield from texts(template)
+
+
+def answer(view: View) -> Iterator[Finding]:
+    """An output_schema that nothing will ever be held against."""
+    event = view.kind is ExecutionType.SERVERLESS and view.config("invocation_type") == "Event"
+    for operation in view.operations:
+        stated = operation.node.pairs.get("output_schema")
+        head = view.kind is ExecutionType.HTTP and method(operation.node.get("request")) == "HEAD"
+        if stated is not None and (event or head):
+            why = "invocation_type Event" if event else "a HEAD request"
+            message = f"{view.name}.{operation.name}: {why} gives no answer to hold against output_schema"
+            yield view.found("SQJ203", message, stated.key, operation.name)
+
+
+def way_to_run(view: View) -> Iterator[Finding]:
+    """A shell operation that says neither what to start nor that its jobs do."""
+    if view.kind is not ExecutionType.SHELL:
+        return
+    for operation in view.operations:
+        fields = declared_fields(operation.node.get("input_schema"))
+        stated = operation.node.get("input_schema") is not None
+        if operation.node.get("argv") is None and stated and fields is not None and "command" not in fields:
+            message = f"{view.name}.{operation.name} has no argv, and its input no field `command`: nothing to start"
+            yield view.found("SQJ204", message, operation.position, operation.name)

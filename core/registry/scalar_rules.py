@@ -1,0 +1,40 @@
+"""Unquoted words that this reader takes as text and others as a switch or a number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from .codes import finding
+from .model import Finding
+from .nodes import Node, children, token
+
+_SWITCH: Final = re.compile(r"(?:y|n|yes|no|on|off)", re.IGNORECASE)
+_NUMBER: Final = re.compile(
+    r"[-+]?(?:0[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+|0b[01]+|[0-9]+(?:_[0-9]+)+|[0-9]+(?::[0-5]?[0-9])+)"
+)
+_LONGEST: Final = 40  # characters; no such word is longer
+
+
+def ambiguous(root: Node) -> Iterator[Finding]:
+    """Yield a finding for each plain scalar that YAML 1.1 reads otherwise; each alias's value once."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        waiting.extend(children(node))
+        if node.plain and isinstance(node.value, str) and len(node.text) <= _LONGEST:
+            yield from _scalar(node)
+
+
+def _scalar(node: Node) -> Iterator[Finding]:
+    if _SWITCH.fullmatch(node.text):
+        message = f"`{node.text}` is text here, and true or false to other readers of YAML"
+        yield finding("SQJ012", message, token(node.position))
+    elif _NUMBER.fullmatch(node.text):
+        message = f"`{node.text}` is text here, and another number to other readers of YAML"
+        yield finding("SQJ013", message, token(node.position))
