@@ -133,6 +133,9 @@ def _properties(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> It
 
 def _field_gone(name: str, old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[Difference]:
     """A closed schema refuses a field that is gone; an open one promises it no more."""
+    if _bounded(new):
+        yield Difference(_UNCLEAR, path, "the field is one of the unknown ones now")
+        return
     if _closed(new):
         yield Difference(_NARROWED, path, "the field is gone: a value with it no longer fits")
     if name in old.get("required", ()) or not _closed(new):
@@ -140,12 +143,14 @@ def _field_gone(name: str, old: Mapping[str, Any], new: Mapping[str, Any], path:
 
 
 def _field_new(name: str, old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[Difference]:
+    if _bounded(old):
+        yield Difference(_UNCLEAR, path, "a new field, which was one of the unknown ones")
     if name in new.get("required", ()):
         yield Difference(_NARROWED, path, "a new field that must be there")
-    elif _closed(old):
-        yield Difference(_WIDENED, path, "a new field that may be there")
-    else:
+    elif not _closed(old):
         yield Difference(_NARROWED, path, "a new field: what it held so far may not fit")
+    if _closed(old):
+        yield Difference(_WIDENED, path, "a new field that may be there")
 
 
 def _required(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[Difference]:
@@ -168,6 +173,11 @@ def _openness(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iter
         yield Difference(_WIDENED, path, "unknown fields are taken now")
     else:
         yield Difference(_UNCLEAR, path, "what unknown fields may hold changed")
+
+
+def _bounded(schema: Mapping[str, Any]) -> bool:
+    """Whether unknown fields have a schema of their own."""
+    return isinstance(schema.get("additionalProperties"), Mapping)
 
 
 def _closed(schema: Mapping[str, Any]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any
 
 import pytest
@@ -44,18 +43,20 @@ VALUES: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new"), product(SCHEMAS, SCHEMAS))
-def test_no_narrowing_and_no_widening_is_missed(old: dict[str, Any], new: dict[str, Any]) -> None:
+def passing(schema: dict[str, Any]) -> set[int]:
+    """Which of the values a schema takes."""
+    validator = Draft202012Validator(schema)
+    return {index for index, value in enumerate(VALUES) if validator.is_valid(value)}
+
+
+@pytest.mark.parametrize("old", SCHEMAS, ids=str)
+def test_no_narrowing_and_no_widening_is_missed(old: dict[str, Any]) -> None:
     """Where some value passes one schema and not the other, a difference says so, or says that it cannot tell."""
-    found = {each.direction for each in compare_schemas(old, new, "input")}
-    before, after = Draft202012Validator(old), Draft202012Validator(new)
-    passes = [(before.is_valid(value), after.is_valid(value)) for value in VALUES]
-    if (True, False) in passes:
-        assert found & {NARROWED, UNCLEAR}
-    if (False, True) in passes:
-        assert found & {WIDENED, UNCLEAR}
-    if old == new:
-        assert found == set()
+    for new in SCHEMAS:
+        found = {each.direction for each in compare_schemas(old, new, "input")}
+        assert not passing(old) - passing(new) or found & {NARROWED, UNCLEAR}, new
+        assert not passing(new) - passing(old) or found & {WIDENED, UNCLEAR}, new
+        assert old != new or not found
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_no_narrowing_and_no_widening_is_missed(old: dict[str, Any], new: dict[s
         ({"a": "string"}, {"a": "string?"}, "in.a", WIDENED),
         ({"a": {"b": "string?"}}, {"a": {"b": "string"}}, "in.a.b", NARROWED),
         ({"a": ["string"]}, {"a": ["any"]}, "in.a[]", WIDENED),
-        ({"a": "string?"}, {"a": "string?", "b": "string"}, "in.b", NARROWED),
+        ({"a": "string?"}, {"a": "string?", "b": "string?"}, "in.b", WIDENED),
     ],
 )
 def test_a_difference_names_its_field(
