@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,8 +50,9 @@ class Report:
 
 def give(console: Console, report: Report) -> None:
     """Write the files, then the answer; raise UsageError for a file that cannot be written."""
+    plain = replace(console, colour="never")
     for target in console.files:
-        _write(target.path, _FORMATS[target.format](report, console))
+        _write(target.path, _FORMATS[target.format](report, plain))
     if console.is_json:
         console.document(report.data())
         return

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 from ..job import ExecutionType
-from ..lifecycle import DEFAULT_MAX_ATTEMPTS
+from ..lifecycle import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT
 from ..narrow import Ceiling
 from ..policy import Policy
 from ..policy_terms import TERMS, current
@@ -17,10 +17,6 @@ from . import shape
 from .canonical import Named
 from .model import Operation, Position, Service
 from .nodes import Node, Pair
-
-#: Seconds for an operation that states no timeout, unless its policy allows less.
-DEFAULT_TIMEOUT: Final = 300.0
-
 
 _Path = tuple[str, ...]
 

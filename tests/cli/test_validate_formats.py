@@ -191,6 +191,14 @@ def test_with_files_alone_stdout_has_text(repository: Path) -> None:
     assert "error[SQJ101]" in said.out
 
 
+def test_a_file_has_no_colours(repository: Path) -> None:
+    """Colours are for the terminal: text in a file has none, whatever stdout has."""
+    said = check(repository, "-o", "text", "-o", "text=a.txt", "--color", "always")
+    assert "\x1b[" in said.out
+    assert "\x1b[" not in (repository / "a.txt").read_text()
+    assert "SQJ101" in (repository / "a.txt").read_text()
+
+
 @pytest.mark.parametrize(
     ("outputs", "sentence"),
     [
