@@ -36,9 +36,10 @@ def policy() -> None:
     name="explain",
 )
 def explain(console: Console, subject: Subject, sources: Sources) -> None:
-    """Print each effective limit of a service, its value, and where it was decided: default, registry or ceiling.
+    """Explain each limit of a service.
 
-    With an operation, its timeout and number of attempts come first.
+    Its value, and which of default, registry and host ceiling (--policy) decided it. With an operation, its
+    timeout and number of attempts come first.
     """
     from ..output import held_values  # noqa: PLC0415 - only commands that read a registry
 

@@ -31,7 +31,10 @@ def services() -> None:
 
 @command(app, "services list", "services list --env production -o tsv", name="list", formats=Listed)
 def list_services(console: Console, sources: Sources) -> None:
-    """List the services of the registry, with their operations and the line where each begins."""
+    """List the services of the registry.
+
+    Each with its operations and the line where it begins; with -q the names alone.
+    """
     from ..output import service_text  # noqa: PLC0415 - only commands that read a registry
 
     registry, _ = read_registry(sources, settings_for(console))
@@ -49,9 +52,10 @@ def show(
     subject: Annotated[str, Argument(metavar="SERVICE[.OPERATION]", help="As the registry names it")],
     sources: Sources,
 ) -> None:
-    """Show what holds for a service or an operation: every value, and the line or the default that it comes from.
+    """Show every value of a service and where it is from.
 
-    Texts with variables are shown as written, credentials as dots.
+    That is a line of the registry, a default, or the host ceiling. With an operation, that one alone. Texts
+    with variables are shown as written, credentials as dots.
     """
     from ..output import service_text  # noqa: PLC0415 - only commands that read a registry
 
@@ -81,9 +85,10 @@ class Versions:
     name="diff",
 )
 def diff(console: Console, versions: Versions) -> None:
-    """Say what changed between two versions of a registry: breaking, risky or safe. Exit 1 when anything breaks.
+    """Say what changed: breaking, risky or safe.
 
-    Breaking: a queued job or a deployed caller fails. Risky: it depends on the data or the target. Safe: neither.
+    Compares two versions of a registry; exit 1 when anything breaks. Breaking: a queued job or a deployed
+    caller fails. Risky: it depends on the data or the target. Safe: neither.
     """
     from ...core.registry.diff import compare  # noqa: PLC0415 - the registry's model
     from ..output import change_list  # noqa: PLC0415 - only this command compares
