@@ -16,7 +16,10 @@ class Entry(NamedTuple):
 
 
 COMMANDS: dict[str, Entry] = {
+    "init": Entry("init", "Author", "Begin here: a registry with examples, a configuration, a CI workflow"),
     "validate": Entry("validate", "Author", "Check service registries against schema and rules"),
+    "services": Entry("services", "Author", "The registry as it holds: list, show, and diff of two versions"),
+    "policy": Entry("policy", "Author", "Explain each limit of a service: default, registry or host ceiling"),
     "run": Entry("run", "Author", "Execute one job here, without a database; -n prints the plan"),
     "explain": Entry("explain", "Author", "Say why a rule or an error exists, and how to mend what it found"),
     "demo": Entry("demo", "Author", "See everything work on a private Postgres, in under a minute"),
@@ -33,7 +36,7 @@ COMMANDS: dict[str, Entry] = {
 }
 
 #: Subcommands whose JSON documents have names of their own: `db status` answers `specql-jobs.db-status/v1`.
-GROUPS = {"db": ("init", "migrate", "status")}
+GROUPS = {"db": ("init", "migrate", "status"), "services": ("list", "show", "diff"), "policy": ("explain",)}
 
 
 def root_help() -> str:

@@ -15,6 +15,7 @@ from .output.console import Console
 
 if TYPE_CHECKING:
     from ..core.narrow import Ceiling
+    from ..core.registry.load import Loaded
     from ..core.registry.model import Registry
     from ..core.store.db import Connection
 
@@ -74,10 +75,16 @@ def environment_name(sources_env: str, settings: Settings) -> str:
 
 def load_registry(sources: Sources, settings: Settings) -> Registry:
     """Return the registry; raise RegistryError when it has an error finding."""
-    from ..core.registry.load import require  # noqa: PLC0415 - yaml and jsonschema
+    return read_registry(sources, settings)[0]
+
+
+def read_registry(sources: Sources, settings: Settings) -> tuple[Registry, Loaded]:
+    """Return the registry with the places of its values; raise RegistryError when it has an error finding."""
+    from ..core.registry.load import load, usable  # noqa: PLC0415 - yaml and jsonschema
 
     paths = registry_paths(sources.registry, settings)
-    return require(paths, environment=environment_name(sources.env, settings), variables=settings.variables)
+    loaded = load(paths, environment=environment_name(sources.env, settings), variables=settings.variables)
+    return usable(loaded), loaded
 
 
 def policy_path(flag: str, settings: Settings) -> Path | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .catalogue import COMMANDS, GROUPS, PROGRAM
 from .output.console import Console
+from .report_targets import read_targets
 
 if TYPE_CHECKING:
     import typer
@@ -27,12 +28,16 @@ class Invocation:
         secrets = self.console.known_secrets
         return scrub(secrets.redact(text) if secrets else text)
 
-    def open_console(self, ctx: typer.Context, options: dict[str, Any]) -> Console:
+    def open_console(self, ctx: typer.Context, options: dict[str, Any], formats: Sequence[str]) -> Console:
         """Return the console with the output options as Typer read them."""
+        output = options["output"]
+        words = [str(output)] if isinstance(output, str) else output or []
+        shown, files = read_targets(words, formats)
         name = ctx.command_path.removeprefix(PROGRAM).strip().replace(" ", "-")
         self.console = Console(
             command=name or self.command,
-            format=str(options["output"]),
+            format=shown,
+            files=files,
             quiet=options["quiet"],
             verbose=options["verbose"],
             colour=str(options["color"]),
@@ -58,15 +63,18 @@ def _command_name(words: list[str]) -> str:
 
 
 def _format(words: list[str]) -> str:
-    """The value of the last -o/--output before a `--`, as the parser would read it."""
+    """The value of the last -o/--output for stdout before a `--`, as the parser would read it."""
     if "--" in words:
         words = words[: words.index("--")]
-    found = "text"
+    shown = [value for value in _outputs(words) if "=" not in value]
+    return "json" if shown[-1:] == ["json"] else "text"
+
+
+def _outputs(words: list[str]) -> Iterator[str]:
     for index, word in enumerate(words):
         if word in ("-o", "--output"):
-            found = words[index + 1] if index + 1 < len(words) else found
+            yield from words[index + 1 : index + 2]
         elif word.startswith("--output="):
-            found = word.removeprefix("--output=")
+            yield word.removeprefix("--output=")
         elif word.startswith("-o") and not word.startswith("--"):
-            found = word[2:].removeprefix("=")
-    return "json" if found == "json" else "text"
+            yield word[2:].removeprefix("=")

@@ -60,12 +60,16 @@ def command(
     *examples: str,
     name: str | None = None,
     formats: type[StrEnum] = Plain,
+    several: bool = False,
     cls: type[typer.core.TyperCommand] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a command: its docstring is its help, `examples` its last lines, a coroutine is run to its end."""
+    """Register a command: its docstring is its help, `examples` its last lines, a coroutine is run to its end.
+
+    With `several`, -o FORMAT[=FILE] may be given again: `Console.files` are those that go to files.
+    """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        leaf = _spread(function, formats)
+        leaf = _spread(function, formats, several=several)
         epilog = "\b\nExamples:\n" + "\n".join(f"  {_example(each)}" for each in examples)
         settings = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
         app.command(name, cls=cls, epilog=epilog, context_settings=settings)(leaf)
@@ -79,19 +83,20 @@ def _example(words: str) -> str:
     return words if "| specql-jobs" in words else f"specql-jobs {words}"
 
 
-def _spread(function: Callable[..., Any], formats: type[StrEnum]) -> Callable[..., Any]:
+def _spread(function: Callable[..., Any], formats: type[StrEnum], *, several: bool) -> Callable[..., Any]:
     """Return a function whose signature lists every option, and which builds the option groups again."""
     hints = get_type_hints(function, include_extras=True)
     hints.pop("return", None)
     own = inspect.signature(function).parameters
     parameters: dict[str, inspect.Parameter] = {}
+    output = _several_outputs(formats) if several else _one_output(formats)
     for name, hint in hints.items():
-        parameters |= {each.name: each for each in _parameters(name, hint, own[name].default, formats)}
+        parameters |= {each.name: each for each in _parameters(name, hint, own[name].default, output)}
 
     @wraps(function)
     def leaf(ctx: typer.Context, **given: Any) -> Any:
         invocation = ctx.find_object(Invocation) or Invocation()
-        console = invocation.open_console(ctx, given)
+        console = invocation.open_console(ctx, given, tuple(formats))
         values = {name: _value(name, hint, given, console) for name, hint in hints.items()}
         return _finish(function(**values))
 
@@ -109,9 +114,10 @@ def _finish(result: Any) -> Any:
     return asyncio.run(result)
 
 
-def _parameters(name: str, hint: Any, default: Any, formats: type[StrEnum]) -> Iterator[inspect.Parameter]:
+def _parameters(name: str, hint: Any, default: Any, output: inspect.Parameter) -> Iterator[inspect.Parameter]:
     if hint is Console:
-        yield from _output_parameters(formats)
+        yield output
+        yield from _voice_parameters()
     elif is_dataclass(hint):
         types = get_type_hints(hint, include_extras=True)
         for each in fields(hint):
@@ -134,10 +140,19 @@ def _value(name: str, hint: Any, given: dict[str, Any], console: Console) -> Any
     return given[name]
 
 
-def _output_parameters(formats: type[StrEnum]) -> Iterator[inspect.Parameter]:
+def _one_output(formats: type[StrEnum]) -> inspect.Parameter:
     option = typer.Option("--output", "-o", help="|".join(formats), show_choices=False, metavar="FORMAT")
-    output: Any = Annotated[formats, option]
-    yield _parameter("output", output, formats("text"))
+    annotation: Any = Annotated[formats, option]
+    return _parameter("output", annotation, formats("text"))
+
+
+def _several_outputs(formats: type[StrEnum]) -> inspect.Parameter:
+    words = f"{'|'.join(formats)}; may be given again, one without =FILE goes to stdout"
+    option = typer.Option("--output", "-o", help=words, metavar="FORMAT[=FILE]")
+    return _parameter("output", Annotated[list[str] | None, option], None)
+
+
+def _voice_parameters() -> Iterator[inspect.Parameter]:
     yield _parameter("quiet", Annotated[bool, typer.Option("--quiet", "-q", help="Only the answer")], default=False)
     verbose: Any = Annotated[int, typer.Option("--verbose", "-v", count=True, help="More detail", show_default=False)]
     yield _parameter("verbose", verbose, 0)

@@ -24,3 +24,13 @@ def resolve(registry: Registry, text: str) -> tuple[Service, Operation]:
     from ..core.registry.lookup import find  # noqa: PLC0415 - needs the registry's model
 
     return find(registry, *split(text))
+
+
+def named_service(registry: Registry, text: str) -> tuple[Service, Operation | None]:
+    """Return the service of SERVICE or SERVICE.OPERATION, and the operation if one is named; raise NotFound."""
+    from ..core.registry.lookup import find, find_service  # noqa: PLC0415 - needs the registry's model
+
+    service, operation = split_operation(text)
+    if not service or registry.service(text) is not None:
+        return find_service(registry, text), None
+    return find(registry, service, operation)

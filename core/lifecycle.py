@@ -52,6 +52,9 @@ LONGEST_MESSAGE = 4000
 #: max_attempts where neither row, operation nor service says (SpecQL's own default).
 DEFAULT_MAX_ATTEMPTS = 3
 
+#: Seconds for an operation that states no timeout, unless its policy allows less (SpecQL's own default).
+DEFAULT_TIMEOUT = 300.0
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:

@@ -6,19 +6,22 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
 from ...core.errors import UsageError
+from .. import baseline
 from ..context import environment_name, load_ceiling, policy_path, registry_paths, settings_for
 from ..exits import Exit, Finished
 from ..leaf import command, group
 from ..output.console import Console
+from ..rule_choice import chosen
 
 if TYPE_CHECKING:
     from ...core.registry.load import Loaded
-    from ...core.registry.model import Registry
+    from ...core.registry.model import Finding, Registry
     from ...core.settings import Settings
 
 app = group("Check service registries.")
@@ -32,6 +35,16 @@ class FailOn(StrEnum):
 
     error = "error"
     warning = "warning"
+
+
+class Formats(StrEnum):
+    """How findings can be written."""
+
+    text = "text"
+    json = "json"
+    github = "github"
+    sarif = "sarif"
+    junit = "junit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +62,51 @@ class Checking:
     ] = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Which findings count, and what is said of them."""
+
+    select: Annotated[
+        list[str] | None, Option("--select", metavar="CODES", help="Only these rules: SQJ401,SQJ5 (SQJ5 is SQJ5xx)")
+    ] = None
+    ignore: Annotated[list[str] | None, Option("--ignore", metavar="CODES", help="All but these rules")] = None
+    baseline: Annotated[
+        str, Option("--baseline", metavar="FILE", help="Findings that are accepted: only new ones count")
+    ] = ""
+    write_baseline: Annotated[
+        bool, Option("--write-baseline", help="Accept all that is found now: write it to the --baseline file")
+    ] = False
+    statistics: Annotated[bool, Option("--statistics", help="Count findings by rule instead of listing them")] = False
+    exit_zero: Annotated[bool, Option("--exit-zero", help="Exit 0 whatever is found")] = False
+
+
 @command(
     app,
     "validate",
     "validate services/ --strict",
     "validate services.yaml --env production -o json",
+    "validate -o github -o sarif=specql-jobs.sarif -o junit=specql-jobs.xml",
+    "validate --select SQJ4 --ignore SQJ402 --statistics",
     "cat services.yaml | specql-jobs validate -",
+    formats=Formats,
+    several=True,
 )
-def validate(console: Console, checking: Checking) -> None:
+def validate(console: Console, checking: Checking, counting: Counting) -> None:
     """Check registries and say what is wrong at file:line:column. Exit 1 with errors, 2 with nothing to check."""
-    from ..output import finding_text  # noqa: PLC0415 - only this command has findings
+    from .. import findings_report  # noqa: PLC0415 - only this command has findings
 
     settings = settings_for(console)
     loaded = _load(checking, settings)
-    _hold_against_ceiling(console, loaded.registry, checking, settings)
-    findings = sorted(loaded.findings, key=lambda each: (each.position.path, each.position.line, each.position.column))
-    summary = _summary(loaded)
-    data = {"findings": [finding_text.as_json(each) for each in findings], "summary": summary}
-    console.answer(data, lambda: finding_text.report(findings, loaded.sources, console))
-    if not console.is_json:
-        console.say(("\n" if findings else "") + finding_text.summary_line(summary))
-    raise Finished(_exit(summary, checking))
+    wider = _wider_than_the_host(loaded.registry, checking, settings)
+    found = sorted(
+        (*loaded.findings, *wider), key=lambda each: (each.position.path, each.position.line, each.position.column)
+    )
+    held = _held(console, chosen(found, counting.select, counting.ignore), counting)
+    summary = _summary(loaded, held)
+    strict = checking.strict or checking.fail_on is FailOn.warning
+    report = findings_report.Report(loaded, held.new, summary, strict=strict, statistics=counting.statistics)
+    findings_report.give(console, report)
+    raise Finished(Exit.OK if counting.exit_zero else _exit(summary, strict=strict))
 
 
 def _load(checking: Checking, settings: Settings) -> Loaded:
@@ -79,12 +116,13 @@ def _load(checking: Checking, settings: Settings) -> Loaded:
     if checking.paths and "-" in checking.paths:
         if len(checking.paths) > 1:
             raise UsageError("- and paths together", hint="check stdin alone, or name files")
-        return load_text(_stdin(), "<stdin>", environment=environment, variables=settings.variables)
+        return load_text(read_stdin(), "<stdin>", environment=environment, variables=settings.variables)
     paths = registry_paths(checking.paths, settings)
     return load(paths, environment=environment, variables=settings.variables)
 
 
-def _stdin() -> str:
+def read_stdin() -> str:
+    """Return stdin as text, bounded; raise UsageError when it is too long or not UTF-8."""
     content = sys.stdin.buffer.read(LARGEST_STDIN + 1)
     if len(content) > LARGEST_STDIN:
         raise UsageError(f"stdin holds more than {LARGEST_STDIN} bytes", hint="split the registry into several files")
@@ -94,31 +132,45 @@ def _stdin() -> str:
         raise UsageError(f"stdin is not UTF-8 text (byte {error.start})") from None
 
 
-def _hold_against_ceiling(console: Console, registry: Registry | None, checking: Checking, settings: Settings) -> None:
+def _wider_than_the_host(registry: Registry | None, checking: Checking, settings: Settings) -> tuple[Finding, ...]:
     """A ceiling narrows silently at run time; here the author learns of it."""
+    from ...core.registry.ceiling import wider  # noqa: PLC0415 - yaml
+
     path = policy_path(checking.policy, settings)
     if path is None:
-        return
+        return ()
     ceiling = load_ceiling(path)
-    for service in registry.services.values() if registry else ():
-        _, decided = ceiling.hold(service.policy, service.execution_type)
-        if decided:
-            console.warn(f"{path} allows {service.name} less than its policy says: {', '.join(decided)}")
+    return tuple(wider(registry, ceiling)) if registry else ()
 
 
-def _summary(loaded: Loaded) -> dict[str, int]:
-    severities = Counter(str(each.severity) for each in loaded.findings)
-    services = loaded.registry.services.values() if loaded.registry else ()
+def _held(console: Console, findings: tuple[Any, ...], counting: Counting) -> baseline.Held:
+    """What is left of the findings when those of the baseline are taken away."""
+    if not counting.baseline:
+        if counting.write_baseline:
+            raise UsageError("--write-baseline wants to know where", hint="add --baseline FILE")
+        return baseline.Held(findings, 0, 0)
+    path = Path(counting.baseline)
+    if counting.write_baseline:
+        number = baseline.write(findings, path)
+        console.say(f"{path} accepts {number} finding{'' if number == 1 else 's'} from now on")
+    held = baseline.hold(findings, path)
+    if held.gone:
+        console.say(f"{held.gone} of {path} no longer found; --write-baseline forgets them")
+    return held
+
+
+def _summary(loaded: Loaded, held: baseline.Held) -> dict[str, int]:
+    severities = Counter(str(each.severity) for each in held.new)
     return {
         "files": loaded.files,
-        "services": len(services),
-        "operations": sum(len(service.operations) for service in services),
+        "services": len(loaded.defined),
+        "operations": sum(1 for _ in loaded.declared()),
         "errors": severities["error"],
         "warnings": severities["warning"],
         "infos": severities["info"],
+        "baselined": held.accepted,
     }
 
 
-def _exit(summary: dict[str, Any], checking: Checking) -> Exit:
-    counted_too = checking.strict or checking.fail_on is FailOn.warning
-    return Exit.NEGATIVE if summary["errors"] or (counted_too and summary["warnings"]) else Exit.OK
+def _exit(summary: dict[str, int], *, strict: bool) -> Exit:
+    return Exit.NEGATIVE if summary["errors"] or (strict and summary["warnings"]) else Exit.OK

@@ -14,6 +14,7 @@ from .text import clean, one_line
 
 if TYPE_CHECKING:
     from ...core.secrets import Secrets
+    from ..report_targets import ReportFile
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class Console:
 
     command: str
     format: str = "text"
+    files: tuple[ReportFile, ...] = ()  # further formats, each to a file of its own
     quiet: bool = False
     verbose: int = 0
     colour: str = "auto"
@@ -104,7 +106,12 @@ class Console:
             self.complain(problem)
 
     def document(self, data: Any, *, page: Mapping[str, Any] | None = None, problem: Problem | None = None) -> None:
-        """Write the JSON envelope. ASCII only, so that no control character of a job reaches a terminal."""
+        """Write the JSON envelope."""
+        self.answered = True
+        self.data(self.envelope(data, page=page, problem=problem))
+
+    def envelope(self, data: Any, *, page: Mapping[str, Any] | None = None, problem: Problem | None = None) -> str:
+        """Return the JSON envelope. ASCII only, so that no control character of a job reaches a terminal."""
         envelope = {
             "schema": f"specql-jobs.{self.command}/v1",
             "data": data,
@@ -112,8 +119,7 @@ class Console:
             "warnings": self.warnings,
             "error": problem.as_json() if problem else None,
         }
-        self.answered = True
-        self.data(json.dumps(envelope, indent=2, default=str))
+        return json.dumps(envelope, indent=2, default=str)
 
     def lines(self, rows: Sequence[Any]) -> bool:
         """Write one JSON value a line; False when nobody reads them any more."""

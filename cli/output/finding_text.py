@@ -87,6 +87,7 @@ def summary_line(summary: Mapping[str, int]) -> str:
     """Return the last line: what was found, in how much."""
     parts = [_count(summary["errors"], "error"), _count(summary["warnings"], "warning")]
     parts += [_count(summary["infos"], "note")] if summary["infos"] else []
+    parts += [f"{summary['baselined']} in the baseline"] if summary.get("baselined") else []
     where = f"{_count(summary['files'], 'file')} ({_count(summary['operations'], 'operation')})"
     return f"{', '.join(parts)} in {where}"
 

@@ -1,5 +1,5 @@
 """The rules that a registry is held to: one stable code each. `SQJ0xx` YAML, `1xx` structure, `2xx` references,
-`3xx` reliability, `4xx` security, `5xx` per execution type, `7xx` compatibility. `pages/` explains each.
+`3xx` reliability, `4xx` security, `5xx` per execution type, `7xx` compatibility. `page_texts/` explains each.
 """
 
 from __future__ import annotations

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..errors import RegistryError, UsageError
 from .assemble import Assembled, assemble, has_errors
+from .canonical import Named, named
 from .codes import finding
 from .files import read_bytes, registry_files
 from .model import Finding, Position, Registry, Service
@@ -24,7 +25,16 @@ from .source import LARGEST_FILE, read
 from .suppressions import suppress
 
 _NO_SOURCES: Final[Mapping[str, str]] = MappingProxyType({})
+_NOTHING_DEFINED: Final[Mapping[str, Named]] = MappingProxyType({})
 _BOM: Final = b"\xef\xbb\xbf"
+
+
+class Declared(NamedTuple):
+    """An operation that stands in a file, whether or not it can be used."""
+
+    service: str
+    operation: str
+    position: Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,14 @@ class Loaded:
     sources: Mapping[str, str] = field(default_factory=lambda: _NO_SOURCES)  # path -> text, for excerpts
     files: int = 0
     suppressed: tuple[Finding, ...] = ()  # what comments in the files hide
+    #: Every service in its canonical form by lower-case name, with the place of each value; there even with errors.
+    defined: Mapping[str, Named] = field(default_factory=lambda: _NOTHING_DEFINED)
+
+    def declared(self) -> Iterator[Declared]:
+        """Yield every operation that the files define, in their order."""
+        for service in self.defined.values():
+            for entry in named(service.node.get("operations")):
+                yield Declared(service.name, entry.name, entry.position)
 
 
 def load(paths: Sequence[Path], *, environment: str = "", variables: Mapping[str, str]) -> Loaded:
@@ -54,7 +72,11 @@ def load_text(text: str, name: str = "<stdin>", *, environment: str = "", variab
 
 def require(paths: Sequence[Path], *, environment: str = "", variables: Mapping[str, str]) -> Registry:
     """Return the registry in `paths`; raise RegistryError, with all findings, when it has errors."""
-    loaded = load(paths, environment=environment, variables=variables)
+    return usable(load(paths, environment=environment, variables=variables))
+
+
+def usable(loaded: Loaded) -> Registry:
+    """Return what was loaded as a registry; raise RegistryError, with all findings, when it has errors."""
     if loaded.registry is not None:
         return loaded.registry
     errors = [found for found in loaded.findings if has_errors([found])]
@@ -81,7 +103,15 @@ def _load(files: list[tuple[str, bytes]], environment: str, variables: Mapping[s
     findings, hidden = suppress(findings, sources, whole=not environment)
     findings.sort(key=lambda found: (found.position.path, found.position.line, found.position.column, found.code))
     registry = None if has_errors(findings) else _registry(files, environment, parts)
-    return Loaded(registry, tuple(findings), MappingProxyType(sources), len(files), suppressed=hidden)
+    defined = {key: entry for part in parts for key, entry in part.defined.items()}
+    return Loaded(
+        registry,
+        tuple(findings),
+        MappingProxyType(sources),
+        len(files),
+        suppressed=hidden,
+        defined=MappingProxyType(defined),
+    )
 
 
 def _read(name: str, raw: bytes, sources: dict[str, str], findings: list[Finding]) -> Node | None:

@@ -10,14 +10,20 @@ from .model import Operation, Registry, Service
 
 def find(registry: Registry, service_name: str, operation_name: str) -> tuple[Service, Operation]:
     """Return the service and the operation; raise NotFound with the nearest names."""
-    service = registry.service(service_name)
-    if service is None:
-        raise _unknown("service", service_name, [item.name for item in registry.services.values()])
+    service = find_service(registry, service_name)
     operation = service.operation(operation_name)
     if operation is None:
         known = [item.name for item in service.operations.values()]
         raise _unknown("operation", operation_name, known, service.name)
     return service, operation
+
+
+def find_service(registry: Registry, name: str) -> Service:
+    """Return the service; raise NotFound with the nearest name."""
+    service = registry.service(name)
+    if service is None:
+        raise _unknown("service", name, [item.name for item in registry.services.values()])
+    return service
 
 
 def _unknown(what: str, name: str, known: list[str], service: str = "") -> NotFound:

@@ -1,4 +1,4 @@
-"""What `explain` says: the pages of rules and of errors, kept as data in pages/.
+"""What `explain` says: the pages of rules and of errors, kept as data in page_texts/.
 
 A rule's examples are whole registries. In the bad one `# <--` ends the line of the finding, or `line` counts it where a
 comment would change the example. Tests hold every example against the rules, so that pages stay true.
@@ -79,7 +79,7 @@ def _pages() -> Mapping[str, Page]:
 
 
 def _texts() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    folder = files(__name__.rpartition(".")[0]) / "pages"
+    folder = files(__name__.rpartition(".")[0]) / "page_texts"
     for file in sorted(folder.iterdir(), key=lambda each: each.name):
         if file.name.endswith(".yaml"):
             yield from yaml.load(file.read_text("utf-8"), Loader=_LOADER).items()  # noqa: S506 - the safe loader

@@ -1,7 +1,7 @@
 """What a JSON Schema cannot say: the domain rules, one function each, in one table.
 
-A rule gets one service whose shape is right, and yields findings. To add one: its code in codes.py, its page in pages/,
-a function beside its family, its line in RULES.
+A rule gets one service whose shape is right, and yields findings. To add one: its code in codes.py, its page in
+page_texts/, a function beside its family, its line in RULES.
 """
 
 from __future__ import annotations

@@ -12,16 +12,12 @@ from typing import Any, Protocol
 from ..contract import Call, Footprint, JobRunner, Plan, Violation
 from ..errors import InvalidInput
 from ..job import ExecutionType, JobRecord
-from ..lifecycle import DEFAULT_MAX_ATTEMPTS, Origin
+from ..lifecycle import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, Origin
 from ..narrow import Ceiling, config_violations, narrow
 from ..policy import Policy, judge
 from ..registry.lookup import find
 from ..registry.model import Operation, Registry, Service, folded
 from ..registry.schemas import Validator, for_input, for_output, parse_input
-
-#: Seconds for an operation that states no timeout, unless its policy allows less (SpecQL's own default).
-DEFAULT_TIMEOUT = 300.0
-
 
 _NO_VIOLATIONS: tuple[Violation, ...] = ()
 

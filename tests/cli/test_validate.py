@@ -117,7 +117,8 @@ def test_ceiling_says_where_it_is_stricter(tmp_path: Path) -> None:
     ceiling.write_text("allow_private_networks: false\n")
     said = specql_jobs("validate", str(write_registry(tmp_path)), "--policy", str(ceiling), "-o", "json")
     assert said.code == 0
-    assert any("pay" in text and "allow_private_networks" in text for text in said.document["warnings"])
+    found = [each["message"] for each in said.data["findings"] if each["code"] == "SQJ421"]
+    assert any("pay" in text and "allow_private_networks" in text for text in found)
 
 
 def test_control_characters_never_reach_the_terminal(tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""One run's findings in every format that was asked for: files first, so that a full disk is told in the answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..core.errors import UsageError
+from .output import finding_text
+from .output.console import Console
+from .output.tables import text_table
+
+if TYPE_CHECKING:
+    from ..core.registry.load import Loaded
+    from ..core.registry.model import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found, and what of it fails the check."""
+
+    loaded: Loaded
+    findings: tuple[Finding, ...]
+    summary: dict[str, int]
+    strict: bool = False
+    statistics: bool = False
+
+    def fails(self, finding: Finding) -> bool:
+        """Whether this finding makes the exit code 1."""
+        return finding.severity == "error" or (self.strict and finding.severity == "warning")
+
+    def data(self) -> dict[str, Any]:
+        """Return the document's data."""
+        findings = [finding_text.as_json(each) for each in self.findings]
+        return {"findings": findings, "summary": self.summary, "statistics": self.counts()}
+
+    def counts(self) -> list[dict[str, Any]]:
+        """Return how often each rule was met, the most frequent first."""
+        numbers = Counter(each.code for each in self.findings)
+        first = {each.code: each for each in reversed(self.findings)}
+        ordered = sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
+        return [
+            {"code": code, "name": first[code].name, "severity": str(first[code].severity), "count": number}
+            for code, number in ordered
+        ]
+
+
+def give(console: Console, report: Report) -> None:
+    """Write the files, then the answer; raise UsageError for a file that cannot be written."""
+    plain = replace(console, colour="never")
+    for target in console.files:
+        _write(target.path, _FORMATS[target.format](report, plain))
+    if console.is_json:
+        console.document(report.data())
+        return
+    rendered = _FORMATS[console.format](report, console)
+    if rendered:
+        console.data(rendered)
+    blank = "\n" if rendered and console.format == "text" else ""
+    console.say(blank + finding_text.summary_line(report.summary))
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        Path(path).write_text(text if text.endswith("\n") or not text else text + "\n", "utf-8", "backslashreplace")
+    except OSError as error:
+        reason = (error.strerror or "unwritable").lower()
+        raise UsageError(
+            f"{path} cannot be written: {reason}",
+            hint="name a file in a folder that exists and that you may write to",
+            code="E208",
+            name="report-unwritable",
+        ) from None
+
+
+# ---- formats ---------------------------------------------------------------------------------------------------------
+
+
+def _text(report: Report, console: Console) -> str:
+    if report.statistics:
+        rows = [(str(each["count"]), each["code"], each["severity"], each["name"]) for each in report.counts()]
+        return text_table(("COUNT", "CODE", "SEVERITY", "RULE"), rows, console.width)
+    return finding_text.report(report.findings, report.loaded.sources, console)
+
+
+def _json(report: Report, console: Console) -> str:
+    return console.envelope(report.data())
+
+
+def _github(report: Report, _console: Console) -> str:
+    from .output import github  # noqa: PLC0415 - one format of several
+
+    return github.commands(report.findings)
+
+
+def _sarif(report: Report, _console: Console) -> str:
+    from .output import sarif  # noqa: PLC0415 - one format of several
+
+    return sarif.document(report.findings)
+
+
+def _junit(report: Report, _console: Console) -> str:
+    from .output import junit  # noqa: PLC0415 - one format of several
+
+    loaded = report.loaded
+    return junit.document(report.findings, loaded.declared(), loaded.sources, report.fails)
+
+
+_FORMATS: Final[dict[str, Callable[[Report, Console], str]]] = {
+    "text": _text,
+    "json": _json,
+    "github": _github,
+    "sarif": _sarif,
+    "junit": _junit,
+}
