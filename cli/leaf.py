@@ -6,7 +6,8 @@ Every command gets the output options from its `Console` parameter, so that they
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import wraps
@@ -14,6 +15,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from .exits import Terminated
 from .invocation import Invocation
 from .output.console import Console
 
@@ -111,7 +113,30 @@ def _finish(result: Any) -> Any:
         return result
     import asyncio  # noqa: PLC0415 - 55 ms that commands without I/O do not pay
 
-    return asyncio.run(result)
+    return asyncio.run(_ended_by_sigterm(result))
+
+
+async def _ended_by_sigterm(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a command; SIGTERM cancels it, as asyncio itself does for SIGINT.
+
+    An exception raised by a signal handler is lost when it hits a callback that swallows exceptions; this is not.
+    """
+    import asyncio  # noqa: PLC0415 - see above
+
+    heard: list[int] = []
+    task = asyncio.ensure_future(work)
+
+    def hear() -> None:
+        heard.append(signal.SIGTERM)
+        task.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, hear)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if heard:
+            raise Terminated from None
+        raise
 
 
 def _parameters(name: str, hint: Any, default: Any, output: inspect.Parameter) -> Iterator[inspect.Parameter]:
