@@ -50,10 +50,13 @@ def data_folder(dsn: str) -> Path:
 async def running(folder: Path, *, create: bool) -> AsyncIterator[str]:
     """Yield the conninfo of the server in `folder`, started if need be; the last user to leave stops it."""
     server = EmbeddedServer(folder)
-    await asyncio.to_thread(server.join, create=create)
+    joining = asyncio.ensure_future(asyncio.to_thread(server.join, create=create))
     try:
+        await asyncio.shield(joining)
         yield server.dsn
     finally:
+        # A thread cannot be cancelled: whoever is interrupted while the server starts must still see it stop.
+        await asyncio.wait({joining})
         await asyncio.to_thread(server.leave)
 
 
