@@ -294,6 +294,7 @@ async def test_a_deaf_runner_is_cancelled_from_outside(dsn: str, monkeypatch: py
         worker = it.worker(drain_timeout=0.1)
         task = asyncio.create_task(worker.run())
         await it.until(lambda: _all(it, [id_], "running"), "the job runs")
+        await it.until(lambda: _true(id_ in worker.slots.ids()), "the worker has it")
         worker.slots.cancel([id_])
         worker.stop()
         assert await asyncio.wait_for(task, 30) is End.GAVE_BACK
