@@ -107,7 +107,8 @@ async def test_a_claim_whose_answer_is_lost_is_given_back(dsn: str) -> None:
             await near.until(lambda: _is(worker.ready), "the worker is ready")
             await other.rows("BEGIN")
             await other.rows("LOCK TABLE jobs.tb_job_run IN SHARE ROW EXCLUSIVE MODE")
-            id_ = await other.add()
+            # Due long ago: the claim that waits may have begun, and read its clock, before this transaction did.
+            id_ = await other.add(delay_seconds=-60.0)
             await near.until(lambda: _waits_for_a_lock(near, "claim"), "the claim waits for the table")
             relay.mute()
             await other.rows("COMMIT")
