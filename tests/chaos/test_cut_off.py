@@ -95,6 +95,10 @@ async def _waits_for_a_lock(it: Queue, connection: str) -> bool:
     return bool(rows)
 
 
+async def _waits_for_work(it: Queue) -> bool:
+    return bool(await it.rows("SELECT 1 AS yes FROM jobs.tb_worker WHERE waiting"))
+
+
 async def _status_is(it: Queue, id_: UUID, status: str) -> bool:
     return bool((await it.job(id_))["status"] == status)
 
@@ -103,12 +107,12 @@ async def test_a_claim_whose_answer_is_lost_is_given_back(dsn: str) -> None:
     """Committed, but never heard of: the worker finds the job under its name, gives it back and runs it once."""
     async with Relay(dsn) as relay, queue(dsn) as near, queue(dsn) as far, queue(dsn) as other:
         far.dsn = relay.dsn
-        async with far.working() as worker:
-            await near.until(lambda: _is(worker.ready), "the worker is ready")
+        async with far.working():
+            # Its first claim is two questions, to prepare it and to execute it: muted between them, it claims nothing.
+            await near.until(lambda: _waits_for_work(near), "the worker has claimed once and found nothing")
             await other.rows("BEGIN")
             await other.rows("LOCK TABLE jobs.tb_job_run IN SHARE ROW EXCLUSIVE MODE")
-            # Due long ago: the claim that waits may have begun, and read its clock, before this transaction did.
-            id_ = await other.add(delay_seconds=-60.0)
+            id_ = await other.add()
             await near.until(lambda: _waits_for_a_lock(near, "claim"), "the claim waits for the table")
             relay.mute()
             await other.rows("COMMIT")
