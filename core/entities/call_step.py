@@ -59,8 +59,9 @@ def parts_of(item: Node, reading: Reading) -> Parts | None:
     beside = {key: each for key, each in item.pairs.items() if key != "call_service"}
     alias = text_of(item.get("as") or pair.node.get("as"))
     if is_mapping(pair.node):
-        for key in beside.keys() & {*KEYS, *_SPELLINGS}:
-            reading.wrong("SQJ603", f"`{key}` stands beside call_service, and belongs below it", beside[key].key)
+        for key in [each for each in beside if each in KEYS or each in _SPELLINGS]:
+            hint = "indent it as far as `service`"
+            reading.wrong("SQJ603", f"`{key}` stands beside call_service, and belongs below it", beside[key].key, hint)
         return Parts(_canonical(pair.node.pairs, reading), alias, item, pair.key)
     name = text_of(pair.node)
     if not name:

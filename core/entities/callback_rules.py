@@ -80,18 +80,8 @@ def _function(entity: Entity, call: ServiceCall, outcome: str) -> str:
 def same_function(view: CallView) -> Iterator[Finding]:
     """Two steps whose different callbacks would be one function: it is found by entity, service, operation, outcome."""
     for outcome, callback in view.call.callbacks():
-        for action, other in view.entity.calls():
-            if other is view.call:
-                break
-            first = dict(other.callbacks()).get(outcome)
-            if first is None or first.stated == callback.stated or not _same(other, view.call):
-                continue
-            message = (
-                f"on_{outcome} of {view.call.whole} says something else in {action.name}, line {first.position.line}"
-            )
+        action, first = view.first[view.call.whole.lower(), outcome]
+        if first.stated != callback.stated:
+            place = f"{action.name}, line {first.position.line}"
+            message = f"on_{outcome} of {view.call.whole} says something else in {place}"
             yield view.found("SQJ644", message, callback.position)
-            break
-
-
-def _same(one: ServiceCall, other: ServiceCall) -> bool:
-    return one.whole.lower() == other.whole.lower()

@@ -10,7 +10,8 @@ from typing import Final
 from ..registry.model import Operation
 from .expression import Reference
 from .field_types import UNKNOWN, FieldType, of_schema
-from .model import Action, Entity, OtherStep, ServiceCall, Write, every_step
+from .model import Action, Entity, OtherStep, ServiceCall, Step, Write, every_step
+from .reading import text_of
 
 #: Columns that SpecQL gives every table, or may.
 # fmt: off
@@ -31,6 +32,8 @@ ERROR_FIELDS: Final = {
 #: Steps that may give names to values in ways that are not read here.
 _OPAQUE: Final = frozenset({"raw_sql", "dynamic_sql", "cursor", "query", "declare", "assign", "set"})
 _ROW: Final = re.compile(r"(?:pk|fk)_\w+")
+#: `find: Customer WHERE …` finds a customer.
+_ENTITY: Final = re.compile(r"\s*(?:\w+\.)?([A-Z]\w*)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +136,20 @@ def spellings(name: str) -> Iterable[str]:
     return name, name.lower(), re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def _named_by(step: object, entities: Mapping[str, Entity]) -> dict[str, Variable]:
-    if isinstance(step, Write) and step.alias:
-        written = entities.get(step.entity.rpartition(".")[2].lower())
-        return {step.alias.lower(): row(written) if written else Variable(step.alias)}
-    if isinstance(step, ServiceCall) and step.alias:
-        return {step.alias.lower(): Variable(step.alias)}
-    return {name.lower(): Variable(name) for name in step.names} if isinstance(step, OtherStep) else {}
+def _named_by(step: Step, entities: Mapping[str, Entity]) -> dict[str, Variable]:
+    """The names that a step gives: by `as`, and the entity whose rows it finds or writes."""
+    match step:
+        case Write():
+            written = entities.get(step.entity.rpartition(".")[2].lower())
+            names = (*spellings(step.entity.rpartition(".")[2]), step.alias.lower())
+            return {name: row(written) if written else Variable(name) for name in names if name}
+        case ServiceCall():
+            return {step.alias.lower(): Variable(step.alias)} if step.alias else {}
+        case OtherStep():
+            found = _ENTITY.match(text_of(step.node.get(step.kind)))
+            names = (*step.names, *(spellings(found[1]) if found else ()))
+            return {name.lower(): Variable(name) for name in names if name}
+    return {}
 
 
 def _of_input(action: Action) -> FieldType:

@@ -30,6 +30,11 @@ KINDS: Final = (
 _NAMING: Final = frozenset(
     {"as", "into", "store", "store_result", "result", "returns", "name", "variable", "item", "var"}
 )
+_FORMS: Final = {
+    Verb.INSERT: "write insert: Order, with values: {field: value} beside it",
+    Verb.UPDATE: "write update: Order SET field = value, or update: {set: {field: value}}",
+    Verb.DELETE: "write delete: Order WHERE condition",
+}
 _NEAR: Final = 0.75  # difflib's measure; below it a key is another word, not a slip
 
 
@@ -81,7 +86,7 @@ def _write(verb: Verb, item: Node, position: Position, reading: Reading, *, stri
     step = read_write(verb, item, position)
     if step is None and strict:
         stated = item.pairs[verb].node
-        reading.wrong("SQJ605", f"{verb} cannot be read from {shown(stated)}", stated.position)
+        reading.wrong("SQJ605", f"{verb} cannot be read from {shown(stated)}", stated.position, _FORMS[verb])
     return step
 
 
@@ -140,8 +145,8 @@ def _names(node: Node) -> Iterator[str]:
         text = text_of(pair.node)
         if key in _NAMING and text.isidentifier():
             yield text
-        if key in ("foreach", "for") and " in " in text:
-            yield text.partition(" in ")[0].strip()
+        if key in ("foreach", "for"):
+            yield from (text.partition(" in ")[0].strip(), text.rpartition(" as ")[2].strip())
         if key == "declare":
             yield from pair.node.pairs
         if not isinstance(pair.node.value, str) and key not in ("then", "else", "do", "steps", "loop"):

@@ -12,6 +12,8 @@ from .model import Action, Callback, Entity, OtherStep, ServiceCall, Step
 from .scope import Scope, of_action
 
 Entities = Mapping[str, Entity]  # by lower-case name
+#: The first callback of each operation and outcome in an entity, with its action: (lower-case S.O, success or failure).
+First = Mapping[tuple[str, str], tuple[Action, Callback]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class CallView:
     service: Service | None
     operation: Operation | None
     entities: Entities
+    first: First
 
     def found(self, code: str, message: str, position: Position, help_text: str = "") -> Finding:
         """Return a finding about this call."""
@@ -40,12 +43,21 @@ class CallView:
 
 def views(entity: Entity, registry: Registry | None, entities: Entities) -> Iterator[CallView]:
     """Yield every call of an entity, in the file's order."""
+    first = _first(entity)
     for action in entity.actions:
         scope = of_action(entity, action, entities)
         for call, known in _calls(action.steps, scope, registry):
             service = registry.service(call.service.value) if registry else None
             operation = service.operation(call.operation.value) if service else None
-            yield CallView(entity, action, call, known, registry, service, operation, entities)
+            yield CallView(entity, action, call, known, registry, service, operation, entities, first)
+
+
+def _first(entity: Entity) -> First:
+    found: dict[tuple[str, str], tuple[Action, Callback]] = {}
+    for action, call in entity.calls():
+        for outcome, callback in call.callbacks():
+            found.setdefault((call.whole.lower(), outcome), (action, callback))
+    return found
 
 
 def _calls(steps: tuple[Step, ...], scope: Scope, registry: Registry | None) -> Iterator[tuple[ServiceCall, Scope]]:
