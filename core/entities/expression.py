@@ -128,6 +128,19 @@ def references(value: Expression) -> Iterator[Reference]:
                 yield from references(item)
 
 
+def literals(value: Expression) -> Iterator[Literal]:
+    """Yield every literal of an expression."""
+    match value:
+        case Literal():
+            yield value
+        case Record():
+            for entry in value.entries.values():
+                yield from literals(entry.value)
+        case Items():
+            for item in value.values:
+                yield from literals(item)
+
+
 def is_constant(value: Expression) -> bool:
     """Whether an expression holds literals alone, so that its value is known now."""
     match value:

@@ -8,7 +8,8 @@ from typing import Any, Final
 from ..registry.frozen import thaw
 from ..registry.model import Finding, Position
 from ..registry.schemas import Validator
-from .expression import Entry, Expression, Literal, Record, Reference, is_constant, plain
+from ..registry.secret_shapes import looks_secret
+from .expression import Entry, Expression, Literal, Record, Reference, is_constant, literals, plain
 from .field_types import FieldType, of_schema
 from .hints import hint
 from .view import CallView
@@ -106,3 +107,14 @@ def _reference(view: CallView, value: Reference, wanted: FieldType, path: str) -
     else:
         textual = "string" in wanted.json and "array" not in kind.json
         yield view.found("SQJ616", what, value.position, f"send it as text: {value}::text" if textual else "")
+
+
+# ---- credentials -----------------------------------------------------------------------------------------------------
+
+
+def credentials(view: CallView) -> Iterator[Finding]:
+    """Literals that look like credentials: a job's input is read by many."""
+    for value in literals(view.call.input) if view.call.input else ():
+        if isinstance(value.value, str) and looks_secret(value.value):
+            message = f"the input of {view.call.whole} holds what looks like a credential"
+            yield view.found("SQJ618", message, value.position)

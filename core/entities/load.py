@@ -32,6 +32,7 @@ RULES: Final[tuple[Callable[[CallView], Iterator[Finding]], ...]] = (
     target_rules.service,
     target_rules.operation,
     input_rules.given,
+    input_rules.credentials,
     reference_rules.sent,
     reference_rules.in_callbacks,
     target_rules.timeout,

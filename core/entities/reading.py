@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ..registry.codes import finding, helped
 from ..registry.model import Finding, Position
 from ..registry.nodes import Node, token
+from ..registry.secret_shapes import masked
 
 
 @dataclass(slots=True)
@@ -18,7 +19,7 @@ class Reading:
 
     def wrong(self, code: str, message: str, at: Position, help_text: str = "") -> None:
         """Add a finding about what the file says."""
-        self.findings.append(helped(finding(code, message, token(at)), help_text))
+        self.findings.append(helped(finding(code, masked(message), token(at)), help_text))
 
 
 def shown(node: Node) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..registry.codes import finding, helped
 from ..registry.model import Finding, Operation, Position, Registry, Service
 from ..registry.nodes import token
+from ..registry.secret_shapes import masked
 from .model import Action, Callback, Entity, OtherStep, ServiceCall, Step
 from .scope import Scope, of_action
 
@@ -33,7 +34,7 @@ class CallView:
     def found(self, code: str, message: str, position: Position, help_text: str = "") -> Finding:
         """Return a finding about this call."""
         service, operation = self.call.service.value, self.call.operation.value
-        return helped(finding(code, message, token(position), service=service, operation=operation), help_text)
+        return helped(finding(code, masked(message), token(position), service=service, operation=operation), help_text)
 
     def callbacks(self) -> Iterator[tuple[str, Callback, Scope]]:
         """Yield outcome, callback and what its steps may refer to."""

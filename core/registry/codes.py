@@ -139,6 +139,7 @@ _RULES: Final = (
     Rule("SQJ615", "input-does-not-fit", _ERROR, "write a value that input_schema takes"),
     Rule("SQJ616", "input-of-other-type", _ERROR, "send another field, or convert this one in an expression"),
     Rule("SQJ617", "input-may-not-fit", _WARNING, "see that only fitting values are sent, or widen input_schema"),
+    Rule("SQJ618", "credential-in-input", _WARNING, "keep it out of rows: let the registry name it with *_env_var"),
     Rule("SQJ621", "unknown-field", _ERROR, "correct the field, or declare it"),
     Rule("SQJ622", "unknown-variable", _ERROR, "refer to $entity, $input, or what a step calls `as: NAME`"),
     Rule("SQJ623", "undeclared-output", _WARNING, "correct the field, or declare it in output_schema"),

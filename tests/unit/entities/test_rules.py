@@ -257,6 +257,15 @@ def test_keys_of_a_call_are_judged(tmp_path: Path, more: str, expected: list[str
     assert codes(tmp_path, more=more) == expected
 
 
+def test_no_message_repeats_a_credential(tmp_path: Path) -> None:
+    """A value that looks like a credential is found, and the findings about it show dots."""
+    token = "ghp_" + "a1B2" * 6
+    each = found(tmp_path, input=f"{{entry_id: x, reason: {token}}}")
+    assert sorted(one.code for one in each) == ["SQJ615", "SQJ618"]
+    assert token not in str(each)
+    assert token not in str(found(tmp_path, more=f"timeout: {token}"))
+
+
 def test_findings_name_the_service_and_the_token(tmp_path: Path) -> None:
     """A finding carries service and operation, and its place is the reference, not the line."""
     (one,) = found(tmp_path, input='{entry_id: "$invoice.nummber"}')
