@@ -14,7 +14,7 @@ from .output.console import Console
 from .output.tables import text_table
 
 if TYPE_CHECKING:
-    from ..core.registry.load import Loaded
+    from ..core.registry.load import Declared, Loaded
     from ..core.registry.model import Finding
 
 
@@ -27,6 +27,7 @@ class Report:
     summary: dict[str, int]
     strict: bool = False
     statistics: bool = False
+    calls: tuple[tuple[str, Declared], ...] = ()  # call_service steps of entities, each with its action
 
     def fails(self, finding: Finding) -> bool:
         """Whether this finding makes the exit code 1."""
@@ -106,7 +107,7 @@ def _junit(report: Report, _console: Console) -> str:
     from .output import junit  # noqa: PLC0415 - one format of several
 
     loaded = report.loaded
-    return junit.document(report.findings, loaded.declared(), loaded.sources, report.fails)
+    return junit.document(report.findings, loaded.declared(), loaded.sources, report.fails, report.calls)
 
 
 _FORMATS: Final[dict[str, Callable[[Report, Console], str]]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from ...core.errors import UsageError
-from .. import baseline
+from .. import baseline, entity_calls
 from ..context import environment_name, load_ceiling, policy_path, registry_paths, settings_for
 from ..exits import Exit, Finished
 from ..leaf import command, group
@@ -60,6 +60,10 @@ class Checking:
     policy: Annotated[
         str, Option("--policy", metavar="FILE", help="Host ceiling: say where the registry asks for more")
     ] = ""
+    entities: Annotated[
+        list[str] | None,
+        Option("--entities", metavar="PATH", help="SpecQL entities: check their call_service steps; may be repeated"),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class Counting:
     "validate services.yaml --env production -o json",
     "validate -o github -o sarif=specql-jobs.sarif -o junit=specql-jobs.xml",
     "validate --select SQJ4 --ignore SQJ402 --statistics",
+    "validate services.yaml --entities entities/ --env production",
     "cat services.yaml | specql-jobs validate -",
     formats=Formats,
     several=True,
@@ -96,15 +101,19 @@ def validate(console: Console, checking: Checking, counting: Counting) -> None:
     from .. import findings_report  # noqa: PLC0415 - only this command has findings
 
     settings = settings_for(console)
-    loaded = _load(checking, settings)
+    registries = _load(checking, settings)
+    entities = entity_calls.read(console, checking.entities, registries)
+    loaded = entity_calls.beside(registries, entities)
     wider = _wider_than_the_host(loaded.registry, checking, settings)
     found = sorted(
         (*loaded.findings, *wider), key=lambda each: (each.position.path, each.position.line, each.position.column)
     )
     held = _held(console, chosen(found, counting.select, counting.ignore), counting)
-    summary = _summary(loaded, held)
+    summary = _summary(loaded, held) | entity_calls.counts(entities)
     strict = checking.strict or checking.fail_on is FailOn.warning
     report = findings_report.Report(loaded, held.new, summary, strict=strict, statistics=counting.statistics)
+    if entities is not None:
+        report = replace(report, calls=tuple(entities.calls()))
     findings_report.give(console, report)
     raise Finished(Exit.OK if counting.exit_zero else _exit(summary, strict=strict))
 

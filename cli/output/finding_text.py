@@ -88,7 +88,9 @@ def summary_line(summary: Mapping[str, int]) -> str:
     parts = [_count(summary["errors"], "error"), _count(summary["warnings"], "warning")]
     parts += [_count(summary["infos"], "note")] if summary["infos"] else []
     parts += [f"{summary['baselined']} in the baseline"] if summary.get("baselined") else []
-    where = f"{_count(summary['files'], 'file')} ({_count(summary['operations'], 'operation')})"
+    checked = [_count(summary["operations"], "operation")]
+    checked += [_count(summary["calls"], "call_service step")] if "calls" in summary else []
+    where = f"{_count(summary['files'], 'file')} ({', '.join(checked)})"
     return f"{', '.join(parts)} in {where}"
 
 

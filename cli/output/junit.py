@@ -1,9 +1,13 @@
-"""Findings as JUnit XML: a suite for each file, a case for each operation, so that passes are counted too."""
+"""Findings as JUnit XML: a suite for each file, a case for each operation, so that passes are counted too.
+
+In an entity's file the cases are its call_service steps.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import starmap
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -21,14 +25,24 @@ _Cases = dict[str, list["Finding"]]
 
 
 def document(
-    findings: Sequence[Finding], declared: Iterable[Declared], files: Iterable[str], fails: Callable[[Finding], bool]
+    findings: Sequence[Finding],
+    declared: Iterable[Declared],
+    files: Iterable[str],
+    fails: Callable[[Finding], bool],
+    calls: Sequence[tuple[str, Declared]] = (),
 ) -> str:
     """Return the XML; a finding for which `fails` is true fails its case, another is its case's output."""
     suites: dict[str, _Cases] = {path: {} for path in files}
     for each in declared:
         suites.setdefault(each.position.path, {}).setdefault(f"{each.service}.{each.operation}", [])
+    steps: dict[str, list[tuple[str, Declared]]] = {}
+    for action, call in calls:
+        suites.setdefault(call.position.path, {}).setdefault(_step_name(action, call), [])
+        steps.setdefault(call.position.path, []).append((action, call))
     for finding in findings:
-        suites.setdefault(finding.position.path, {}).setdefault(_case_name(finding), []).append(finding)
+        near = (call for call in reversed(steps.get(finding.position.path, ())) if _within(finding, call[1]))
+        name = next(starmap(_step_name, near), _case_name(finding))
+        suites.setdefault(finding.position.path, {}).setdefault(name, []).append(finding)
     root = ET.Element("testsuites", name="specql-jobs validate")
     for path, cases in suites.items():
         _suite(root, path, cases, fails)
@@ -37,6 +51,16 @@ def document(
     root.attrib |= {"tests": str(tests), "failures": str(failures), "errors": "0"}
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode")
+
+
+def _step_name(action: str, call: Declared) -> str:
+    return f"{action}: {call.service}.{call.operation}"
+
+
+def _within(finding: Finding, call: Declared) -> bool:
+    """Whether a finding stands in a step; of steps inside each other, the last that holds it is the inner one."""
+    at, around = finding.position, call.position
+    return around.line <= at.line <= max(around.end_line, around.line)
 
 
 def _case_name(finding: Finding) -> str:

@@ -24,6 +24,7 @@ def as_json(page: Page) -> dict[str, Any]:
         "fix": page.fix,
         "bad": page.bad or None,
         "good": page.good or None,
+        "registry": page.registry or None,
         "line": page.line or None,
         "suppress": _comment(page) or None,
     }
@@ -46,6 +47,8 @@ def _parts(page: Page) -> Iterator[str]:
         yield _example("Bad", page.bad, page.line)
     if page.good:
         yield _example("Good", page.good)
+    if page.registry:
+        yield _example("With this registry", page.registry)
     if page.suppressible:
         yield f"To keep it, on its line or the line above:  {_comment(page)}"
 
@@ -71,7 +74,7 @@ def markdown(pages: Sequence[Page]) -> str:
 def _sections(page: Page) -> Iterator[str]:
     yield f"## {page.code} {page.name}"
     yield f"*{page.severity}*. {page.why}" if page.severity else page.why
-    for title, source in (("Bad", page.bad), ("Good", page.good)):
+    for title, source in (("Bad", page.bad), ("Good", page.good), ("With this registry", page.registry)):
         if source:
             yield f"{title}:\n\n```yaml\n{source.rstrip()}\n```"
     yield f"To mend it: {page.fix}"

@@ -1,5 +1,6 @@
 """The rules that a registry is held to: one stable code each. `SQJ0xx` YAML, `1xx` structure, `2xx` references,
-`3xx` reliability, `4xx` security, `5xx` per execution type, `7xx` compatibility. `page_texts/` explains each.
+`3xx` reliability, `4xx` security, `5xx` per execution type, `6xx` SpecQL entities, `7xx` compatibility. `page_texts/`
+explains each.
 """
 
 from __future__ import annotations
@@ -121,6 +122,50 @@ _RULES: Final = (
     Rule("SQJ516", "ports-unreachable", _WARNING, "set network_access: localhost, or remove localhost_ports"),
     Rule("SQJ517", "paths-unreachable", _WARNING, "set file_access to read or read_write, or remove the paths"),
     Rule("SQJ518", "wildcard-without-meaning", _WARNING, "name each one; only *.domain and image:* are patterns"),
+    Rule("SQJ601", "entity-unreadable", _ERROR, "write entity: NAME, fields: {name: type}, actions: a list or mapping"),
+    Rule(
+        "SQJ602", "call-unreadable", _ERROR, "name a service and an operation: call_service: {service: …, operation: …}"
+    ),
+    Rule("SQJ603", "unknown-call-key", _ERROR, "correct the key or remove it; docs/entities.md has them all"),
+    Rule("SQJ604", "bad-call-value", _ERROR, "write what is wanted; docs/entities.md has every key"),
+    Rule(
+        "SQJ605", "callback-unreadable", _ERROR, "write a list of steps, such as  - update: Order SET status = 'paid'"
+    ),
+    Rule("SQJ606", "unknown-step", _ERROR, "correct the step's first key"),
+    Rule("SQJ611", "unknown-service", _ERROR, "correct the name, or add the service to the registry"),
+    Rule("SQJ612", "unknown-operation", _ERROR, "correct the name, or add the operation to the registry"),
+    Rule("SQJ613", "undeclared-input", _ERROR, "correct the field or remove it, or declare it in input_schema"),
+    Rule("SQJ614", "missing-input", _ERROR, "add the field, or make it optional in input_schema"),
+    Rule("SQJ615", "input-does-not-fit", _ERROR, "write a value that input_schema takes"),
+    Rule("SQJ616", "input-of-other-type", _ERROR, "send another field, or convert this one in an expression"),
+    Rule("SQJ617", "input-may-not-fit", _WARNING, "see that only fitting values are sent, or widen input_schema"),
+    Rule("SQJ618", "credential-in-input", _WARNING, "keep it out of rows: let the registry name it with *_env_var"),
+    Rule("SQJ621", "unknown-field", _ERROR, "correct the field, or declare it"),
+    Rule("SQJ622", "unknown-variable", _ERROR, "refer to $entity, $input, or what a step calls `as: NAME`"),
+    Rule("SQJ623", "undeclared-output", _WARNING, "correct the field, or declare it in output_schema"),
+    Rule(
+        "SQJ624",
+        "reference-in-text",
+        _WARNING,
+        "write the reference alone, or an expression: \"'Order ' || $order.number\"",
+    ),
+    Rule("SQJ631", "call-timeout-above-limit", _WARNING, "lower the step's timeout, or raise max_execution_time"),
+    Rule("SQJ632", "call-timeout-above-own", _INFO, "lower the step's timeout, unless this call really needs longer"),
+    Rule(
+        "SQJ633",
+        "call-retry-not-idempotent",
+        _INFO,
+        "see that the target honours Idempotency-Key, or set max_retries: 0",
+    ),
+    Rule("SQJ641", "callback-field-unknown", _WARNING, "correct the field, or declare it under `fields`"),
+    Rule("SQJ642", "callback-value-unknown", _WARNING, "correct the value, or add it to the field's enum"),
+    Rule("SQJ643", "callback-name-cut", _WARNING, "shorten the names: PostgreSQL cuts function names at 63 bytes"),
+    Rule(
+        "SQJ644",
+        "callback-stated-twice",
+        _WARNING,
+        "let both say the same: one function serves all calls of an operation",
+    ),
     Rule("SQJ701", "name-not-sql", _INFO, "use letters, digits and _, so that callbacks need no quotes"),
     Rule("SQJ702", "callback-name-too-long", _INFO, "shorten the names: PostgreSQL cuts function names at 63 bytes"),
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import UsageError
 from .source import LARGEST_FILE
 
-_SUFFIXES = frozenset({".yaml", ".yml"})
+SUFFIXES = frozenset({".yaml", ".yml"})
 
 
 def registry_files(paths: Sequence[Path]) -> tuple[Path, ...]:
@@ -50,7 +50,7 @@ def _files(path: Path) -> Iterator[Path]:
         inside = sorted(path.iterdir())
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
-    files = [each for each in inside if each.suffix in _SUFFIXES and not each.name.startswith(".")]
+    files = [each for each in inside if each.suffix in SUFFIXES and not each.name.startswith(".")]
     if not files:
         message = f"the folder {path} holds no *.yaml or *.yml file"
         raise UsageError(message, hint="name a registry file", code="E221", name="registry-unreadable")

@@ -93,7 +93,7 @@ def _load(files: list[tuple[str, bytes]], environment: str, variables: Mapping[s
     sources: dict[str, str] = {}
     parts: list[Assembled] = []
     for name, raw in files:
-        root = _read(name, raw, sources, findings)
+        root = read_tree(name, raw, sources, findings)
         if root is not None:
             parts.append(assemble(root, environment, variables))
     if len(parts) == len(files):
@@ -114,7 +114,7 @@ def _load(files: list[tuple[str, bytes]], environment: str, variables: Mapping[s
     )
 
 
-def _read(name: str, raw: bytes, sources: dict[str, str], findings: list[Finding]) -> Node | None:
+def read_tree(name: str, raw: bytes, sources: dict[str, str], findings: list[Finding]) -> Node | None:
     """The tree of one file; None, and a finding, when it has none. A tree with findings is checked further."""
     start = Position(name, 1, 1, 1, 2)
     if len(raw) > LARGEST_FILE:

@@ -14,7 +14,7 @@ from .model import Finding
 from .view import View
 
 _SQL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LONGEST: Final = 63  # bytes of a PostgreSQL identifier
+LONGEST: Final = 63  # bytes of a PostgreSQL identifier
 _ROOM: Final = len("_x__success")  # around the two names stand at least one letter of an entity, and the ending
 
 
@@ -27,8 +27,8 @@ def callbacks(view: View) -> Iterator[Finding]:
         if not _SQL.fullmatch(operation.name):
             message = f"callbacks of {whole} need quotes in SQL"
             yield view.found("SQJ701", message, operation.position, operation.name)
-        elif len(view.name) + len(operation.name) + _ROOM > _LONGEST:
-            message = f"callbacks of {whole} have names longer than {_LONGEST} bytes"
+        elif len(view.name) + len(operation.name) + _ROOM > LONGEST:
+            message = f"callbacks of {whole} have names longer than {LONGEST} bytes"
             yield view.found("SQJ702", message, operation.position, operation.name)
 
 

@@ -1,7 +1,8 @@
 """What `explain` says: the pages of rules and of errors, kept as data in page_texts/.
 
-A rule's examples are whole registries. In the bad one `# <--` ends the line of the finding, or `line` counts it where a
-comment would change the example. Tests hold every example against the rules, so that pages stay true.
+A rule's examples are whole registries, or whole entities beside a registry. In the bad one `# <--` ends the line of the
+finding, or `line` counts it where a comment would change the example. Tests hold every example against the rules, so
+that pages stay true.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Page:
     line: int = 0  # of the finding in `bad`
     beside: str = ""  # another file that belongs to both examples
     ceiling: str = ""  # the host's policy file for both examples
+    registry: str = ""  # what both examples are held against, when they are entities
     variables: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     suppressible: bool = False
 
@@ -102,6 +104,7 @@ def _rule(code: str, text: Mapping[str, Any]) -> Page:
         line,
         text.get("beside", ""),
         text.get("ceiling", ""),
+        text.get("registry", ""),
         text.get("variables", _NOTHING),
         suppressible,
     )

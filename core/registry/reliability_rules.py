@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ..job import ExecutionType
@@ -77,12 +77,15 @@ def _retries(view: View, operation: str, stated: Node, unsafe: Named | None) -> 
 
 
 def _repeats_a_write(view: View, operation: Named) -> bool:
+    fields = declared_fields(operation.node.get("input_schema")) or frozenset()
+    verb = method(operation.node.get("request"))
+    return repeats_a_write(view.kind, verb, fields, has_url=view.config("base_url") is not None)
+
+
+def repeats_a_write(kind: ExecutionType, verb: str, fields: Iterable[str], *, has_url: bool) -> bool:
     """Whether a repetition could do the work twice, and the input has no key of its own against that."""
-    if view.kind is not ExecutionType.HTTP or view.config("base_url") is None:
-        return False
-    if method(operation.node.get("request")) not in ("POST", "PATCH"):
-        return False
-    return (declared_fields(operation.node.get("input_schema")) or frozenset()).isdisjoint(_KEY_FIELDS)
+    writes = kind is ExecutionType.HTTP and has_url and verb in ("POST", "PATCH")
+    return writes and frozenset(fields).isdisjoint(_KEY_FIELDS)
 
 
 def backoff(view: View) -> Iterator[Finding]:

@@ -272,5 +272,5 @@ def _point(text: str, line: int, column: int, path: str) -> Position:
 def _bad_character(text: str, offset: int, path: str) -> Finding:
     line = text.count("\n", 0, offset) + 1
     column = offset - (text.rfind("\n", 0, offset) + 1) + 1
-    message = f"the character U+{ord(text[offset]):04X} is not allowed in a registry"
+    message = f"the character U+{ord(text[offset]):04X} is not allowed"
     return finding("SQJ006", message, Position(path, line, column, line, column + 1))

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from support import tree
 
+from specql_jobs.core.entities.load import hold
+from specql_jobs.core.entities.load import load as load_entities
 from specql_jobs.core.errors import NotFound
 from specql_jobs.core.registry.ceiling import load_ceiling, wider
 from specql_jobs.core.registry.codes import RULES
@@ -23,6 +25,8 @@ def read(each: Page, text: str, folder: Path) -> Loaded:
     """One example as a user would have it: in a file, with the other file beside it if there is one."""
     if each.ceiling:
         return held(each, text, folder)
+    if each.registry:
+        return called(each, text, folder)
     if not each.beside:
         return load_text(text, "f.yaml", variables=each.variables)
     (folder / "a.yaml").write_text(each.beside)
@@ -37,6 +41,14 @@ def held(each: Page, text: str, folder: Path) -> Loaded:
     assert loaded.registry is not None
     found = tuple(wider(loaded.registry, load_ceiling(folder / "host.yaml")))
     return replace(loaded, findings=(*loaded.findings, *found))
+
+
+def called(each: Page, text: str, folder: Path) -> Loaded:
+    """One entity held against the page's registry, as `validate --entities` does."""
+    (folder / "f.yaml").write_text(text)
+    loaded = load_text(each.registry, "services.yaml", variables=each.variables)
+    assert loaded.registry is not None
+    return replace(loaded, findings=hold(load_entities([folder / "f.yaml"]), loaded.registry).findings)
 
 
 def of(loaded: Loaded, code: str) -> list[Finding]:
