@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ def as_json(page: Page) -> dict[str, Any]:
         "severity": page.severity or None,
         "why": page.why,
         "fix": page.fix,
+        "before": page.before or None,
+        "queued": [dict(each) for each in page.queued] or None,
         "bad": page.bad or None,
         "good": page.good or None,
         "line": page.line or None,
@@ -42,12 +45,21 @@ def _parts(page: Page) -> Iterator[str]:
     yield f"{page.code} {page.name}" + (f" ({page.severity})" if page.severity else "")
     yield textwrap.fill(page.why, _WIDTH)
     yield "To mend it: " + textwrap.fill(page.fix, _WIDTH, initial_indent=" " * 12).lstrip()
+    if page.before:
+        yield _example("Before", page.before)
+    if page.queued:
+        yield _example("Queued", _jobs(page))
     if page.bad:
         yield _example("Bad", page.bad, page.line)
     if page.good:
         yield _example("Good", page.good)
     if page.suppressible:
         yield f"To keep it, on its line or the line above:  {_comment(page)}"
+
+
+def _jobs(page: Page) -> str:
+    """The jobs of an example, one a line."""
+    return "\n".join(json.dumps(each) for each in page.queued)
 
 
 def _example(title: str, source: str, line: int = 0) -> str:
@@ -71,9 +83,9 @@ def markdown(pages: Sequence[Page]) -> str:
 def _sections(page: Page) -> Iterator[str]:
     yield f"## {page.code} {page.name}"
     yield f"*{page.severity}*. {page.why}" if page.severity else page.why
-    for title, source in (("Bad", page.bad), ("Good", page.good)):
+    for title, source in (("Before", page.before), ("Queued", _jobs(page)), ("Bad", page.bad), ("Good", page.good)):
         if source:
-            yield f"{title}:\n\n```yaml\n{source.rstrip()}\n```"
+            yield f"{title}:\n\n```{'json' if title == 'Queued' else 'yaml'}\n{source.rstrip()}\n```"
     yield f"To mend it: {page.fix}"
     if page.suppressible:
         yield f"To keep it, on its line or the line above: `{_comment(page)}`"

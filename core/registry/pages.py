@@ -1,6 +1,7 @@
 """What `explain` says: the pages of rules and of errors, kept as data in page_texts/.
 
-A rule's examples are whole registries. In the bad one `# <--` ends the line of the finding, or `line` counts it where a
+A rule's examples are whole registries. Those of a comparison have a third, `before`, that both are compared with, or
+`queued`, jobs that wait for both. In the bad one `# <--` ends the line of the finding, or `line` counts it where a
 comment would change the example. Tests hold every example against the rules, so that pages stay true.
 """
 
@@ -17,7 +18,7 @@ from typing import Any, Final
 import yaml
 
 from ..errors import NotFound, SpecqlJobsError
-from .codes import RULES
+from .codes import COMPARED, RULES
 
 MARK: Final = "# <--"
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
@@ -39,6 +40,8 @@ class Page:
     beside: str = ""  # another file that belongs to both examples
     ceiling: str = ""  # the host's policy file for both examples
     variables: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    before: str = ""  # the version that both examples are compared with
+    queued: tuple[Mapping[str, Any], ...] = ()  # jobs that are in the queue when both examples are checked
     suppressible: bool = False
 
 
@@ -88,7 +91,7 @@ def _texts() -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _rule(code: str, text: Mapping[str, Any]) -> Page:
     rule = RULES[code]
     fix = text.get("fix") or f"{rule.help[:1].upper()}{rule.help[1:]}."
-    suppressible = rule.severity != "error" and not code.startswith("SQJ09")
+    suppressible = (rule.severity != "error" or code in COMPARED) and not code.startswith("SQJ09")
     bad = text["bad"]
     line = text.get("line") or _marked(bad)
     return Page(
@@ -103,6 +106,8 @@ def _rule(code: str, text: Mapping[str, Any]) -> Page:
         text.get("beside", ""),
         text.get("ceiling", ""),
         text.get("variables", _NOTHING),
+        text.get("before", ""),
+        tuple(text.get("queued", ())),
         suppressible,
     )
 
