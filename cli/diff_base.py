@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,8 +59,7 @@ class Judged:
     """What counts against the change, and numbers for the summary."""
 
     findings: list[Finding]
-    accepted: tuple[Finding, ...] = ()
-    numbers: dict[str, int] = field(default_factory=dict)
+    numbers: dict[str, int]
 
 
 def judge(console: Console, ref: str, now: Checked, also: Found) -> Judged:
@@ -79,8 +78,11 @@ def judge(console: Console, ref: str, now: Checked, also: Found) -> Judged:
     found, hidden = accepted(change_findings(shown, past.loaded, now.loaded), now.loaded.sources, past.is_new)
     counts = Counter(str(each.impact) for each in changes)
     numbers = {**{word: counts[word] for word in ("breaking", "risky", "safe")}, "unchanged": left_out}
-    _say(console, now, left_out, counts["safe"], len(hidden))
-    return Judged([*kept, *found, *problem], hidden, numbers | {"accepted": len(hidden)})
+    numbers["accepted"] = len(hidden)
+    _say(console, revision.ref, now, numbers)
+    if any(each.severity is Severity.ERROR for each in found):
+        console.say("a breaking change that is meant stays with a comment: # specql-jobs: ignore[CODE] reason")
+    return Judged([*kept, *found, *problem], numbers)
 
 
 def _warn_of_news(console: Console, revision: Revision) -> None:
@@ -91,16 +93,20 @@ def _warn_of_news(console: Console, revision: Revision) -> None:
         )
 
 
-def _say(console: Console, now: Checked, left_out: int, safe: int, hidden: int) -> None:
-    if left_out:
-        console.say(f"{left_out} on lines that the change did not touch left out")
-    if safe and not console.verbose:
-        console.say(f"{safe} safe change{'' if safe == 1 else 's'} not shown (-v shows them)")
-    if hidden:
-        console.say(f"{hidden} accepted by comments")
+def _say(console: Console, ref: str, now: Checked, numbers: Mapping[str, int]) -> None:
+    if numbers["unchanged"]:
+        console.say(f"{_count(numbers['unchanged'], 'finding')} that {ref} has too, left out")
+    if numbers["safe"] and not console.verbose:
+        console.say(f"{_count(numbers['safe'], 'safe change')} not shown; -v shows them")
+    if numbers["accepted"]:
+        console.say(f"{_count(numbers['accepted'], 'finding')} accepted by comments")
     if now.loaded.environments and not now.environment:
         names = ", ".join(now.loaded.environments)
         console.say(f"compared without an environment; each of these is compared with --env NAME: {names}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 # ---- the past --------------------------------------------------------------------------------------------------------

@@ -34,10 +34,10 @@ def compare_amounts(old: Placed, new: Placed) -> Iterator[Amount]:
 
 def _changed(what: str, field: str, before: float, after: float) -> Iterator[Amount]:
     if after < before:
-        result = "a job that takes that long fails" if what == "timeout" else "a job that fails that often stays failed"
-        yield Amount(f"{what}-lowered", field, f"is lower: {result}", before, after)
+        result = "a job that takes longer fails" if what == "timeout" else "a job that fails more often stays failed"
+        yield Amount(f"{what}-lowered", field, f"lower than before, and {result}", before, after)
     elif after > before:
-        yield Amount(f"{what}-raised", field, "is higher", before, after)
+        yield Amount(f"{what}-raised", field, "higher than before", before, after)
 
 
 def _own_timeout(placed: Placed) -> float | None:

@@ -16,7 +16,7 @@ from .codes import finding
 from .diff import Change, compare
 from .load import Loaded
 from .model import Finding, Position, Severity
-from .nodes import Node
+from .nodes import Node, find_pair
 from .secret_shapes import masked
 
 #: Longer values say less than their first words.
@@ -42,7 +42,8 @@ def change_findings(changes: Iterable[Change], old: Loaded, new: Loaded) -> Iter
     for each in changes:
         name = ".".join(part for part in (each.service, each.operation) if part)
         subject = f"{name} {each.field}" if each.field else name
-        message = f"{subject}: {each.message}{_values(each)}"
+        said = _written(each, old, new) if each.kind == "target-changed" else _values(each)
+        message = f"{subject}: {each.message}{said}"
         yield finding(each.code, message, _place(each, old, new), service=each.service, operation=each.operation)
 
 
@@ -110,6 +111,15 @@ def _is(key: str, step: str) -> bool:
 
 
 # ---- what ------------------------------------------------------------------------------------------------------------
+
+
+def _written(change: Change, old: Loaded, new: Loaded) -> str:
+    """A target as both files have it: what a variable holds is not shown."""
+    path = change.field.split(".")
+    entries = (loaded.defined.get(change.service.lower()) for loaded in (old, new))
+    pairs = [find_pair(entry.node, path) if entry else None for entry in entries]
+    words = [pair.node.text if pair else "not stated" for pair in pairs]
+    return f" (was {_shown(words[0])}, is {_shown(words[1])})" if all(words) else ""
 
 
 def _values(change: Change) -> str:

@@ -90,7 +90,7 @@ def _service(old: Service | None, new: Service | None) -> Iterator[Change]:
 
 def _both(old: Service, new: Service) -> Iterator[Change]:
     if old.name.lower() != new.name.lower():
-        message = f"the service was {old.name}: queued jobs and deployed callers still say so"
+        message = f"the service was called {old.name}: queued jobs and deployed callers still say so"
         yield Change("service-renamed", new.name, "", "", message, old.name, new.name)
     same_type = old.execution_type == new.execution_type
     if same_type:
@@ -110,8 +110,6 @@ def _both(old: Service, new: Service) -> Iterator[Change]:
 _TARGET: Final = frozenset(
     ("base_url", "image", "command", "entrypoint", "provider", "function_name", "region", "qualifier", "endpoint_url")
 )
-#: Compared as limits of time or attempts, not as configuration.
-_COMPARED_ELSEWHERE: Final = frozenset({"timeout", "retry_config"})
 _OTHER: Final = "config-changed", "are executed in another way"
 
 
@@ -119,11 +117,18 @@ def _config(old: Service, new: Service) -> Iterator[Change]:
     """The values of runner_config are not repeated: they may hold what should have been a secret."""
     before, after = old.runner_config, new.runner_config
     for key in {**before, **after}:
-        if key in _COMPARED_ELSEWHERE or _same(before.get(key), after.get(key)):
+        if key == "timeout" or _same(*(_besides_retries(each.get(key)) for each in (before, after))):
             continue
         word = "is new" if key not in before else "is gone" if key not in after else "changed"
         kind, result = ("target-changed", "reach or start something else") if key in _TARGET else _OTHER
-        yield Change(kind, new.name, "", f"runner_config.{key}", f"{word}: jobs {result}")
+        yield Change(kind, new.name, "", f"runner_config.{key}", f"{word}, so that jobs {result}")
+
+
+def _besides_retries(value: object) -> object:
+    """What of a value is not compared as an amount: timeouts and numbers of retries are."""
+    if not isinstance(value, Mapping) or "max_retries" not in value:
+        return value
+    return {key: below for key, below in value.items() if key != "max_retries"} or None
 
 
 def _policy(old: Service, new: Service) -> Iterator[Change]:
@@ -176,7 +181,7 @@ def _operation(old: Placed, new: Placed, *, same_type: bool) -> Iterator[Change]
 
 def _renamed(service: str, old: Operation, new: Operation) -> Iterator[Change]:
     if old.name.lower() != new.name.lower():
-        message = f"the operation was {old.name}: queued jobs and deployed callers still say so"
+        message = f"the operation was called {old.name}: queued jobs and deployed callers still say so"
         yield Change("operation-renamed", service, new.name, "", message, old.name, new.name)
 
 
@@ -219,10 +224,10 @@ def _worst(
 def _mapping(service: str, old: Operation, new: Operation) -> Iterator[Change]:
     for key in {**old.mapping, **new.mapping}:
         if not _same(old.mapping.get(key), new.mapping.get(key)):
-            yield Change("call-changed", service, new.name, key, "changed: the target is called differently")
+            yield Change("call-changed", service, new.name, key, "changed, so that the target is called differently")
 
 
 def _same(before: object, after: object) -> bool:
-    if isinstance(before, Mapping | tuple):
+    if isinstance(before, Mapping | tuple) and isinstance(after, Mapping | tuple):
         return bool(thaw(before) == thaw(after))
     return type(before) is type(after) and before == after
