@@ -70,9 +70,9 @@ class Comparing:
     """What else the registry is held against."""
 
     diff_base: Annotated[
-        str,
+        str | None,
         Option("--diff-base", metavar="REF", help="Findings of the change since this commit; says what it breaks"),
-    ] = ""
+    ] = None
     against_queue: Annotated[
         bool, Option("--against-queue", help="Name queued jobs that would no longer be executed; reads the database")
     ] = False
@@ -103,7 +103,7 @@ class Counting:
     "validate services.yaml --env production -o json",
     "validate -o github -o sarif=specql-jobs.sarif -o junit=specql-jobs.xml",
     "validate --select SQJ4 --ignore SQJ402 --statistics",
-    "validate --diff-base origin/main --strict",
+    "validate --diff-base origin/main",
     "validate --diff-base origin/main --against-queue --profile prod -o github",
     "cat services.yaml | specql-jobs validate -",
     formats=Formats,
@@ -136,20 +136,20 @@ def _run(console: Console, checking: Checking, comparing: Comparing, settings: S
     loaded, ceiling = _load(checking, settings), _ceiling(checking, settings)
     strict = checking.strict or checking.fail_on is FailOn.warning
     run = _Run(settings, loaded, ceiling, [*loaded.findings, *_wider(loaded, ceiling)], strict)
-    if comparing.diff_base:
+    if comparing.diff_base is not None:
         _since(console, comparing.diff_base, checking, run)
     return run
 
 
 def _since(console: Console, ref: str, checking: Checking, run: _Run) -> None:
     """Leave of the findings those of the change since a commit, and add what it breaks."""
-    from .. import diff_base  # noqa: PLC0415 - starts git; only this flag needs it
+    from .. import since  # noqa: PLC0415 - starts git; only this flag needs it
 
     if checking.paths and "-" in checking.paths:
         raise UsageError("stdin has no past to compare with", hint=f"name the file: validate FILE --diff-base {ref}")
     paths, environment = registry_paths(checking.paths, run.settings), environment_name(checking.env, run.settings)
-    now = diff_base.Checked(paths, run.loaded, run.findings, environment, run.settings.variables)
-    judged = diff_base.judge(console, ref, now, lambda past: _wider(past, run.ceiling))
+    now = since.Checked(paths, run.loaded, run.findings, environment, run.settings.variables)
+    judged = since.judge(console, ref, now, lambda past: _wider(past, run.ceiling))
     run.findings, run.numbers = judged.findings, judged.numbers
 
 
