@@ -125,7 +125,8 @@ def _past(revision: Revision, now: Checked) -> Past:
         for path, name in names.items()
         if path in blobs
     }
-    return Past(_load(files, now), lines)
+    same = blobs.keys() == names.keys() and not any(_differs(path, each, changed) for path, each in blobs.items())
+    return Past(now.loaded if same else _load(files, now), lines)
 
 
 def _blobs(revision: Revision, paths: Sequence[Path], names: Mapping[str, str]) -> dict[str, Blob]:

@@ -12,6 +12,9 @@ from .model import Operation, Service
 #: Share of equal letters from which two names are taken for one: charge and charge_card, not charge and refund.
 _NEAR: Final = 0.6
 
+#: Where nearly everything has another name, it is another registry, and pairing it would take minutes.
+_MOST_PAIRS: Final = 10_000
+
 Renamed = dict[str, str]  # the old key -> the new key
 _Named = TypeVar("_Named", Service, Operation)
 
@@ -27,11 +30,15 @@ def renamed_operations(old: Mapping[str, Operation], new: Mapping[str, Operation
 
 
 def _matched(old: Mapping[str, _Named], new: Mapping[str, _Named], same: Callable[[_Named, _Named], bool]) -> Renamed:
+    """Pairs that are the same behind their names, the nearest names first; each name is used once."""
+    gone, came = [key for key in old if key not in new], [key for key in new if key not in old]
+    if len(gone) * len(came) > _MOST_PAIRS:
+        return {}
+    pairs = [(before, after) for before in gone for after in came if same(old[before], new[after])]
     found: Renamed = {}
-    for gone in (key for key in old if key not in new):
-        came = [key for key in new if key not in old and key not in found.values() and same(old[gone], new[key])]
-        if came:
-            found[gone] = max(came, key=lambda key: _nearness(gone, key))
+    for before, after in sorted(pairs, key=lambda pair: -_nearness(*pair)):
+        if before not in found and after not in found.values():
+            found[before] = after
     return found
 
 
