@@ -47,6 +47,7 @@ OWNERS: Final = {
     "subprocess": {
         "runners/": "starting programs is what the shell runner is for",
         "core/store/embedded.py": "starts and stops the wheel's PostgreSQL",
+        "cli/revision.py": "asks git how the registry stood at a commit; the library and workers need no git",
     },
 }
 

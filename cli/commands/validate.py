@@ -1,10 +1,11 @@
-"""`validate`: registries against schema and rules; no database, no network."""
+"""`validate`: registries against schema and rules; no database unless --against-queue, no network."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,12 +17,14 @@ from .. import baseline, entity_calls
 from ..context import environment_name, load_ceiling, policy_path, registry_paths, settings_for
 from ..exits import Exit, Finished
 from ..leaf import command, group
+from ..options import Target
 from ..output.console import Console
 from ..rule_choice import chosen
 
 if TYPE_CHECKING:
+    from ...core.narrow import Ceiling
     from ...core.registry.load import Loaded
-    from ...core.registry.model import Finding, Registry
+    from ...core.registry.model import Finding
     from ...core.settings import Settings
 
 app = group("Check service registries.")
@@ -67,6 +70,19 @@ class Checking:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparing:
+    """What else the registry is held against."""
+
+    diff_base: Annotated[
+        str | None,
+        Option("--diff-base", metavar="REF", help="Findings of the change since this commit; says what it breaks"),
+    ] = None
+    against_queue: Annotated[
+        bool, Option("--against-queue", help="Name queued jobs that would no longer be executed; reads the database")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
 class Counting:
     """Which findings count, and what is said of them."""
 
@@ -92,30 +108,75 @@ class Counting:
     "validate -o github -o sarif=specql-jobs.sarif -o junit=specql-jobs.xml",
     "validate --select SQJ4 --ignore SQJ402 --statistics",
     "validate services.yaml --entities entities/ --env production",
+    "validate --diff-base origin/main",
+    "validate --diff-base origin/main --against-queue --profile prod -o github",
     "cat services.yaml | specql-jobs validate -",
     formats=Formats,
     several=True,
 )
-def validate(console: Console, checking: Checking, counting: Counting) -> None:
+def validate(
+    console: Console, checking: Checking, counting: Counting, comparing: Comparing, target: Target
+) -> Coroutine[None, None, None] | None:
     """Check registries and say what is wrong at file:line:column. Exit 1 with errors, 2 with nothing to check."""
+    run = _run(console, checking, comparing, settings_for(console, target))
+    if comparing.against_queue:
+        return _with_queue(console, counting, run)
+    _finish(console, counting, run)
+    return None
+
+
+@dataclass(slots=True)
+class _Run:
+    """One registry, and what is found in it so far."""
+
+    settings: Settings
+    loaded: Loaded
+    ceiling: Ceiling | None
+    findings: list[Finding]
+    strict: bool
+    numbers: dict[str, int] = field(default_factory=dict)  # of the summary, besides those that it always has
+
+
+def _run(console: Console, checking: Checking, comparing: Comparing, settings: Settings) -> _Run:
+    loaded, ceiling = _load(checking, settings), _ceiling(checking, settings)
+    strict = checking.strict or checking.fail_on is FailOn.warning
+    run = _Run(settings, loaded, ceiling, [*loaded.findings, *_wider(loaded, ceiling)], strict)
+    if comparing.diff_base is not None:
+        _since(console, comparing.diff_base, checking, run)
+    return run
+
+
+def _since(console: Console, ref: str, checking: Checking, run: _Run) -> None:
+    """Leave of the findings those of the change since a commit, and add what it breaks."""
+    from .. import since  # noqa: PLC0415 - starts git; only this flag needs it
+
+    if checking.paths and "-" in checking.paths:
+        raise UsageError("stdin has no past to compare with", hint=f"name the file: validate FILE --diff-base {ref}")
+    paths, environment = registry_paths(checking.paths, run.settings), environment_name(checking.env, run.settings)
+    now = since.Checked(paths, run.loaded, run.findings, environment, run.settings.variables)
+    judged = since.judge(console, ref, now, lambda past: _wider(past, run.ceiling))
+    run.findings, run.numbers = judged.findings, judged.numbers
+
+
+async def _with_queue(console: Console, counting: Counting, run: _Run) -> None:
+    from ..queue_check import check_queue  # noqa: PLC0415 - only this flag needs the queue
+
+    queued = await check_queue(console, run.settings, run.loaded, run.ceiling)
+    run.findings += queued.findings
+    accepted = run.numbers.get("accepted", 0) + queued.accepted
+    run.numbers |= {"queued_jobs": queued.jobs, "accepted": accepted}
+    _finish(console, counting, run)
+
+
+def _finish(console: Console, counting: Counting, run: _Run) -> None:
     from .. import findings_report  # noqa: PLC0415 - only this command has findings
 
-    settings = settings_for(console)
-    registries = _load(checking, settings)
-    entities = entity_calls.read(console, checking.entities, registries)
-    loaded = entity_calls.beside(registries, entities)
-    wider = _wider_than_the_host(loaded.registry, checking, settings)
-    found = sorted(
-        (*loaded.findings, *wider), key=lambda each: (each.position.path, each.position.line, each.position.column)
-    )
+    found = sorted(run.findings, key=lambda each: (each.position.path, each.position.line, each.position.column))
     held = _held(console, chosen(found, counting.select, counting.ignore), counting)
-    summary = _summary(loaded, held) | entity_calls.counts(entities)
-    strict = checking.strict or checking.fail_on is FailOn.warning
-    report = findings_report.Report(loaded, held.new, summary, strict=strict, statistics=counting.statistics)
-    if entities is not None:
-        report = replace(report, calls=tuple(entities.calls()))
+    summary = _summary(run.loaded, held) | run.numbers
+    report = findings_report.Report(run.loaded, held.new, summary, strict=run.strict, statistics=counting.statistics)
     findings_report.give(console, report)
-    raise Finished(Exit.OK if counting.exit_zero else _exit(summary, strict=strict))
+    raise Finished(Exit.OK if counting.exit_zero else _exit(summary, strict=run.strict))
 
 
 def _load(checking: Checking, settings: Settings) -> Loaded:
@@ -141,15 +202,16 @@ def read_stdin() -> str:
         raise UsageError(f"stdin is not UTF-8 text (byte {error.start})") from None
 
 
-def _wider_than_the_host(registry: Registry | None, checking: Checking, settings: Settings) -> tuple[Finding, ...]:
+def _ceiling(checking: Checking, settings: Settings) -> Ceiling | None:
+    path = policy_path(checking.policy, settings)
+    return load_ceiling(path) if path else None
+
+
+def _wider(loaded: Loaded, ceiling: Ceiling | None) -> Sequence[Finding]:
     """A ceiling narrows silently at run time; here the author learns of it."""
     from ...core.registry.ceiling import wider  # noqa: PLC0415 - yaml
 
-    path = policy_path(checking.policy, settings)
-    if path is None:
-        return ()
-    ceiling = load_ceiling(path)
-    return tuple(wider(registry, ceiling)) if registry else ()
+    return tuple(wider(loaded.registry, ceiling)) if loaded.registry and ceiling else ()
 
 
 def _held(console: Console, findings: tuple[Any, ...], counting: Counting) -> baseline.Held:

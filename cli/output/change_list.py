@@ -27,14 +27,14 @@ def show(console: Console, changes: Sequence[Change], summary: Mapping[str, int]
 def _as_json(change: Change) -> dict[str, Any]:
     values = {side: masked(change.field, getattr(change, side)) for side in ("before", "after")}
     names = {side: getattr(change, side) or None for side in ("operation", "field")}
-    return asdict(change) | {"impact": str(change.impact)} | names | values
+    return {"code": change.code, "impact": str(change.impact)} | asdict(change) | names | values
 
 
 def _lines(change: Change, console: Console) -> Iterator[str]:
     mark = console.painted(f"{change.impact:<8}", _COLOURS[change.impact])
     name = ".".join(part for part in (change.service, change.operation) if part)
     field = f" {one_line(change.field)}" if change.field else ""
-    yield f"{mark}  {clean(name)}{field}: {one_line(change.message)} [{change.kind}]"
+    yield f"{mark}  {clean(name)}{field}: {one_line(change.message)} [{change.code} {change.kind}]"
     if change.before is not None or change.after is not None:
         yield f"{'':<8}  - {one_line(_shown(change.field, change.before))}"
         yield f"{'':<8}  + {one_line(_shown(change.field, change.after))}"

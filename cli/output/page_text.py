@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ def as_json(page: Page) -> dict[str, Any]:
         "severity": page.severity or None,
         "why": page.why,
         "fix": page.fix,
+        "before": page.before or None,
+        "queued": [dict(each) for each in page.queued] or None,
         "bad": page.bad or None,
         "good": page.good or None,
         "registry": page.registry or None,
@@ -43,14 +46,27 @@ def _parts(page: Page) -> Iterator[str]:
     yield f"{page.code} {page.name}" + (f" ({page.severity})" if page.severity else "")
     yield textwrap.fill(page.why, _WIDTH)
     yield "To mend it: " + textwrap.fill(page.fix, _WIDTH, initial_indent=" " * 12).lstrip()
-    if page.bad:
-        yield _example("Bad", page.bad, page.line)
-    if page.good:
-        yield _example("Good", page.good)
-    if page.registry:
-        yield _example("With this registry", page.registry)
+    for title, source in _examples(page):
+        yield _example(title, source, page.line if title == "Bad" else 0)
     if page.suppressible:
         yield f"To keep it, on its line or the line above:  {_comment(page)}"
+
+
+def _examples(page: Page) -> Iterator[tuple[str, str]]:
+    """The page's examples under their titles, those that it has."""
+    titled = (
+        ("Before", page.before),
+        ("Queued", _jobs(page)),
+        ("Bad", page.bad),
+        ("Good", page.good),
+        ("With this registry", page.registry),
+    )
+    return ((title, source) for title, source in titled if source)
+
+
+def _jobs(page: Page) -> str:
+    """The jobs of an example, one a line."""
+    return "\n".join(json.dumps(each) for each in page.queued)
 
 
 def _example(title: str, source: str, line: int = 0) -> str:
@@ -74,9 +90,8 @@ def markdown(pages: Sequence[Page]) -> str:
 def _sections(page: Page) -> Iterator[str]:
     yield f"## {page.code} {page.name}"
     yield f"*{page.severity}*. {page.why}" if page.severity else page.why
-    for title, source in (("Bad", page.bad), ("Good", page.good), ("With this registry", page.registry)):
-        if source:
-            yield f"{title}:\n\n```yaml\n{source.rstrip()}\n```"
+    for title, source in _examples(page):
+        yield f"{title}:\n\n```{'json' if title == 'Queued' else 'yaml'}\n{source.rstrip()}\n```"
     yield f"To mend it: {page.fix}"
     if page.suppressible:
         yield f"To keep it, on its line or the line above: `{_comment(page)}`"

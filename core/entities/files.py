@@ -54,6 +54,6 @@ def _unreadable(path: Path, error: Exception) -> UsageError:
     return UsageError(
         f"cannot read the entities in {path}: {reason.lower()}",
         hint="name an entity file, or a folder of them",
-        code="E223",
+        code="E225",
         name="entities-unreadable",
     )

@@ -168,9 +168,48 @@ _RULES: Final = (
     ),
     Rule("SQJ701", "name-not-sql", _INFO, "use letters, digits and _, so that callbacks need no quotes"),
     Rule("SQJ702", "callback-name-too-long", _INFO, "shorten the names: PostgreSQL cuts function names at 63 bytes"),
+    # Against another version of the registry: an error is a breaking change, a warning a risky one, an info a safe one.
+    Rule("SQJ703", "operation-removed", _ERROR, "keep the operation until no job and no caller names it"),
+    Rule("SQJ704", "service-removed", _ERROR, "keep the service until no job and no caller names it"),
+    Rule("SQJ705", "operation-renamed", _ERROR, "keep the old operation beside the new one until nobody names it"),
+    Rule("SQJ706", "service-renamed", _ERROR, "keep the old service beside the new one until nobody names it"),
+    Rule("SQJ707", "execution-type-changed", _ERROR, "give the new way to run it a service of its own"),
+    Rule("SQJ708", "input-narrowed", _ERROR, "take what was taken: make a new field optional, or add an operation"),
+    Rule("SQJ709", "output-widened", _ERROR, "keep what callers count on, or add an operation with the new output"),
+    Rule("SQJ710", "input-changed", _WARNING, "try inputs of queued jobs: replay ID -n, or validate --against-queue"),
+    Rule("SQJ711", "output-changed", _WARNING, "see that the target answers so already, and that callers can read it"),
+    Rule("SQJ712", "output-narrowed", _WARNING, "see that the target answers so already: else its jobs fail"),
+    Rule(
+        "SQJ713", "target-changed", _WARNING, "see that the new target knows every operation; queued jobs go to it too"
+    ),
+    Rule("SQJ714", "config-changed", _WARNING, "try it first: specql-jobs run SERVICE.OPERATION --dry-run"),
+    Rule("SQJ715", "call-changed", _WARNING, "see that the target takes the new call; queued jobs are sent so too"),
+    Rule("SQJ716", "timeout-lowered", _WARNING, "see how long its jobs take before you lower it"),
+    Rule("SQJ717", "retries-lowered", _WARNING, "see how often its jobs are retried before you lower it"),
+    Rule("SQJ718", "policy-narrowed", _WARNING, "see that no job needs what was taken away: it would be refused"),
+    Rule("SQJ719", "policy-widened", _WARNING, "have somebody look who answers for what jobs may touch"),
+    Rule("SQJ720", "service-added", _INFO, "nothing to do: nobody can have called it"),
+    Rule("SQJ721", "operation-added", _INFO, "nothing to do: nobody can have called it"),
+    Rule("SQJ722", "input-widened", _INFO, "nothing to do: what was taken is taken"),
+    Rule("SQJ723", "timeout-raised", _INFO, "nothing to do, unless a slow target should be noticed sooner"),
+    Rule("SQJ724", "retries-raised", _INFO, "nothing to do, unless the target is asked too often"),
+    Rule("SQJ725", "limit-raised", _INFO, "nothing to do, unless this host is short of it"),
+    Rule("SQJ726", "not-compared", _WARNING, "mend what keeps the two versions from being compared"),
+    # Against the jobs that are queued.
+    Rule("SQJ730", "queued-service-unknown", _ERROR, "keep the service until its jobs are done, or cancel them"),
+    Rule("SQJ731", "queued-operation-unknown", _ERROR, "keep the operation until its jobs are done, or cancel them"),
+    Rule("SQJ732", "queued-input-refused", _ERROR, "take what the jobs hold, or cancel them"),
+    Rule("SQJ733", "queued-row-refused", _ERROR, "allow what the rows ask for, or cancel the jobs"),
+    Rule("SQJ734", "queued-type-differs", _WARNING, "see that the jobs may be executed this way"),
+    Rule("SQJ735", "queued-type-without-worker", _WARNING, "start a worker on a host that executes this type"),
 )
 
 RULES: Final = {rule.code: rule for rule in _RULES}
+#: Codes by the rule's word, such as `operation-removed`.
+CODES: Final = {rule.name: rule.code for rule in _RULES}
+#: Found only by comparing with another version, or with the queue: the registry itself can be used, so that a comment
+#: may accept even what is an error.
+COMPARED: Final = frozenset(code for code in RULES if code > "SQJ702")
 
 
 def finding(code: str, message: str, position: Position, *, service: str = "", operation: str = "") -> Finding:

@@ -1,7 +1,8 @@
 """What changed between two registries, and whom it can hurt.
 
 breaking: a job that is queued, or a caller that is deployed, can fail for sure. risky: it depends on the data or the
-target. safe: it cannot. Pure: two registries in, changes out.
+target. safe: it cannot. Each kind of change is a rule (`SQJ703` and on), whose severity says which of the three it is.
+Pure: two registries in, changes out.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain
 from typing import Any, Final
 
 from ..narrow import narrower
 from ..policy_terms import TERMS, current
+from .amounts import Placed, compare_amounts
+from .codes import CODES, RULES
 from .frozen import thaw
-from .model import Operation, Registry, Service
+from .model import Operation, Registry, Service, Severity
+from .renames import Renamed, renamed_operations, renamed_services
 from .schema_diff import Difference, Direction, compare_schemas
 
 
@@ -27,11 +30,17 @@ class Impact(StrEnum):
     SAFE = "safe"
 
 
+_IMPACTS: Final = {Severity.ERROR: Impact.BREAKING, Severity.WARNING: Impact.RISKY, Severity.INFO: Impact.SAFE}
+_ORDER: Final = tuple(Impact)
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference: `kind` is its stable word, `field` what changed, before and after its values."""
+    """One difference: `kind` is its rule's word, `field` what changed, before and after its values.
 
-    impact: Impact
+    `service` and `operation` are the names in the new version, or those in the old one of what is gone.
+    """
+
     kind: str
     service: str
     operation: str
@@ -40,57 +49,86 @@ class Change:
     before: Any = None
     after: Any = None
 
+    @property
+    def code(self) -> str:
+        """The code of its rule: SQJ7nn."""
+        return CODES[self.kind]
 
-_BREAKING, _RISKY, _SAFE = Impact.BREAKING, Impact.RISKY, Impact.SAFE
-_ORDER: Final = tuple(Impact)
+    @property
+    def impact(self) -> Impact:
+        """Whom it can hurt: its rule's severity says so."""
+        return _IMPACTS[RULES[self.code].severity]
 
 
 def compare(old: Registry, new: Registry) -> tuple[Change, ...]:
     """Return every change from `old` to `new`: breaking ones first, then by service and operation."""
-    found = chain.from_iterable(
-        _service(old.services.get(key), new.services.get(key)) for key in {**old.services, **new.services}
-    )
+    renamed = renamed_services(old.services, new.services)
+    found = [each for pair in _pairs(old.services, new.services, renamed) for each in _service(*pair)]
     return tuple(sorted(found, key=lambda each: (_ORDER.index(each.impact), each.service, each.operation, each.field)))
 
 
-def _service(old: Service | None, new: Service | None) -> Iterator[Change]:
-    if old is None or new is None:
-        yield from _came_or_went(old, new)
-        return
-    if old.execution_type != new.execution_type:
-        message = f"runs as {new.execution_type}, was {old.execution_type}"
-        kinds = str(old.execution_type), str(new.execution_type)
-        yield Change(_BREAKING, "execution-type-changed", old.name, "", "execution_type", message, *kinds)
-    else:
-        yield from _config(old, new)
-    yield from _policy(old, new)
-    yield from _amounts(old, new)
-    for key in {**old.operations, **new.operations}:
-        yield from _operation(new.name, old.operations.get(key), new.operations.get(key))
-
-
-def _came_or_went(old: Service | None, new: Service | None) -> Iterator[Change]:
-    if new is None and old is not None:
-        yield Change(_BREAKING, "service-removed", old.name, "", "", "the service is gone; its queued jobs cannot run")
-    elif new is not None:
-        yield Change(_SAFE, "service-added", new.name, "", "", "a new service")
+def _pairs(old: Mapping[str, Any], new: Mapping[str, Any], renamed: Renamed) -> Iterator[tuple[Any, Any]]:
+    """What belongs together on both sides; None for what came or went."""
+    for key, before in old.items():
+        yield before, new.get(renamed.get(key, key))
+    for key, after in new.items():
+        if key not in old and key not in renamed.values():
+            yield None, after
 
 
 # ---- a service -------------------------------------------------------------------------------------------------------
 
-#: Compared as limits of time or attempts, not as configuration.
-_COMPARED_ELSEWHERE: Final = frozenset({"timeout", "retry_config"})
+
+def _service(old: Service | None, new: Service | None) -> Iterator[Change]:
+    if new is None and old is not None:
+        yield Change("service-removed", old.name, "", "", "the service is gone: its queued jobs cannot run")
+    elif old is None and new is not None:
+        yield Change("service-added", new.name, "", "", "a new service")
+    elif old is not None and new is not None:
+        yield from _both(old, new)
+
+
+def _both(old: Service, new: Service) -> Iterator[Change]:
+    if old.name.lower() != new.name.lower():
+        message = f"the service was called {old.name}: queued jobs and deployed callers still say so"
+        yield Change("service-renamed", new.name, "", "", message, old.name, new.name)
+    same_type = old.execution_type == new.execution_type
+    if same_type:
+        yield from _config(old, new)
+        yield from _policy(old, new)
+    else:
+        message = f"runs as {new.execution_type}, was {old.execution_type}: queued jobs were made for the old way"
+        kinds = str(old.execution_type), str(new.execution_type)
+        yield Change("execution-type-changed", new.name, "", "execution_type", message, *kinds)
+    yield from _amounts((old, None), (new, None))
+    renamed = renamed_operations(old.operations, new.operations)
+    for before, after in _pairs(old.operations, new.operations, renamed):
+        yield from _operation((old, before), (new, after), same_type=same_type)
+
+
+#: What jobs reach or start.
+_TARGET: Final = frozenset(
+    ("base_url", "image", "command", "entrypoint", "provider", "function_name", "region", "qualifier", "endpoint_url")
+)
+_OTHER: Final = "config-changed", "are executed in another way"
 
 
 def _config(old: Service, new: Service) -> Iterator[Change]:
     """The values of runner_config are not repeated: they may hold what should have been a secret."""
     before, after = old.runner_config, new.runner_config
     for key in {**before, **after}:
-        if key in _COMPARED_ELSEWHERE or _same(before.get(key), after.get(key)):
+        if key == "timeout" or _same(*(_besides_retries(each.get(key)) for each in (before, after))):
             continue
         word = "is new" if key not in before else "is gone" if key not in after else "changed"
-        message = f"runner_config.{key} {word}: jobs reach or start something else"
-        yield Change(_RISKY, "config-changed", old.name, "", f"runner_config.{key}", message)
+        kind, result = ("target-changed", "reach or start something else") if key in _TARGET else _OTHER
+        yield Change(kind, new.name, "", f"runner_config.{key}", f"{word}, so that jobs {result}")
+
+
+def _besides_retries(value: object) -> object:
+    """What of a value is not compared as an amount: timeouts and numbers of retries are."""
+    if not isinstance(value, Mapping) or "max_retries" not in value:
+        return value
+    return {key: below for key, below in value.items() if key != "max_retries"} or None
 
 
 def _policy(old: Service, new: Service) -> Iterator[Change]:
@@ -103,12 +141,12 @@ def _policy(old: Service, new: Service) -> Iterator[Change]:
 
 def _policy_change(service: str, name: str, field: str, before: Any, after: Any) -> Change:
     """What a policy takes away may refuse jobs; a door that it opens is for a reviewer; a higher number is neither."""
-    if not _narrowed(name, before, after):
-        is_number = isinstance(before, int | float) and not isinstance(before, bool)
-        impact = _SAFE if is_number else _RISKY
-        return Change(impact, "policy-widened", service, "", field, "the policy allows more", before, after)
-    message = "the policy allows less: jobs that need it are refused"
-    return Change(_RISKY, "policy-narrowed", service, "", field, message, before, after)
+    if _narrowed(name, before, after):
+        message = "the policy allows less: jobs that need more are refused, or wait"
+        return Change("policy-narrowed", service, "", field, message, before, after)
+    is_number = isinstance(before, int | float) and not isinstance(before, bool)
+    kind = "limit-raised" if is_number else "policy-widened"
+    return Change(kind, service, "", field, "the policy allows more", before, after)
 
 
 def _narrowed(name: str, before: Any, after: Any) -> bool:
@@ -117,52 +155,45 @@ def _narrowed(name: str, before: Any, after: Any) -> bool:
     return sorted(met) != sorted(before) if isinstance(before, tuple) else bool(met != before)
 
 
-def _amounts(old: Service, new: Service) -> Iterator[Change]:
-    yield from _amount(new.name, "", "timeout", old.timeout, new.timeout)
-    yield from _amount(new.name, "", "max_retries", old.retry.max_retries, new.retry.max_retries)
-
-
-def _amount(service: str, operation: str, field: str, before: float | None, after: float | None) -> Iterator[Change]:
-    """A timeout or a number of retries; without one the next level decides, which may be less."""
-    if before == after:
-        return
-    what = "timeout" if field == "timeout" else "retries"
-    if before is None or after is None:
-        message = f"{field} is stated now; a default held" if before is None else f"{field} is gone; a default holds"
-        yield Change(_RISKY, f"{what}-changed", service, operation, field, message, before, after)
-    elif after < before:
-        message = f"{field} is lower: what took that long or failed that often now fails"
-        yield Change(_RISKY, f"{what}-lowered", service, operation, field, message, before, after)
-    else:
-        yield Change(_SAFE, f"{what}-raised", service, operation, field, f"{field} is higher", before, after)
+def _amounts(old: Placed, new: Placed) -> Iterator[Change]:
+    name = new[1].name if new[1] else ""
+    for each in compare_amounts(old, new):
+        yield Change(each.kind, new[0].name, name, each.field, each.message, each.before, each.after)
 
 
 # ---- an operation ----------------------------------------------------------------------------------------------------
 
 
-def _operation(service: str, old: Operation | None, new: Operation | None) -> Iterator[Change]:
-    if old is None and new is not None:
-        yield Change(_SAFE, "operation-added", service, new.name, "", "a new operation")
-    elif new is None and old is not None:
-        message = "the operation is gone; its queued jobs cannot run"
-        yield Change(_BREAKING, "operation-removed", service, old.name, "", message)
-    elif old is not None and new is not None:
-        yield from _input(service, old, new)
-        yield from _output(service, old, new)
-        yield from _amount(service, new.name, "timeout", old.timeout, new.timeout)
-        yield from _amount(service, new.name, "max_retries", old.max_retries, new.max_retries)
-        yield from _mapping(service, old, new)
+def _operation(old: Placed, new: Placed, *, same_type: bool) -> Iterator[Change]:
+    (_, before), (service, after) = old, new
+    if before is None and after is not None:
+        yield Change("operation-added", service.name, after.name, "", "a new operation")
+    elif after is None and before is not None:
+        message = "the operation is gone: its queued jobs cannot run"
+        yield Change("operation-removed", service.name, before.name, "", message)
+    elif before is not None and after is not None:
+        yield from _renamed(service.name, before, after)
+        yield from _input(service.name, before, after)
+        yield from _output(service.name, before, after)
+        yield from _amounts(old, new)
+        yield from _mapping(service.name, before, after) if same_type else ()
+
+
+def _renamed(service: str, old: Operation, new: Operation) -> Iterator[Change]:
+    if old.name.lower() != new.name.lower():
+        message = f"the operation was called {old.name}: queued jobs and deployed callers still say so"
+        yield Change("operation-renamed", service, new.name, "", message, old.name, new.name)
 
 
 _INPUT: Final = {
-    Direction.NARROWED: (_BREAKING, "input-narrowed"),
-    Direction.WIDENED: (_SAFE, "input-widened"),
-    Direction.UNCLEAR: (_RISKY, "input-changed"),
+    Direction.NARROWED: "input-narrowed",
+    Direction.WIDENED: "input-widened",
+    Direction.UNCLEAR: "input-changed",
 }
 _OUTPUT: Final = {
-    Direction.NARROWED: (_RISKY, "output-narrowed"),
-    Direction.WIDENED: (_BREAKING, "output-widened"),
-    Direction.UNCLEAR: (_RISKY, "output-changed"),
+    Direction.NARROWED: "output-narrowed",
+    Direction.WIDENED: "output-widened",
+    Direction.UNCLEAR: "output-changed",
 }
 
 
@@ -178,15 +209,14 @@ def _output(service: str, old: Operation, new: Operation) -> Iterator[Change]:
 
 
 def _worst(
-    differences: Iterable[Difference], kinds: Mapping[Direction, tuple[Impact, str]], service: str, operation: str
+    differences: Iterable[Difference], kinds: Mapping[Direction, str], service: str, operation: str
 ) -> Iterator[Change]:
     """One change for each path: a type that changed narrows and widens at once, and the worse of both counts."""
     found: dict[str, Change] = {}
     for each in differences:
-        impact, kind = kinds[each.direction]
-        change = Change(impact, kind, service, operation, each.path, each.message, each.before, each.after)
+        change = Change(kinds[each.direction], service, operation, each.path, each.message, each.before, each.after)
         known = found.setdefault(each.path, change)
-        if _ORDER.index(impact) < _ORDER.index(known.impact):
+        if _ORDER.index(change.impact) < _ORDER.index(known.impact):
             found[each.path] = change
     yield from found.values()
 
@@ -194,11 +224,10 @@ def _worst(
 def _mapping(service: str, old: Operation, new: Operation) -> Iterator[Change]:
     for key in {**old.mapping, **new.mapping}:
         if not _same(old.mapping.get(key), new.mapping.get(key)):
-            message = f"{key} changed: the target is called differently"
-            yield Change(_RISKY, "mapping-changed", service, new.name, key, message)
+            yield Change("call-changed", service, new.name, key, "changed, so that the target is called differently")
 
 
 def _same(before: object, after: object) -> bool:
-    if isinstance(before, Mapping | tuple):
+    if isinstance(before, Mapping | tuple) and isinstance(after, Mapping | tuple):
         return bool(thaw(before) == thaw(after))
     return type(before) is type(after) and before == after

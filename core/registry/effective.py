@@ -16,7 +16,7 @@ from ..policy_terms import TERMS, current
 from . import shape
 from .canonical import Named
 from .model import Operation, Position, Service
-from .nodes import Node, Pair
+from .nodes import Node, Pair, find_pair
 
 _Path = tuple[str, ...]
 
@@ -72,24 +72,14 @@ def _keys(kind: ExecutionType) -> tuple[tuple[str, str], ...]:
 def _stated_at(name: str, value: Any, entry: Named) -> Position | None:
     """Where the registry states a field's value; of two keys that set it, the one that has that value."""
     spelled = [(key, read) for key, (field, read) in TERMS.items() if field == name]
-    found = [(pair, read) for key, read in spelled if (pair := _pair(entry.node, ("security_policy", *key.split("."))))]
+    places = [(("security_policy", *key.split(".")), read) for key, read in spelled]
+    found = [(pair, read) for place, read in places if (pair := find_pair(entry.node, place))]
     for pair, read in found:
         if len(found) == 1 or read(pair.node.value) == value:
             return pair.key
-    if name == "allowed_functions" and (pair := _pair(entry.node, ("runner_config", "function_name"))):
+    if name == "allowed_functions" and (pair := find_pair(entry.node, ("runner_config", "function_name"))):
         return pair.key
     return None
-
-
-def _pair(node: Node, path: _Path) -> Pair | None:
-    """The entry at the end of a path of keys, if every step exists."""
-    pair = None
-    for key in path:
-        pair = node.pairs.get(key)
-        if pair is None:
-            return None
-        node = pair.node
-    return pair
 
 
 # ---- an operation ----------------------------------------------------------------------------------------------------
@@ -126,7 +116,7 @@ def _timeout(service: Service, operation: Operation, entry: Named, policy: Polic
 def _first(key: str, values: list[Any], places: list[_Path], entry: Named) -> Held | None:
     for value, place in zip(values, places, strict=True):
         if value is not None:
-            pair = _pair(entry.node, place)
+            pair = find_pair(entry.node, place)
             return Held(key, value, Origin.REGISTRY, pair.key if pair else None)
     return None
 
@@ -139,7 +129,7 @@ def stated(entry: Named, path: _Path = ()) -> Iterator[Held]:
 
     Texts with variables are as written: a variable's value is never shown.
     """
-    pair = _pair(entry.node, path) if path else Pair(entry.position, entry.node)
+    pair = find_pair(entry.node, path) if path else Pair(entry.position, entry.node)
     for key, below in (pair.node.pairs if pair else {}).items():
         yield from _leaves(key, below)
 

@@ -48,6 +48,7 @@ class Loaded:
     suppressed: tuple[Finding, ...] = ()  # what comments in the files hide
     #: Every service in its canonical form by lower-case name, with the place of each value; there even with errors.
     defined: Mapping[str, Named] = field(default_factory=lambda: _NOTHING_DEFINED)
+    environments: tuple[str, ...] = ()  # that the files declare
 
     def declared(self) -> Iterator[Declared]:
         """Yield every operation that the files define, in their order."""
@@ -68,6 +69,11 @@ def load(paths: Sequence[Path], *, environment: str = "", variables: Mapping[str
 def load_text(text: str, name: str = "<stdin>", *, environment: str = "", variables: Mapping[str, str]) -> Loaded:
     """Return the registry in a text; `name` stands for its path in findings. Raise UsageError as `load` does."""
     return _load([(name, text.encode("utf-8", "surrogatepass"))], environment, variables)
+
+
+def load_contents(files: Sequence[tuple[str, bytes]], *, environment: str = "", variables: Mapping[str, str]) -> Loaded:
+    """Return the registry in files that were read already, each with its path. Raise UsageError as `load` does."""
+    return _load(list(files), environment, variables)
 
 
 def require(paths: Sequence[Path], *, environment: str = "", variables: Mapping[str, str]) -> Registry:
@@ -96,8 +102,9 @@ def _load(files: list[tuple[str, bytes]], environment: str, variables: Mapping[s
         root = read_tree(name, raw, sources, findings)
         if root is not None:
             parts.append(assemble(root, environment, variables))
+    environments = tuple(dict.fromkeys(name for part in parts for name in part.environments))
     if len(parts) == len(files):
-        _require_environment(environment, parts)
+        _require_environment(environment, environments)
     findings.extend(found for part in parts for found in part.findings)
     findings.extend(_defined_twice(parts))
     findings, hidden = suppress(findings, sources, whole=not environment)
@@ -111,6 +118,7 @@ def _load(files: list[tuple[str, bytes]], environment: str, variables: Mapping[s
         len(files),
         suppressed=hidden,
         defined=MappingProxyType(defined),
+        environments=environments,
     )
 
 
@@ -139,8 +147,7 @@ def _at_byte(name: str, raw: bytes, offset: int) -> Position:
     return Position(name, line, column, line, column + 1)
 
 
-def _require_environment(environment: str, parts: Iterable[Assembled]) -> None:
-    known = list(dict.fromkeys(name for part in parts for name in part.environments))
+def _require_environment(environment: str, known: Sequence[str]) -> None:
     if not environment or environment in known:
         return
     near = difflib.get_close_matches(environment, known, n=1)

@@ -78,6 +78,17 @@ def locate(root: Node, path: Iterable[object]) -> Node:
     return node
 
 
+def find_pair(node: Node, path: Iterable[str]) -> Pair | None:
+    """Return the entry at the end of a path of keys, if every step exists."""
+    pair = None
+    for key in path:
+        pair = node.pairs.get(key)
+        if pair is None:
+            return None
+        node = pair.node
+    return pair
+
+
 def children(node: Node) -> Iterable[Node]:
     """Return the values right below a node."""
     return node.items or (pair.node for pair in node.pairs.values())

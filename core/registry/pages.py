@@ -1,8 +1,14 @@
 """What `explain` says: the pages of rules and of errors, kept as data in page_texts/.
 
+<<<<<<< HEAD
 A rule's examples are whole registries, or whole entities beside a registry. In the bad one `# <--` ends the line of the
 finding, or `line` counts it where a comment would change the example. Tests hold every example against the rules, so
 that pages stay true.
+=======
+A rule's examples are whole registries. Those of a comparison have a third, `before`, that both are compared with, or
+`queued`, jobs that wait for both. In the bad one `# <--` ends the line of the finding, or `line` counts it where a
+comment would change the example. Tests hold every example against the rules, so that pages stay true.
+>>>>>>> s3-b
 """
 
 from __future__ import annotations
@@ -18,7 +24,7 @@ from typing import Any, Final
 import yaml
 
 from ..errors import NotFound, SpecqlJobsError
-from .codes import RULES
+from .codes import COMPARED, RULES
 
 MARK: Final = "# <--"
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
@@ -41,6 +47,8 @@ class Page:
     ceiling: str = ""  # the host's policy file for both examples
     registry: str = ""  # what both examples are held against, when they are entities
     variables: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    before: str = ""  # the version that both examples are compared with
+    queued: tuple[Mapping[str, Any], ...] = ()  # jobs that are in the queue when both examples are checked
     suppressible: bool = False
 
 
@@ -90,7 +98,7 @@ def _texts() -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _rule(code: str, text: Mapping[str, Any]) -> Page:
     rule = RULES[code]
     fix = text.get("fix") or f"{rule.help[:1].upper()}{rule.help[1:]}."
-    suppressible = rule.severity != "error" and not code.startswith("SQJ09")
+    suppressible = (rule.severity != "error" or code in COMPARED) and not code.startswith("SQJ09")
     bad = text["bad"]
     line = text.get("line") or _marked(bad)
     return Page(
@@ -106,6 +114,8 @@ def _rule(code: str, text: Mapping[str, Any]) -> Page:
         text.get("ceiling", ""),
         text.get("registry", ""),
         text.get("variables", _NOTHING),
+        text.get("before", ""),
+        tuple(text.get("queued", ())),
         suppressible,
     )
 

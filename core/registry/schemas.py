@@ -55,12 +55,22 @@ class Validator:
             self._fast = _compile({"$schema": _DRAFT_4, **self.schema})
         return self._fast(value)
 
-    def _problems(self, value: Any) -> Iterator[str]:
+    def check_document(self, text: str) -> tuple[str, ...]:
+        """Like `check`, for the JSON text of a job's input, in words that repeat none of its values."""
+        try:
+            value = parse_input(text)
+        except InvalidInput as error:
+            return (error.message,)
+        if self._shorthand and self._passes(value):
+            return ()
+        return tuple(self._problems(value, told=False))
+
+    def _problems(self, value: Any, *, told: bool = True) -> Iterator[str]:
         if self._slow is None:
             self._slow = _validator(self.schema, shorthand=self._shorthand)
         # jsonschema reports each missing key apart and all of them in each: the dict keeps one sentence of each.
         errors = islice(_errors(self._slow, value), _MOST_PROBLEMS)
-        yield from dict.fromkeys(sentence for error in errors for sentence in _sentences(error))
+        yield from dict.fromkeys(sentence for error in errors for sentence in _sentences(error, told=told))
 
 
 def for_input(operation: Operation) -> Validator:
@@ -238,7 +248,8 @@ def _errors(validator: Any, value: Any) -> Iterator[ValidationError]:
 _TYPE_NAMES: Final = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "an integer"}
 
 
-def _sentences(error: ValidationError) -> Iterator[str]:
+def _sentences(error: ValidationError, *, told: bool) -> Iterator[str]:
+    """What is wrong; `told` says whether the value may be repeated."""
     field = ".".join(str(step) for step in error.absolute_path) or "the value"
     value: Any = error.validator_value
     match error.validator:
@@ -250,13 +261,15 @@ def _sentences(error: ValidationError) -> Iterator[str]:
             yield from (f"{_join(error, name)}: unknown field" for name in error.instance if name not in known)
         case "type":
             wanted = " or ".join(value) if isinstance(value, list) else value
-            yield f"{field}: wanted {wanted}, got {_kind(error.instance)} {_shown(error.instance)}".rstrip()
+            got = f"{_kind(error.instance)} {_shown(error.instance) if told else ''}".rstrip()
+            yield f"{field}: wanted {wanted}, got {got}"
         case "reference":
             yield "the schema has a reference that leads nowhere or in circles: nothing can be checked against it"
         case "enum":
-            yield f"{field}: wanted one of {_shown(value)}, got {_shown(error.instance)}"
+            yield f"{field}: wanted one of {_shown(value)}" + (f", got {_shown(error.instance)}" if told else "")
         case _:
-            yield f"{field}: {_shown(error.instance)} does not satisfy {error.validator} {_shown(value)}"
+            instance = _shown(error.instance) if told else "what it holds"
+            yield f"{field}: {instance} does not satisfy {error.validator} {_shown(value)}"
 
 
 def _join(error: ValidationError, name: str) -> str:

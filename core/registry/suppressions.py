@@ -1,27 +1,28 @@
 """`# specql-jobs: ignore[SQJ301] reason`, on the line of a finding or on lines of its own right above.
 
 Warnings and notes alone can be suppressed: an error means that the registry cannot be used, whatever a comment says.
+What was found by comparing (`SQJ703` and on) leaves the registry usable, so that a comment accepts even its errors.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
 import yaml
 
-from .codes import RULES, finding, helped
+from .codes import COMPARED, RULES, finding, helped
 from .model import Finding, Position, Severity
 
 _MARK: Final = "specql-jobs:"
 _COMMENT: Final = re.compile(r"(?:^|(?<=\s))#+[ \t]*specql-jobs:[ \t]*(?P<rest>[^\r\n]*)")
 _FORM: Final = re.compile(r"ignore\[(?P<codes>[A-Za-z0-9, ]+)\](?P<reason>.*)")
 _FAMILY: Final = "SQJ09"  # findings about suppressions cannot be suppressed
-#: Not found on every host: nobody is told to remove what another host needs.
-_BY_HOST: Final = frozenset({"SQJ008", "SQJ506"})
+#: Not found by every run: nobody is told to remove what another host, or a comparison, needs.
+_NOT_ALWAYS: Final = frozenset({"SQJ008", "SQJ506"}) | COMPARED
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -32,6 +33,7 @@ class _Suppression:
     code: str
     line: int
     at: Position
+    reason: str
 
 
 def suppress(
@@ -52,19 +54,52 @@ def suppress(
     return left, tuple(hidden)
 
 
+def accepted(
+    findings: Iterable[Finding], sources: Mapping[str, str], is_new: Callable[[Position], bool]
+) -> tuple[list[Finding], tuple[Finding, ...]]:
+    """Return what is left of findings that came of a comparison after each file's own comments, and the rest.
+
+    A comment without a reason accepts nothing, and neither does one for which `is_new` is false: it was written for an
+    earlier change.
+    """
+    stated = {path: _by_line(_read(path, text)[0]) for path, text in sources.items() if _MARK in text}
+    left, hidden = list[Finding](), list[Finding]()
+    for each in findings:
+        comment = stated.get(each.position.path, {}).get(_key(each))
+        why_not = _not_accepted(comment, is_new) if comment else ""
+        if comment is None or why_not:
+            left.append(helped(each, f"{why_not}, or {each.help}" if why_not else ""))
+        else:
+            hidden.append(each)
+    return left, tuple(hidden)
+
+
+def _not_accepted(comment: _Suppression, is_new: Callable[[Position], bool]) -> str:
+    """Why a comment does not count, with what to do about it; "" when it does."""
+    if not comment.reason:
+        return f"give a reason in the comment in line {comment.at.line}"
+    if not is_new(comment.at):
+        return f"the comment in line {comment.at.line} accepted an earlier change: write its reason anew"
+    return ""
+
+
+def _by_line(stated: Iterable[_Suppression]) -> dict[tuple[int, str], _Suppression]:
+    return {(each.line, each.code): each for each in stated}
+
+
 def _in_file(
     findings: Sequence[Finding], path: str, text: str, *, whole: bool
 ) -> tuple[list[Finding], tuple[Finding, ...]]:
     if _MARK not in text:
         return list(findings), ()
     stated, wrong = _read(path, text)
-    wanted = {(each.line, each.code): each for each in stated}
+    wanted = _by_line(stated)
     meant = [each for each in findings if _key(each) in wanted]
     hidden = tuple(each for each in meant if each.severity is not Severity.ERROR)
     left = [each for each in findings if _key(each) not in wanted or each.severity is Severity.ERROR]
     wrong += [_refused(wanted[_key(each)].at, each) for each in meant if each.severity is Severity.ERROR]
     used = {_key(each) for each in meant}
-    unused = (each for key, each in wanted.items() if key not in used and each.code not in _BY_HOST)
+    unused = (each for key, each in wanted.items() if key not in used and each.code not in _NOT_ALWAYS)
     wrong += [finding("SQJ090", f"nothing here is a {each.code}", each.at) for each in unused if whole]
     return [*left, *wrong], hidden
 
@@ -92,8 +127,9 @@ def _read(path: str, text: str) -> tuple[list[_Suppression], list[Finding]]:
         line = _next_line(lines, number) if alone else number
         codes = [code.strip() for code in form["codes"].split(",")]
         wrong += _unknown(codes, at)
-        stated += [_Suppression(code, line, at) for code in codes if code in RULES and not code.startswith(_FAMILY)]
-        if not form["reason"].strip(" -:"):
+        reason, known = form["reason"].strip(" -:"), [code for code in codes if code in RULES]
+        stated += [_Suppression(code, line, at, reason) for code in known if not code.startswith(_FAMILY)]
+        if not reason:
             wrong.append(finding("SQJ092", f"no reason is given for ignoring {', '.join(codes)}", at))
     return stated, wrong
 

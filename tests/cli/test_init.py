@@ -9,6 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from support.cli import specql_jobs
+from support.repository import new_repository
 from support.tree import ROOT
 
 FILES = ("services.yaml", "registry.schema.json", "specql-jobs.toml", ".github/workflows/specql-jobs.yml")
@@ -90,6 +91,23 @@ def test_the_workflow_calls_what_exists(tmp_path: Path) -> None:
     line = next(step for step in steps if step.startswith("specql-jobs validate"))
     assert specql_jobs(*line.split()[1:], folder=tmp_path).code == 0
     assert (tmp_path / "specql-jobs.sarif").exists()
+
+
+def test_the_workflow_compares_with_the_branch(tmp_path: Path) -> None:
+    """The line for pull requests accepts a registry that is new there, and fails when an operation goes."""
+    repository = new_repository(tmp_path / "work")
+    repository.write("words", "README")
+    repository.commit()
+    specql_jobs("init", folder=repository.folder)
+    workflow = yaml.safe_load((repository.folder / FILES[3]).read_text())
+    (step,) = [each for each in workflow["jobs"]["registry"]["steps"] if "env" in each]
+    line = step["run"].replace('"$BASE"', "main").split()
+    assert specql_jobs(*line[1:], folder=repository.folder).code == 0
+    repository.commit()
+    text = (repository.folder / "services.yaml").read_text()
+    repository.write(text.replace("      create_order:", "      make_order:"))
+    said = specql_jobs(*line[1:], folder=repository.folder)
+    assert (said.code, "::error title=specql-jobs SQJ705" in said.out) == (1, True)
 
 
 def test_the_pre_commit_hook_calls_what_exists(tmp_path: Path) -> None:

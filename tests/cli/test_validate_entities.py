@@ -140,7 +140,7 @@ def test_nothing_found_is_said(tmp_path: Path, project: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (("services.yaml", "--entities", "nowhere"), "E223"),
+        (("services.yaml", "--entities", "nowhere"), "E225"),
         (("services.yaml", "--entities", ""), "E200"),
         (("nowhere.yaml", "--entities", "entities"), "E221"),
     ],

@@ -160,4 +160,4 @@ def test_a_path_that_is_not_there_is_a_wrong_call(tmp_path: Path) -> None:
     """A path nobody can read is no empty folder."""
     with pytest.raises(UsageError) as caught:
         load([tmp_path / "nowhere"])
-    assert caught.value.code == "E223"
+    assert caught.value.code == "E225"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from support import tree
@@ -12,11 +14,14 @@ from support import tree
 from specql_jobs.core.entities.load import hold
 from specql_jobs.core.entities.load import load as load_entities
 from specql_jobs.core.errors import NotFound
+from specql_jobs.core.job import JobRecord
 from specql_jobs.core.registry.ceiling import load_ceiling, wider
 from specql_jobs.core.registry.codes import RULES
+from specql_jobs.core.registry.compatibility import change_findings, compare_loaded
 from specql_jobs.core.registry.load import Loaded, load, load_text
 from specql_jobs.core.registry.model import Finding, Severity
 from specql_jobs.core.registry.pages import Page, page, pages
+from specql_jobs.core.registry.queued import Group, QueueCheck
 
 RULE_PAGES = [each for each in pages().values() if each.code in RULES]
 
@@ -27,6 +32,10 @@ def read(each: Page, text: str, folder: Path) -> Loaded:
         return held(each, text, folder)
     if each.registry:
         return called(each, text, folder)
+    if each.before:
+        return compared(each, text)
+    if each.queued:
+        return queued(each, text)
     if not each.beside:
         return load_text(text, "f.yaml", variables=each.variables)
     (folder / "a.yaml").write_text(each.beside)
@@ -49,6 +58,23 @@ def called(each: Page, text: str, folder: Path) -> Loaded:
     loaded = load_text(each.registry, "services.yaml", variables=each.variables)
     assert loaded.registry is not None
     return replace(loaded, findings=hold(load_entities([folder / "f.yaml"]), loaded.registry).findings)
+def compared(each: Page, text: str) -> Loaded:
+    """One example held against the page's other version, as `validate --diff-base` does."""
+    old, new = (load_text(version, "f.yaml", variables=each.variables) for version in (each.before, text))
+    changes, problems = compare_loaded(old, new, "REF")
+    return replace(new, findings=(*new.findings, *change_findings(changes, old, new), *problems))
+
+
+def queued(each: Page, text: str) -> Loaded:
+    """One example held against the page's jobs and a worker that executes http, as `validate --against-queue` does."""
+    loaded = load_text(text, "f.yaml", variables=each.variables)
+    assert loaded.registry is not None
+    groups = [Group(job["service"], job["operation"], job.get("execution_type", ""), 1, 0) for job in each.queued]
+    check = QueueCheck(loaded, loaded.registry, groups, None)
+    for group, job in zip(groups, each.queued, strict=True):
+        record = JobRecord(uuid4(), group.service, group.operation, 0, 0, security_context=job.get("security_context"))
+        check.take(group, record, json.dumps(job["input"]))
+    return replace(loaded, findings=(*loaded.findings, *check.findings(frozenset({"http"}))))
 
 
 def of(loaded: Loaded, code: str) -> list[Finding]:
