@@ -65,6 +65,7 @@ _RULES: Final = (
     Rule("SQJ204", "no-way-to-run", _WARNING, "give the operation argv, or declare the input field `command`"),
     Rule("SQJ205", "overlay-misspelt", _WARNING, "correct the name, so that the environment changes what it means to"),
     Rule("SQJ206", "optional-placeholder", _WARNING, "make the field required, or leave it out of the template"),
+    Rule("SQJ207", "stray-brace", _WARNING, "write {field}, with no space inside, or {{ for the brace itself"),
     Rule("SQJ301", "timeout-above-limit", _WARNING, "raise max_execution_time, or lower the timeout"),
     Rule("SQJ302", "retry-not-idempotent", _INFO, "see that the target honours Idempotency-Key, or set max_retries: 0"),
     Rule("SQJ303", "backoff-cap-below-start", _WARNING, "raise max_seconds, or lower base_seconds"),
@@ -98,6 +99,7 @@ _RULES: Final = (
     Rule(
         "SQJ421", "wider-than-ceiling", _WARNING, "state no more than the host allows, or have its policy file changed"
     ),
+    Rule("SQJ422", "path-climbs", _WARNING, "write the path that is meant, without .."),
     Rule("SQJ501", "no-base-url", _INFO, "add runner_config.base_url, or have jobs name an endpoint themselves"),
     Rule("SQJ502", "plain-http", _WARNING, "use https, or set allow_http: true if the network is trusted"),
     Rule("SQJ503", "auth-incomplete", _ERROR, "name the credential with a *_env_var or *_file key under auth_config"),

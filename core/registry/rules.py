@@ -148,6 +148,7 @@ def _open_doors(view: View) -> Iterator[Finding]:
 RULES: Final[tuple[Rule, ...]] = (
     _schemas,
     reference_rules.undeclared,
+    reference_rules.stray_braces,
     reference_rules.unused,
     reference_rules.optional,
     reference_rules.answer,
@@ -164,6 +165,8 @@ RULES: Final[tuple[Rule, ...]] = (
     secret_rules.credential_over_http,
     exposure_rules.domains,
     exposure_rules.host_paths,
+    exposure_rules.writable_programs,
+    exposure_rules.climbing_paths,
     exposure_rules.environment,
     exposure_rules.programs,
     exposure_rules.containers,
