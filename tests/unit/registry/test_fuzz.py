@@ -133,7 +133,7 @@ def hold(loaded: Loaded) -> None:
         assert found.message
         text = loaded.sources.get(found.position.path)
         if text is not None:
-            lines = text.split("\n")
+            lines = text.split("\n")  # every line break is this one by now
             assert 1 <= found.position.line <= len(lines), found
             assert 1 <= found.position.column <= len(lines[found.position.line - 1]) + 1, found
     render(loaded)
