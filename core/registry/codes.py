@@ -1,5 +1,6 @@
 """The rules that a registry is held to: one stable code each. `SQJ0xx` YAML, `1xx` structure, `2xx` references,
-`3xx` reliability, `4xx` security, `5xx` per execution type, `7xx` compatibility. `page_texts/` explains each.
+`3xx` reliability, `4xx` security, `5xx` per execution type, `7xx` compatibility, `9xx` online.
+`page_texts/` explains each.
 """
 
 from __future__ import annotations
@@ -125,6 +126,10 @@ _RULES: Final = (
     Rule("SQJ518", "wildcard-without-meaning", _WARNING, "name each one; only *.domain and image:* are patterns"),
     Rule("SQJ701", "name-not-sql", _INFO, "use letters, digits and _, so that callbacks need no quotes"),
     Rule("SQJ702", "callback-name-too-long", _INFO, "shorten the names: PostgreSQL cuts function names at 63 bytes"),
+    Rule("SQJ901", "host-unknown", _ERROR, "correct the host's name, or have its name servers know it"),
+    Rule("SQJ902", "host-refused", _ERROR, "name a host with public addresses, or allow_private_networks: true"),
+    Rule("SQJ903", "secret-not-there", _ERROR, "set the variable, or write the file, where the worker runs"),
+    Rule("SQJ904", "image-not-there", _ERROR, "push the image, or correct its name, tag or digest"),
 )
 
 RULES: Final = {rule.code: rule for rule in _RULES}
