@@ -18,13 +18,11 @@ if TYPE_CHECKING:
 _MOST_NAMED = 3  # files that a message lists
 
 
-def read(console: Console, paths: Sequence[str] | None, loaded: Loaded) -> Entities | None:
-    """Return the entities with what is found in them, None when none are asked for; say what is not checked.
+def read(console: Console, paths: Sequence[str], loaded: Loaded) -> Entities:
+    """Return the entities with what is found in them; say what is not checked.
 
     Raise UsageError for a path that cannot be read.
     """
-    if not paths:
-        return None
     from ..core.entities.load import hold, load  # noqa: PLC0415 - only who asks for entities pays for them
 
     if any(not path.strip() for path in paths):
@@ -45,10 +43,8 @@ def _say(console: Console, paths: Sequence[str], entities: Entities, *, usable: 
         console.warn("the registry has errors: what call_service steps name, send and use was not held against it")
 
 
-def beside(loaded: Loaded, entities: Entities | None) -> Loaded:
+def beside(loaded: Loaded, entities: Entities) -> Loaded:
     """Return the registries and the entities as one thing that was checked: findings, texts, number of files."""
-    if entities is None:
-        return loaded
     return replace(
         loaded,
         findings=(*loaded.findings, *entities.findings),
@@ -58,8 +54,6 @@ def beside(loaded: Loaded, entities: Entities | None) -> Loaded:
     )
 
 
-def counts(entities: Entities | None) -> dict[str, int]:
-    """Return what the summary says of entities, nothing when none were asked for."""
-    if entities is None:
-        return {}
+def counts(entities: Entities) -> dict[str, int]:
+    """Return what the summary says of entities."""
     return {"entities": len(entities.entities), "calls": sum(1 for _ in entities.calls())}

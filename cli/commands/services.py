@@ -106,7 +106,7 @@ def diff(console: Console, versions: Versions) -> None:
 def _version(path: str, env: str, settings: Settings) -> Registry:
     """One version; an environment that only one of both declares is a mistake worth an error."""
     from ...core.registry.load import load, load_text, usable  # noqa: PLC0415 - yaml and jsonschema
-    from .validate import read_stdin  # noqa: PLC0415 - only for -
+    from ..checking import read_stdin  # noqa: PLC0415 - only for -
 
     environment = environment_name(env, settings)
     if path == "-":

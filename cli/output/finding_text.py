@@ -11,6 +11,7 @@ from .console import Console
 from .text import clean, cut
 
 if TYPE_CHECKING:
+    from ...core.online.check import Skipped
     from ...core.registry.model import Finding, Position
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
@@ -88,6 +89,7 @@ def summary_line(summary: Mapping[str, int]) -> str:
     parts = [_count(summary["errors"], "error"), _count(summary["warnings"], "warning")]
     parts += [_count(summary["infos"], "note")] if summary["infos"] else []
     parts += [f"{summary['baselined']} in the baseline"] if summary.get("baselined") else []
+    parts += [f"{summary['skipped']} skipped"] if summary.get("skipped") else []
     checked = [_count(summary["operations"], "operation")]
     checked += [_count(summary["calls"], "call_service step")] if "calls" in summary else []
     where = f"{_count(summary['files'], 'file')} ({', '.join(checked)})"
@@ -101,3 +103,36 @@ def _count(number: int, word: str) -> str:
 def report(findings: Sequence[Finding], sources: Mapping[str, str], console: Console) -> str:
     """Return all findings, one paragraph each."""
     return "\n\n".join(render(finding, sources, console) for finding in findings)
+
+
+# ---- what --online could not ask -------------------------------------------------------------------------------------
+
+
+def skipped_as_json(skipped: Skipped) -> dict[str, Any]:
+    """Return one check that was skipped with the keys that `validate -o json` promises."""
+    return {
+        "code": skipped.code,
+        "check": str(skipped.kind),
+        "reason": skipped.reason,
+        "service": skipped.service or None,
+    }
+
+
+def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
+    """Return a line for each reason: what of whom was skipped, and why."""
+    reasons = dict.fromkeys(each.reason for each in skipped)
+    return [f"skipped: {_of([each for each in skipped if each.reason == why])}: {why}" for why in reasons]
+
+
+def _of(skipped: Sequence[Skipped]) -> str:
+    """Return the kinds, each with the services that it was for: `dns, image of scorer`."""
+    services: dict[str, list[str]] = {}
+    for each in skipped:
+        services.setdefault(str(each.kind), []).append(each.service)
+    named = {kind: list(dict.fromkeys(filter(None, names))) for kind, names in services.items()}
+    return ", ".join(f"{kind} of {_named(names)}" if names else kind for kind, names in named.items())
+
+
+def _named(names: list[str], most: int = 5) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

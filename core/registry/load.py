@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from .suppressions import suppress
 
 _NO_SOURCES: Final[Mapping[str, str]] = MappingProxyType({})
 _NOTHING_DEFINED: Final[Mapping[str, Named]] = MappingProxyType({})
+_LINE_BREAK: Final = re.compile(r"\r\n?")
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -135,6 +137,7 @@ def read_tree(name: str, raw: bytes, sources: dict[str, str], findings: list[Fin
     except UnicodeDecodeError as error:
         findings.append(finding("SQJ006", "the file is not UTF-8 text", _at_byte(name, raw, error.start)))
         return None
+    text = _LINE_BREAK.sub("\n", text)  # YAML ends a line at a lone CR too: what follows counts lines as it does
     sources[name] = text
     root, found = read(text, name)
     findings.extend(found)

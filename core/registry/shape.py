@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+from ..units import MIB, parse_seconds, parse_size
 from .codes import finding, helped
 from .key_hints import known_keys, nearest, owners
 from .model import Finding, Position
@@ -92,7 +93,7 @@ def _validator(definition: str) -> Validator:
     from jsonschema import Draft202012Validator, validators  # noqa: PLC0415 - 90 ms that --help must not pay
 
     extend: Any = validators.extend
-    strict = extend(Draft202012Validator, {"pattern": _pattern})
+    strict = extend(Draft202012Validator, {"pattern": _pattern, "maximum": _maximum})
     root = {"$schema": schema()["$schema"], "$defs": schema()["$defs"], "$ref": f"#/$defs/{definition}"}
     made: Validator = strict(root)
     return made
@@ -105,6 +106,29 @@ def _pattern(_validator: Any, pattern: str, instance: object, _schema: Any) -> I
     strict = re.sub(r"\$$", r"\\Z", pattern)
     if isinstance(instance, str) and not re.search(strict, instance):
         yield ValidationError("pattern")
+
+
+_UNITS: Final[Mapping[str, Callable[[object], float]]] = {
+    "second": parse_seconds,
+    "byte": parse_size,
+    "mebibyte": lambda value: parse_size(value, MIB),
+}
+
+
+def _maximum(_validator: Any, maximum: float, instance: object, rules: Any) -> Iterator[ValidationError]:
+    """The maximum keyword, for sizes and durations written as text too: 999999d is as long as the number."""
+    from jsonschema.exceptions import ValidationError  # noqa: PLC0415 - see _validator
+
+    if isinstance(instance, bool) or not isinstance(instance, str | int | float):
+        return
+    if isinstance(instance, str) and "x-unit" not in rules:
+        return
+    try:
+        amount = _UNITS[rules["x-unit"]](instance) if isinstance(instance, str) else instance
+    except ValueError:
+        return  # no size or duration at all: the pattern says so
+    if amount > maximum:
+        yield ValidationError("maximum")
 
 
 # ---- one error, one finding ----------------------------------------------------------------------------------------
@@ -199,7 +223,8 @@ def _wanted(error: ValidationError, rules: dict[str, Any]) -> str:
     value: Any = error.validator_value
     phrase = _PHRASES.get(str(error.validator))
     if phrase:
-        return phrase.format(_either(value) if isinstance(value, list) else value)
+        unit = f" {rules['x-unit']}s" if "x-unit" in rules and isinstance(error.instance, str) else ""
+        return phrase.format(_either(value) if isinstance(value, list) else f"{value}{unit}")
     types = value if isinstance(value, list) else [value]
     return str(rules.get("x-wanted") or " or ".join(_TYPE_WORDS.get(str(item), str(item)) for item in types))
 

@@ -10,11 +10,13 @@ from uuid import uuid4
 
 import pytest
 from support import tree
+from support.online import asked
 
 from specql_jobs.core.entities.load import hold
 from specql_jobs.core.entities.load import load as load_entities
 from specql_jobs.core.errors import NotFound
 from specql_jobs.core.job import JobRecord
+from specql_jobs.core.online.subjects import Kind
 from specql_jobs.core.registry.ceiling import load_ceiling, wider
 from specql_jobs.core.registry.codes import RULES
 from specql_jobs.core.registry.compatibility import change_findings, compare_loaded
@@ -23,21 +25,35 @@ from specql_jobs.core.registry.model import Finding, Severity
 from specql_jobs.core.registry.pages import Page, page, pages
 from specql_jobs.core.registry.queued import Group, QueueCheck
 
+#: Rules that ask the world outside, and the images that it has.
+ONLINE = {"SQJ901": Kind.DNS, "SQJ902": Kind.DNS, "SQJ903": Kind.SECRETS, "SQJ904": Kind.IMAGE}
+IMAGES = frozenset({"scorer:2.0.0"})
 RULE_PAGES = [each for each in pages().values() if each.code in RULES]
 
 
 def read(each: Page, text: str, folder: Path) -> Loaded:
-    """One example as a user would have it: in a file, with the other file beside it if there is one."""
-    if each.ceiling:
-        return held(each, text, folder)
-    if each.registry:
-        return called(each, text, folder)
-    if each.before:
-        return compared(each, text)
-    if each.queued:
-        return queued(each, text)
-    if not each.beside:
-        return load_text(text, "f.yaml", variables=each.variables)
+    """One example as a user would have it: in a file, and held against what the page gives for it."""
+    for given, reader in (
+        (each.code in ONLINE, online),
+        (each.ceiling, held),
+        (each.registry, called),
+        (each.before, compared),
+        (each.queued, queued),
+        (each.beside, beside),
+    ):
+        if given:
+            return reader(each, text, folder)
+    return load_text(text, "f.yaml", variables=each.variables)
+
+
+def online(each: Page, text: str, _folder: Path) -> Loaded:
+    """One example of which the world outside is asked, as `validate --online` does."""
+    loaded = load_text(text, "f.yaml", variables={})
+    return replace(loaded, findings=asked(loaded, ONLINE[each.code], each.variables, IMAGES).findings)
+
+
+def beside(each: Page, text: str, folder: Path) -> Loaded:
+    """One example with the page's other file beside it."""
     (folder / "a.yaml").write_text(each.beside)
     (folder / "f.yaml").write_text(text)
     return load([folder], variables=each.variables)
@@ -58,14 +74,16 @@ def called(each: Page, text: str, folder: Path) -> Loaded:
     loaded = load_text(each.registry, "services.yaml", variables=each.variables)
     assert loaded.registry is not None
     return replace(loaded, findings=hold(load_entities([folder / "f.yaml"]), loaded.registry).findings)
-def compared(each: Page, text: str) -> Loaded:
+
+
+def compared(each: Page, text: str, _folder: Path) -> Loaded:
     """One example held against the page's other version, as `validate --diff-base` does."""
     old, new = (load_text(version, "f.yaml", variables=each.variables) for version in (each.before, text))
     changes, problems = compare_loaded(old, new, "REF")
     return replace(new, findings=(*new.findings, *change_findings(changes, old, new), *problems))
 
 
-def queued(each: Page, text: str) -> Loaded:
+def queued(each: Page, text: str, _folder: Path) -> Loaded:
     """One example held against the page's jobs and a worker that executes http, as `validate --against-queue` does."""
     loaded = load_text(text, "f.yaml", variables=each.variables)
     assert loaded.registry is not None
