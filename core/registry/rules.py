@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from ..allowlists import Covers, admits, domain_covers, exactly, image_covers, path_covers
+from ..allowlists import Covers, admits, domain_covers, exactly, function_covers, image_covers, path_covers
 from ..job import ExecutionType
 from ..policy import Policy
 from ..policy_terms import Misstated, read_terms
@@ -118,7 +118,7 @@ def _asked(view: View) -> Iterator[tuple[tuple[object, ...], str, tuple[str, ...
                 yield ("runner_config", key), config(key) or "", getattr(policy, field), exactly, field
             function = config("function_name") or ""
             where = ("runner_config", "function_name")
-            yield where, function, policy.allowed_functions, exactly, "allowed_functions"
+            yield where, function, policy.allowed_functions, function_covers, "allowed_functions"
 
 
 def _asked_by_shell(view: View) -> Iterator[tuple[tuple[object, ...], str, tuple[str, ...], Covers, str]]:
