@@ -32,5 +32,5 @@ async def send(pools: Pools, request: WireRequest, judge: Judge, most_bytes: int
         raise WireBroken(Refused(refused.violations)) from None
     except (Broken, TlsUnusable) as broken:
         failure = broken.failure if isinstance(broken, Broken) else Failed(Category.INFRASTRUCTURE, str(broken))
-        raise WireBroken(failure) from None
+        raise WireBroken(failure, sent=record.gate.bytes_sent > 0) from None
     return WireAnswer(answer.status, answer.headers, answer.body)

@@ -40,11 +40,12 @@ class WireAnswer:
 
 
 class WireBroken(Exception):
-    """There is no whole answer within bounds; `outcome` says why."""
+    """There is no whole answer within bounds; `outcome` says why, `sent` whether anything had left by then."""
 
-    def __init__(self, outcome: Failed | Refused) -> None:
+    def __init__(self, outcome: Failed | Refused, *, sent: bool = False) -> None:
         super().__init__(type(outcome).__name__)
         self.outcome = outcome
+        self.sent = sent
 
 
 class Wire(Protocol):
