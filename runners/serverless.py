@@ -1,4 +1,4 @@
-"""Serverless jobs: one invocation of a cloud function, at AWS through boto3, elsewhere as an HTTP request.
+"""Serverless jobs: one invocation of a cloud function: AWS Lambda through boto3, others as an HTTP request.
 
 What leaves this machine: the payload, the job's identity, and the service's credentials or what was made of them (a
 signature, a role's session, an identity token). Cancelling closes the connection; the function itself cannot be stopped

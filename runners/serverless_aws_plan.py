@@ -1,4 +1,4 @@
-"""From a job's input to one invocation of a Lambda function: pure data, and a line for the AWS CLI that does the same."""
+"""From a job's input to one invocation of a Lambda function: pure data, and a line for the AWS CLI."""
 
 from __future__ import annotations
 

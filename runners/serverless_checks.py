@@ -1,4 +1,4 @@
-"""What `doctor` says about functions: which libraries are here, and where credentials would come from; never their value."""
+"""What `doctor` says about functions: which libraries are here, and where credentials would come from."""
 
 from __future__ import annotations
 
