@@ -14,7 +14,16 @@ from ..job import ExecutionType
 from ..policy import Policy
 from ..policy_terms import Misstated, read_terms
 from ..units import MIB, parse_seconds, parse_size
-from . import exposure_rules, host_rules, name_rules, reference_rules, reliability_rules, secret_rules, type_rules
+from . import (
+    exposure_rules,
+    function_rules,
+    host_rules,
+    name_rules,
+    reference_rules,
+    reliability_rules,
+    secret_rules,
+    type_rules,
+)
 from .build import build_policy
 from .canonical import Named, execution_type, named
 from .codes import finding
@@ -176,6 +185,9 @@ RULES: Final[tuple[Rule, ...]] = (
     type_rules.images,
     type_rules.volumes,
     type_rules.functions,
+    function_rules.providers,
+    function_rules.names,
+    function_rules.events,
     host_rules.commands,
     name_rules.callbacks,
 )
