@@ -18,8 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -79,13 +82,26 @@ class LambdaHost:
             self.front.script(f"/2015-03-31/functions/{_quoted(spelled)}/invocations", self._invoker(made))
         start = f"/{name}/2018-06-01/runtime/invocation"
         self._back.script(f"{start}/next", self._giver(made))
-        made.process = subprocess.Popen(
-            [sys.executable, "-m", "awslambdaric", handler],
-            cwd=HERE,
-            env={**os.environ, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._back.port}/{name}"},
-            stdout=made.log.open("wb"),
-            stderr=subprocess.STDOUT,
-        )
+        api = f"127.0.0.1:{self._back.port}/{name}"
+        with made.log.open("wb") as log:
+            made.process = subprocess.Popen(
+                [sys.executable, "-m", "awslambdaric", handler],
+                cwd=HERE,
+                env={**os.environ, "AWS_LAMBDA_RUNTIME_API": api},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def forward(self, url: str) -> None:
+        """Hand what is posted to / (STS, SQS) on to a server of those APIs."""
+
+        async def hand_on(seen: Seen, wire: Wire) -> None:
+            status, headers, body = await asyncio.to_thread(_post, url, seen)
+            kind = headers.get("Content-Type", "text/xml")
+            heads = {"x_amzn_requestid": headers.get("x-amzn-RequestId", ""), "content_type": kind}
+            await reply(status, body, **heads)(seen, wire)
+
+        self.front.script("/", hand_on)
 
     def _giver(self, function: Function) -> Any:
         async def give(_seen: Seen, wire: Wire) -> None:
@@ -161,6 +177,18 @@ class LambdaHost:
         await self._back.__aexit__(kind, error, trace)
         with suppress(OSError):
             self._folder.cleanup()
+
+
+def _post(url: str, seen: Seen) -> tuple[int, Message, bytes]:
+    """Repeat a request at another server; its Host and lengths are its own."""
+    headers = {name: value for name, value in seen.headers if name.lower() not in ("host", "accept-encoding")}
+    request = urllib.request.Request(url, seen.body, headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
 
 
 def arn(name: str) -> str:

@@ -40,6 +40,14 @@ def client(api: str, url: str) -> Any:
     return boto3.client(api, region_name=REGION, endpoint_url=root, **keys)
 
 
-def make_queue(url: str, name: str) -> str:
-    """Return the URL of a new queue."""
-    return str(client("sqs", url).create_queue(QueueName=name)["QueueUrl"])
+def make_queue(url: str, name: str, seconds: int = 30) -> str:
+    """Return the URL of a new queue, whose messages are invisible for `seconds` once received."""
+    attributes = {"VisibilityTimeout": str(seconds)}
+    return str(client("sqs", url).create_queue(QueueName=name, Attributes=attributes)["QueueUrl"])
+
+
+def waiting_in(queue: str) -> int:
+    """Return how many messages a queue holds, invisible ones included."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = client("sqs", queue).get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+    return sum(int(found[name]) for name in names)
