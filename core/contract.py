@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from .footprint import Endpoint, Footprint, FunctionRef, Mount, ResourceRequirements, Violation
-from .functions import LATEST, FunctionName, parse_function
+from .functions import LATEST, FunctionName, parse_function, region_in_host
 from .job import Category, ExecutionType
 from .outcome import (
     Cancelled,
@@ -178,4 +178,5 @@ __all__ = [
     "Succeeded",
     "Violation",
     "parse_function",
+    "region_in_host",
 ]

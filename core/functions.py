@@ -12,7 +12,7 @@ LATEST = "$LATEST"
 # (`function:x`, a region without an account), which two readers could read differently: those are no names here.
 _SPELLING = re.compile(
     r"(?:(?:arn:(?P<partition>aws[a-z-]*):lambda:(?P<region>[a-z0-9-]+):)?(?P<account>[0-9]{12}):function:)?"
-    r"(?P<name>[A-Za-z0-9_-]{1,140})(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?"
+    r"(?!function:)(?P<name>[A-Za-z0-9_-]{1,140})(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?"
 )
 
 
@@ -32,6 +32,17 @@ class FunctionName:
         if self.region:
             head = f"arn:{self.partition}:lambda:{self.region}:{head}"
         return f"{head}:{self.qualifier}" if self.qualifier else head
+
+
+#: Google writes the region of a function into its host: REGION-PROJECT.cloudfunctions.net, NAME-NUMBER.REGION.run.app.
+_GOOGLE_REGION = "[a-z]+-[a-z]+[0-9]+"
+_PLACE = re.compile(rf"(?P<a>{_GOOGLE_REGION})-[^.]+\.cloudfunctions\.net|[^.]+\.(?P<b>{_GOOGLE_REGION})\.run\.app")
+
+
+def region_in_host(host: str) -> str:
+    """Return the region that a Google function's host says, "" where it says none."""
+    match = _PLACE.fullmatch(host)
+    return (match["a"] or match["b"]) if match else ""
 
 
 def parse_function(text: str) -> FunctionName | None:

@@ -2,8 +2,8 @@
 
 What leaves this machine: the payload, the job's identity, and the service's credentials or what was made of them (a
 signature, a role's session, an identity token). Cancelling closes the connection; the function itself cannot be stopped
-and runs to its own end, billed. After a crash nothing remains here; the record of an Event invocation stays in its queue
-for the next attempt.
+and runs to its own end, billed. After a crash nothing remains here; the record of an Event invocation stays in its
+queue for the next attempt.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from ..core.contract import Call, FunctionRef, JobRunner, ResourceRequirements
+from ..core.contract import Call, FunctionRef, JobRunner, ResourceRequirements, region_in_host
 from ..core.errors import ConfigError
 from ..core.job import ExecutionType
 from ..core.secrets import SecretRef
@@ -133,7 +133,7 @@ def read_web(service: Service, provider: str, http: HttpRunner) -> WebSpec:
         service=service.name,
         provider=provider,
         function=function,
-        region=str(config.get("region") or ""),
+        region=_region(config, url),
         url=url,
         http=seen,
         inner=http.validate_config(seen),
@@ -150,7 +150,6 @@ def _url(config: Mapping[str, Any], provider: str) -> str:
     if not base:
         raise ConfigError(f"provider {provider} needs endpoint_url", hint="write  endpoint_url: https://host/path")
     function, host = plain_function(config), endpoint(base).host
-    _check_region(host, str(config.get("region") or ""))
     label = host.partition(".")[0]
     named = label == function.lower() or (host.endswith(".run.app") and label.startswith(f"{function.lower()}-"))
     if named or f"{base}/".endswith(f"/{function}/"):
@@ -163,16 +162,12 @@ def _is_app(provider: str, base: str) -> bool:
     return provider == "azure" and base.count("/") == 2
 
 
-def _check_region(host: str, region: str) -> None:
-    """Google writes the region into the host: one that says another must not pass for it."""
-    place = ""
-    if host.endswith(".cloudfunctions.net"):
-        place = host.partition(".")[0]
-    elif host.endswith(".run.app") and host.count(".") == 3:
-        place = f"{host.split('.')[1]}-"
-    if place and not (region and place.startswith(f"{region}-")):
-        hint = "write the region that stands in the host"
-        raise ConfigError(f"region {region!r} is not the one of endpoint_url", hint=hint)
+def _region(config: Mapping[str, Any], url: str) -> str:
+    """Return the region: the one that is stated, or that a Google host says; they must agree."""
+    stated, said = str(config.get("region") or ""), region_in_host(endpoint(url).host)
+    if stated and said and stated != said:
+        raise ConfigError(f"region is {stated} and endpoint_url is in {said}", hint="keep one of the two")
+    return stated or said
 
 
 def _auth(config: Mapping[str, Any], provider: str, google: Google | None) -> dict[str, Any]:

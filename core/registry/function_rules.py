@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from ..functions import parse_function
+from ..functions import parse_function, region_in_host
 from ..job import ExecutionType
+from .http_rules import host_of
 from .model import Finding
 from .view import View
 
@@ -84,6 +85,14 @@ def names(view: View) -> Iterator[Finding]:
     if name.qualifier and qualifier is not None and name.qualifier != qualifier:
         message = f"{view.name}: function_name says version {name.qualifier}, qualifier {qualifier}"
         yield view.found("SQJ532", message, where)
+
+
+def places(view: View) -> Iterator[Finding]:
+    """A region that is not the one in the function's own host."""
+    region, said = view.config("region"), region_in_host(host_of(str(view.config("endpoint_url") or "")))
+    if view.kind is ExecutionType.SERVERLESS and region is not None and said and said != region:
+        where = view.at("runner_config", "region")
+        yield view.found("SQJ532", f"{view.name}: endpoint_url is in {said}, region is {region}", where)
 
 
 def events(view: View) -> Iterator[Finding]:

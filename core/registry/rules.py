@@ -187,6 +187,7 @@ RULES: Final[tuple[Rule, ...]] = (
     type_rules.functions,
     function_rules.providers,
     function_rules.names,
+    function_rules.places,
     function_rules.events,
     host_rules.commands,
     name_rules.callbacks,

@@ -30,10 +30,10 @@ POLICY = Policy(
 )
 
 
-def aws_service(url: str, function: str = "echo", policy: Policy | None = None, **config: Any) -> Service:
+def aws_service(url: str, function_name: str = "echo", policy: Policy | None = None, **config: Any) -> Service:
     """Return a service that invokes a function at `url`, allowed by its name."""
-    settings = {"provider": "aws", "function_name": function, "region": REGION, "endpoint_url": url, **config}
-    allowed = policy or replace(POLICY, allowed_functions=(function,))
+    settings = {"provider": "aws", "function_name": function_name, "region": REGION, "endpoint_url": url, **config}
+    allowed = policy or replace(POLICY, allowed_functions=(function_name,))
     return make_service(ExecutionType.SERVERLESS, runner_config=settings, policy=allowed)
 
 
