@@ -27,9 +27,10 @@ EXCERPT: Final = 300  # characters of the function's own error message
 NOT_HERE_SECONDS: Final = 60.0
 
 #: The platform's last line for one request: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html .
-_REPORT = (
-    r"^REPORT RequestId: {}\s+Duration: [0-9.]+ ms\s+Billed Duration: (?P<billed>[0-9]+) ms\s+"
-    r"Memory Size: (?P<size>[0-9]+) MB\s+Max Memory Used: (?P<used>[0-9]+) MB"
+_REPORT = re.compile(
+    r"^REPORT RequestId: (?P<request>\S+)\s+Duration: [0-9.]+ ms\s+Billed Duration: (?P<billed>[0-9]+) ms\s+"
+    r"Memory Size: (?P<size>[0-9]+) MB\s+Max Memory Used: (?P<used>[0-9]+) MB",
+    re.MULTILINE,
 )
 #: Error codes of the API that pass by themselves. Throttling and every 5xx do too.
 _PASSING = frozenset(
@@ -82,11 +83,10 @@ class Tally:
 
     def read_report(self, request_id: str, tail: str) -> None:
         """Take the numbers of the last report on this request: what the function itself prints stands before it."""
-        found = re.finditer(_REPORT.format(re.escape(request_id)), tail, re.MULTILINE)
-        for match in found if request_id else ():
-            self.billed_ms, self.memory_mb, self.peak_memory_mb = (
-                int(match[key]) for key in ("billed", "size", "used")
-            )
+        for match in _REPORT.finditer(tail):
+            if match["request"] == request_id:
+                numbers = (int(match[key]) for key in ("billed", "size", "used"))
+                self.billed_ms, self.memory_mb, self.peak_memory_mb = numbers
 
 
 def of_answer(plan: AwsPlan, answer: Mapping[str, Any], tally: Tally, clean: Clean) -> JobResult:

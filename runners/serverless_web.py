@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -106,7 +107,7 @@ class WebPlan:
         found = {**self.inner.describe(), **head, "secrets": list(self.footprint.secrets)}
         if spec.google:
             found["identity"] = f"a Google identity token for {spec.google.audience}"
-            printed = f"$(gcloud auth print-identity-token --audiences={spec.google.audience})"
+            printed = f"$(gcloud auth print-identity-token --audiences={shlex.quote(spec.google.audience)})"
             found["curl"] = str(found["curl"]).replace(f"${spec.google.variable}", printed)
         return found
 
