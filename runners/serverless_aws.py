@@ -14,6 +14,13 @@ from .serverless_errand import on_before_send
 
 #: Seconds; the shortest that STS gives. A leaked one is soon worth nothing.
 ROLE_SECONDS: Final = 900
+#: Asked over a client of botocore's own, at an address that no job may reach: only where the registry says so.
+_OF_MACHINE: Final = ("iam-role", "container-role")
+#: Not looked at where the registry names a file: its absence must not mean other rights.
+_OF_WORKER: Final = (
+    *("env", "assume-role", "assume-role-with-web-identity", "sso", "login", "custom-process", "config-file"),
+    *("ec2-credentials-file", "boto-config"),
+)
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_=,.@-]")
 
 
@@ -35,18 +42,18 @@ class Door:
 
 
 class Doors:
-    """The doors of one runner. Made when first needed (0.3 s), one at a time."""
+    """The doors of one runner. Each is made when first needed (0.3 s), and once."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[object, ...], Door] = {}
-        self._making = threading.Lock()
+        self._making: dict[tuple[object, ...], threading.Lock] = {}
 
     def door(self, api: str, spec: AwsSpec, external_id: str = "") -> Door:
         """Return the service's client of an AWS API ("lambda", "sqs"); raise NoAws."""
         key = (api, *_rights(spec))
         found = self._made.get(key)
         if found is None:
-            with self._making:
+            with self._making.setdefault(key, threading.Lock()):
                 found = self._made.get(key) or self._made.setdefault(key, _door(api, spec, external_id))
         return found
 
@@ -71,11 +78,9 @@ def core_session(access: AwsAccess) -> Any:
     session = Session(profile=access.profile or None)
     if access.credentials_file:
         session.set_config_variable("credentials_file", access.credentials_file)
-    if not access.metadata:
-        # Asked over a client of botocore's own, at an address that no job may reach: only where the registry says so.
-        resolver = session.get_component("credential_provider")
-        for name in ("iam-role", "container-role"):
-            resolver.remove(name)
+    resolver = session.get_component("credential_provider")
+    for name in (*(() if access.metadata else _OF_MACHINE), *(_OF_WORKER if access.credentials_file else ())):
+        resolver.remove(name)
     session.register("before-send", on_before_send)
     return session
 

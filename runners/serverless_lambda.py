@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,8 +44,9 @@ class Lambda:
 
     async def run(self, plan: AwsPlan, context: ExecutionContext, tally: Tally) -> JobResult:
         """Return the result of one invocation; raise Denied where a secret is missing."""
+        values = {ref: await asyncio.to_thread(context.secrets.resolve, ref) for ref in plan.spec.access.secrets}
         external = plan.spec.access.external_id
-        job = _Job(plan, context, tally, context.secrets.resolve(external) if external else "")
+        job = _Job(plan, context, tally, values[external] if external else "")
         try:
             return await (self._event(job) if plan.spec.result_queue else self._invoke(job))
         except NoAws as error:

@@ -316,6 +316,19 @@ async def test_a_profile_and_a_credentials_file_are_those_of_the_service(tmp_pat
     assert "Credential=AKIABILLING/" in target.requests[0].header("authorization")
 
 
+async def test_a_credentials_file_stands_alone(tmp_path: Path) -> None:
+    """Its default section signs though the environment has keys; where it is missing, nobody else's rights are used."""
+    file = tmp_path / "credentials"
+    file.write_text("[default]\naws_access_key_id = AKIADEFAULT\naws_secret_access_key = other-secret-0123456789\n")
+    service = {name: {"credentials_file": str(path)} for name, path in (("there", file), ("gone", tmp_path / "gone"))}
+    async with HttpTarget() as target:
+        assert (await perform(aws_service(target.url, auth_config=service["there"]))).outcome == Succeeded({"ok": True})
+        gone = failure(await perform(aws_service(target.url, auth_config=service["gone"])))
+    (seen,) = target.requests
+    assert "Credential=AKIADEFAULT/" in seen.header("authorization")
+    assert gone.category is Category.INFRASTRUCTURE
+
+
 async def test_without_credentials_the_attempt_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that has none cannot execute the job, and another may: nothing is sent, no attempt is lost."""
     for name in ENVIRONMENT:
