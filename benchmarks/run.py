@@ -1,7 +1,7 @@
 """All benchmarks in one command: each beside a peer or a floor, on the same Postgres, in the same run.
 
     python benchmarks/run.py                 all
-    python benchmarks/run.py throughput      one of: throughput pickup recovery help
+    python benchmarks/run.py throughput      one of: throughput pickup recovery help lambda
 
 Sides take turns, so that a noisy machine is noisy for all; the table has medians, and ratios are what to read.
 """
@@ -37,6 +37,7 @@ PICKUPS = 300
 PICKUP_EVERY = 0.02  # seconds
 HELD = 50
 STARTS = 25
+INVOCATIONS = 200
 
 
 def peer_python() -> str:
@@ -226,11 +227,42 @@ def start_up(_admin: str) -> None:
         print(f"  {name:<26} median {statistics.median(times):6.1f}   min {min(times):6.1f}")
 
 
+# ---- lambda ---------------------------------------------------------------------------------------------------------
+
+
+def invocations(_admin: str) -> None:
+    """One invocation after another of a function, through the runner and by a bare boto3 client, taking turns."""
+    far_end = subprocess.Popen(
+        [sys.executable, str(HERE / "lambda_side.py"), "serve"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert far_end.stdout is not None
+        url = far_end.stdout.readline().strip()
+        for name, what in (("echo", "that answers at once"), ("nap", "that takes 25 ms")):
+            _invocations(url, name, what)
+    finally:
+        far_end.terminate()
+        far_end.wait()
+
+
+def _invocations(url: str, name: str, what: str) -> None:
+    found: dict[str, list[float]] = {"runner": [], "boto3": []}
+    for _ in range(ROUNDS):
+        for side, times in found.items():
+            times.extend(measured(sys.executable, "lambda_side.py", side, url, str(INVOCATIONS), name)["milliseconds"])
+    print(f"\nLambda, {ROUNDS * INVOCATIONS} invocations each of a function {what}, milliseconds")
+    for side, times in found.items():
+        _pickup_line(side, times)
+    middle = {side: statistics.median(times) for side, times in found.items()}
+    print(f"  ratio of medians {middle['runner'] / middle['boto3']:.2f}")
+
+
 BENCHMARKS: dict[str, Callable[[str], None]] = {
     "throughput": throughput,
     "pickup": pickup,
     "recovery": recovery,
     "help": start_up,
+    "lambda": invocations,
 }
 
 

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Callable, Iterable
 
 from .addresses import parse_address
+from .functions import parse_function
 
 Covers = Callable[[str, str], bool]
 
@@ -41,6 +42,19 @@ def image_covers(pattern: str, image: str) -> bool:
     if pattern.endswith(":*"):
         return image.startswith(pattern[:-1]) and "/" not in image[len(pattern) - 1 :] and "@" not in image
     return pattern == image
+
+
+def function_covers(entry: str, name: str) -> bool:
+    """Whether an `allowed_functions` entry admits a function, however either of them spells an AWS name.
+
+    An entry without a qualifier admits every version and alias, one without a region every region; but one without an
+    account admits no name that has one. A plan states its qualifier always: `name` alone is all of its versions.
+    """
+    allowed, asked = parse_function(entry), parse_function(name)
+    if allowed is None or asked is None:
+        return entry == name
+    same = (allowed.account, allowed.name) == (asked.account, asked.name)
+    return same and allowed.region in ("", asked.region) and allowed.qualifier in ("", asked.qualifier)
 
 
 def exactly(entry: str, value: str) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from .footprint import Endpoint, Footprint, FunctionRef, Mount, ResourceRequirements, Violation
+from .functions import LATEST, FunctionName, parse_function, region_in_host
 from .job import Category, ExecutionType
 from .outcome import (
     Cancelled,
@@ -151,6 +152,7 @@ class JobRunner(ABC, Generic[SpecT, PlanT]):
 ExecutionRunner = JobRunner
 
 __all__ = [
+    "LATEST",
     "Call",
     "Cancelled",
     "Check",
@@ -159,6 +161,7 @@ __all__ = [
     "ExecutionRunner",
     "Failed",
     "Footprint",
+    "FunctionName",
     "FunctionRef",
     "Interrupted",
     "JobResult",
@@ -174,4 +177,6 @@ __all__ = [
     "StopSignal",
     "Succeeded",
     "Violation",
+    "parse_function",
+    "region_in_host",
 ]

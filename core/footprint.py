@@ -29,7 +29,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class FunctionRef:
-    """A cloud function that a plan would invoke."""
+    """A cloud function that a plan would invoke. `name` may be an AWS function's ARN; policy knows every spelling."""
 
     provider: str
     region: str
@@ -67,6 +67,7 @@ class Footprint:
     request_bytes: int = 0
     output_bytes: int = 0  # the most that this plan would accept as output
     timeout_seconds: float = 0.0
+    cost_usd: float = 0.0  # the most that executing could be billed, US dollars; 0 = nothing, or not known
     resources: ResourceRequirements = field(default_factory=ResourceRequirements)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .allowlists import domain_covers, exactly, image_covers, path_covers
+from .allowlists import domain_covers, exactly, function_covers, image_covers, path_covers
 from .footprint import ResourceRequirements
 
 MIB = 1024 * 1024
@@ -48,7 +48,7 @@ class Policy:
     require_digest: bool = field(default=False, metadata={"meet": "any"})
     allowed_providers: tuple[str, ...] = field(default=(), metadata={"meet": exactly})
     allowed_regions: tuple[str, ...] = field(default=(), metadata={"meet": exactly})
-    allowed_functions: tuple[str, ...] = field(default=(), metadata={"meet": exactly})
+    allowed_functions: tuple[str, ...] = field(default=(), metadata={"meet": function_covers})
     max_invocations_per_hour: int | None = field(default=None, metadata={"meet": "least"})
     max_cost_per_hour: float | None = field(default=None, metadata={"meet": "least"})  # US dollars
     resources: ResourceRequirements = field(default=DEFAULT_RESOURCES, metadata={"meet": "each"})

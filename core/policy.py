@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 
 from .addresses import AddressClass, classify, parse_address
-from .allowlists import Covers, admits, domain_covers, exactly, image_covers, path_covers
+from .allowlists import Covers, admits, domain_covers, exactly, function_covers, image_covers, path_covers
 from .contract import Endpoint, Footprint, Mount, ResourceRequirements, Violation
 from .permissions import DEFAULT_RESOURCES, FILE_MODES, MIB, NETWORK_MODES, SANDBOX_MODES, Policy
 
@@ -110,14 +110,15 @@ def _images(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
 
 def _functions(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
     for function in footprint.functions:
-        yield from _member("provider", function.provider, policy.allowed_providers, "allowed_providers")
-        yield from _member("region", function.region, policy.allowed_regions, "allowed_regions")
-        yield from _member("function", function.name, policy.allowed_functions, "allowed_functions")
+        yield from _member("provider", function.provider, policy.allowed_providers, exactly)
+        if function.region or policy.allowed_regions:  # of a function at a plain URL nobody knows the region
+            yield from _member("region", function.region, policy.allowed_regions, exactly)
+        yield from _member("function", function.name, policy.allowed_functions, function_covers)
 
 
-def _member(what: str, value: str, allowed: tuple[str, ...], key: str) -> Iterator[Violation]:
-    if value and not admits(allowed, value, exactly):
-        yield _not_listed(f"{what}_not_allowed", what, value, allowed, key)
+def _member(what: str, value: str, allowed: tuple[str, ...], covers: Covers) -> Iterator[Violation]:
+    if not admits(allowed, value, covers):
+        yield _not_listed(f"{what}_not_allowed", what, value, allowed, f"allowed_{what}s")
 
 
 # ---- files and environment -------------------------------------------------------------------------------------------
@@ -205,10 +206,13 @@ def _amounts(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
     yield from _at_most("max_execution_time", footprint.timeout_seconds, policy.max_execution_time, "s")
     yield from _at_most("max_request_size", footprint.request_bytes, policy.max_request_size, "bytes")
     yield from _at_most("max_output_bytes", footprint.output_bytes, _output_cap(footprint, policy), "bytes")
+    if policy.max_cost_per_hour is not None:
+        yield from _at_most("cost_limits.max_cost_per_hour", footprint.cost_usd, policy.max_cost_per_hour, "USD")
 
 
 def _output_cap(footprint: Footprint, policy: Policy) -> int:
-    return policy.max_response_size if footprint.endpoints else policy.max_output_bytes
+    called = footprint.endpoints or footprint.functions
+    return policy.max_response_size if called else policy.max_output_bytes
 
 
 def _resources(footprint: Footprint, policy: Policy) -> Iterator[Violation]:

@@ -38,7 +38,7 @@ class Secrets:
 
     def __init__(self, extra: dict[str, str] | None = None) -> None:
         """`extra` holds variables from an env file; they win over the process environment."""
-        self._extra = extra or {}
+        self._extra = dict(extra or {})
         self._forms: set[str] = set()
         self._ordered: tuple[str, ...] = ()
 
@@ -51,6 +51,11 @@ class Secrets:
             )
         self.protect(value)
         return value
+
+    def hold(self, name: str, value: str) -> None:
+        """Keep a credential that was only obtained while executing (a token) as the variable `name`; redact it."""
+        self._extra[name] = value
+        self.protect(value)
 
     def is_set(self, ref: SecretRef) -> bool:
         """Whether the secret could be resolved; its value is not kept."""

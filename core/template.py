@@ -62,6 +62,15 @@ def fill_value(template: Any, values: Mapping[str, Any]) -> Any:
     return template
 
 
+def present(items: tuple[tuple[str, Any], ...], values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield each named template filled; one that is only `{field}` is left out where the input has no such field."""
+    for name, template in items:
+        fields = list(placeholders(template))
+        optional = len(fields) == 1 and template == f"{{{fields[0]}}}" and "." not in fields[0]
+        if not optional or fields[0] in values:
+            yield name, fill_value(template, values)
+
+
 def _fill(template: str, values: Mapping[str, Any], render: Callable[[str, Any], str]) -> str:
     def piece(match: re.Match[str]) -> str:
         return render(match[1], _lookup(match[1], values)) if match[1] else match[0][0]

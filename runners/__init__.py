@@ -15,6 +15,7 @@ from ..core.job import ExecutionType
 
 if TYPE_CHECKING:
     from .http import HTTPRunner
+    from .serverless import ServerlessRunner
     from .shell import ShellScriptRunner
 
 Runner = JobRunner[Any, Any]
@@ -24,10 +25,11 @@ ENTRY_POINTS = "specql_jobs.runners"
 _BUILT_IN = {
     ExecutionType.HTTP: ("http", "HTTPRunner"),
     ExecutionType.SHELL: ("shell", "ShellScriptRunner"),
+    ExecutionType.SERVERLESS: ("serverless", "ServerlessRunner"),
 }
 
 
-__all__ = ["ENTRY_POINTS", "HTTPRunner", "Runner", "RunnerRegistry", "ShellScriptRunner"]
+__all__ = ["ENTRY_POINTS", "HTTPRunner", "Runner", "RunnerRegistry", "ServerlessRunner", "ShellScriptRunner"]
 
 
 def __getattr__(name: str) -> Any:
@@ -84,5 +86,5 @@ def _third_party(execution_type: ExecutionType) -> Callable[..., Runner]:
         return point.load()  # type: ignore[no-any-return]  # checked by the conformance suite
     raise RunnerUnavailable(
         f"this installation has no runner for {execution_type.value} services",
-        hint="http and shell are built in; specql-jobs doctor lists what this host can execute",
+        hint="http, serverless and shell are built in; specql-jobs doctor lists what this host can execute",
     )

@@ -34,10 +34,12 @@ from .http_auth import Auth, OAuth2Auth, read_auth, secret_refs
 from .http_describe import curl_line, shown_body, shown_headers
 from .http_exchange import Exchange, Record
 from .http_headers import Headers, registry_headers
+from .http_plain import send
 from .http_request import PlannedRequest, plan_request, read_template
 from .http_token import TokenCache
 from .http_transport import DestinationRefused, Gate, Pools, Resolver, Tls, TlsUnusable, fallback_store, system_resolver
 from .http_url import UrlRefused, endpoint_of, parse_url
+from .wire import Judge, WireAnswer, WireRequest
 
 if TYPE_CHECKING:
     from ..core.registry.model import Service
@@ -167,6 +169,10 @@ class HTTPRunner(JobRunner[HttpSpec, HttpPlan]):
             return Failed(Category.INFRASTRUCTURE, f"{denied.message}; {denied.hint}", retryable=True)
         except TlsUnusable as unusable:
             return Failed(Category.INFRASTRUCTURE, f"service {plan.spec.service}: {unusable}")
+
+    async def send(self, request: WireRequest, judge: Judge, most_bytes: int) -> WireAnswer:
+        """Send a plain request for another runner (see wire.py); raise WireBroken."""
+        return await send(self._pools, request, judge, most_bytes)
 
     def get_resource_requirements(self, plan: HttpPlan) -> ResourceRequirements:  # noqa: ARG002 - the same for all
         """A request needs no limits of the host; its bounds are in the footprint."""

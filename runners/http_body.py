@@ -8,19 +8,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from ..core.contract import PlanError
-from ..core.template import fill_value, placeholders
+from ..core.template import fill_value, present
 from .http_headers import Headers
 
 BODY_KINDS = ("json", "form", "raw", "none")
-
-
-def present(items: tuple[tuple[str, Any], ...], values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield each named template filled; one that is only `{field}` is left out where the input has no such field."""
-    for name, template in items:
-        fields = list(placeholders(template))
-        optional = len(fields) == 1 and template == f"{{{fields[0]}}}" and "." not in fields[0]
-        if not optional or fields[0] in values:
-            yield name, fill_value(template, values)
 
 
 def query_text(items: tuple[tuple[str, Any], ...], values: Mapping[str, Any]) -> str:

@@ -13,12 +13,13 @@ import httpx
 from ..core.contract import Failed, LogChunk, Outcome
 from ..core.job import Category
 from ..core.secrets import MASK, Secrets
+from .answers import AnswerInvalid, one_line
 from .http_auth import Auth, OAuth2Auth
 from .http_credentials import credentials
 from .http_headers import Headers, merged, sensitive, sensitive_values, without_credentials
-from .http_outcome import of_answer, of_error, one_line
+from .http_outcome import of_answer, of_error
 from .http_request import PlannedRequest
-from .http_response import Answer, AnswerInvalid, AnswerTooLarge, read_answer
+from .http_response import Answer, AnswerTooLarge, read_answer
 from .http_token import TokenCache, TokenFailed
 from .http_transport import CONNECT_SECONDS, Gate, NameUnknown, current_gate, drop_surplus
 from .http_url import UrlRefused, endpoint_of, host_of, parse_url, printable, same_origin
@@ -122,10 +123,10 @@ class Exchange:
 
     async def _send(self, request: PlannedRequest, most: int) -> Answer:
         auth = self._auth if request.at_home else None
-        return await self._ask(request, await credentials(auth, request, self._secrets, self._get_token), most)
+        return await self.ask(request, await credentials(auth, request, self._secrets, self._get_token), most)
 
     async def _get_token(self, auth: OAuth2Auth) -> str:
-        self._token = await self._tokens.token(auth, self._secrets, self._ask)
+        self._token = await self._tokens.token(auth, self._secrets, self.ask)
         return self._token
 
     def _after_token(self, answer: Answer, outcome: Outcome) -> Outcome:
@@ -135,7 +136,7 @@ class Exchange:
             return replace(outcome, retryable=True)
         return outcome
 
-    async def _ask(self, request: PlannedRequest, proof: Headers, most: int) -> Answer:
+    async def ask(self, request: PlannedRequest, proof: Headers, most: int) -> Answer:
         """Send one request and read its whole answer; raise Broken where there is none within bounds."""
         headers = merged(request.headers, proof)
         self._record.sent(request, headers)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpcore
 
 from ..core.contract import Failed, Outcome, Succeeded
 from ..core.job import Category
-from .http_response import Answer, AnswerInvalid, content, text_of
+from .answers import AnswerInvalid, one_line, retry_after
+from .http_response import Answer, content, text_of
 
 Clean = Callable[[str], str]
 
@@ -21,8 +20,6 @@ Clean = Callable[[str], str]
 _BUSY = (408, 425, 429)
 EXCERPT = 200  # characters of an error body in a message
 MOST_ERROR_OUTPUT = 16 * 1024  # bytes of an error body kept as data
-LONGEST_WAIT = 86_400.0  # seconds; the retry policy bounds it further
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 
 
 def of_answer(answer: Answer, subject: str, retry_statuses: tuple[int, ...] | None, clean: Clean) -> Outcome:
@@ -57,23 +54,6 @@ def _error_body(answer: Answer, clean: Clean) -> Any:
     except AnswerInvalid:
         pass
     return one_line(clean(text_of(answer) or ""))[:MOST_ERROR_OUTPUT]
-
-
-def one_line(text: str) -> str:
-    """Return `text` with control and direction characters as spaces: nothing in it can move a terminal's cursor."""
-    return _CONTROL.sub(" ", text).strip()
-
-
-def retry_after(text: str, now: float) -> float | None:
-    """Return the seconds that a Retry-After header asks for (a number, or an HTTP date), None for anything else."""
-    text = text.strip()
-    if text.isascii() and text.isdecimal():
-        return min(float(text[:10]), LONGEST_WAIT)
-    try:
-        seconds = parsedate_to_datetime(text).timestamp() - now
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return min(seconds, LONGEST_WAIT) if seconds >= 0 else None
 
 
 # ---- no answer ------------------------------------------------------------------------------------------------------

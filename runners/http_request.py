@@ -13,8 +13,8 @@ import httpx
 
 from ..core.contract import Call, PlanError
 from ..core.errors import ConfigError
-from ..core.template import fill_path
-from .http_body import BODY_KINDS, json_body, planned_body, present, query_text, text_body
+from ..core.template import fill_path, present
+from .http_body import BODY_KINDS, json_body, planned_body, query_text, text_body
 from .http_headers import Headers, checked, input_headers, merged, registry_headers, without_credentials
 from .http_url import UrlRefused, has_dot_segment, parse_url, same_origin
 

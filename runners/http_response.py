@@ -6,32 +6,25 @@ Nothing here trusts the target: not its lengths, its coding or its charset. That
 from __future__ import annotations
 
 import base64
-import json
-import math
 import re
 import zlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import httpcore
 
-#: Deeper data is an attack or a mistake; Postgres and JSON parsers elsewhere give up at about 1,000.
-DEEPEST = 128
+from .answers import UNSTORABLE, AnswerInvalid, parse_json, scrubbed
+
 ERROR_BODY_BYTES = 64 * 1024  # of an answer that is not a success
 #: The only names of character sets that are obeyed.
 _CHARSETS = {"utf-8": "utf-8", "us-ascii": "ascii", "iso-8859-1": "latin-1", "windows-1252": "cp1252"}
 _CHARSET = re.compile(r"charset=\"?([A-Za-z0-9_-]{1,40})", re.IGNORECASE)
 _JSON_TYPE = re.compile(r"application/([a-z0-9.+-]+\+)?json|text/json")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class AnswerTooLarge(Exception):
     """More bytes than allowed came, before or after decoding."""
-
-
-class AnswerInvalid(Exception):
-    """The answer is not what it says it is; the message completes "the answer …"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +141,7 @@ def _as_text(answer: Answer, kind: str, clean: Callable[[str], str]) -> dict[str
     if text is None:
         encoded = base64.b64encode(answer.body).decode("ascii")
         return {"body": encoded, "content_type": clean(kind), "encoding": "base64"}
-    return {"body": clean(_UNSTORABLE.sub("\ufffd", text)), "content_type": clean(kind)}
+    return {"body": clean(UNSTORABLE.sub("\ufffd", text)), "content_type": clean(kind)}
 
 
 def text_of(answer: Answer) -> str | None:
@@ -159,57 +152,3 @@ def text_of(answer: Answer) -> str | None:
         return answer.body.decode(charset)
     except UnicodeDecodeError:
         return None
-
-
-def parse_json(body: bytes) -> Any:
-    """Return strict JSON within bounds; raise AnswerInvalid for NaN, infinities, over-long numbers and deep nesting."""
-    try:
-        text = body.decode("utf-8-sig")
-        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-    except UnicodeDecodeError:
-        raise AnswerInvalid("says that it is JSON and is not UTF-8") from None
-    except RecursionError:
-        raise AnswerInvalid(f"is nested deeper than {DEEPEST} levels") from None
-    except ValueError as error:
-        # json's own sentence has positions and no content; int's (over 4,300 digits) has neither.
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else "a number is too long or not finite"
-        raise AnswerInvalid(f"is not valid JSON: {reason}") from None
-    if text.count("[") + text.count("{") > DEEPEST:
-        _check_depth(value)
-    return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
-def _check_depth(value: Any) -> None:
-    level, depth = [value], 0
-    while level:
-        depth += 1
-        if depth > DEEPEST:
-            raise AnswerInvalid(f"is nested deeper than {DEEPEST} levels")
-        level = [
-            child
-            for node in level
-            for child in (node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
-            if isinstance(child, dict | list)
-        ]
-
-
-def scrubbed(value: Any, clean: Callable[[str], str]) -> Any:
-    """Return JSON data with every text cleaned, and with what Postgres cannot store replaced."""
-    if isinstance(value, str):
-        return clean(_UNSTORABLE.sub("\ufffd", value))
-    if isinstance(value, dict):
-        return {scrubbed(key, clean): scrubbed(item, clean) for key, item in value.items()}
-    if isinstance(value, list):
-        return [scrubbed(item, clean) for item in value]
-    return value

@@ -12,11 +12,12 @@ from urllib.parse import urlencode
 from ..core.contract import Failed
 from ..core.job import Category
 from ..core.secrets import Secrets
+from .answers import AnswerInvalid, parse_json
 from .http_auth import OAuth2Auth
 from .http_credentials import basic
 from .http_headers import Headers, valid_value
 from .http_request import PlannedRequest
-from .http_response import Answer, AnswerInvalid, parse_json
+from .http_response import Answer
 from .http_url import printable
 
 #: A token is not used in its last seconds: it must still hold when the request arrives.

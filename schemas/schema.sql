@@ -138,6 +138,37 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION jobs.reserve_invocation(service text, cost double precision, max_invocations integer, max_cost double precision, OUT reserved_in timestamp with time zone, OUT wait_seconds double precision) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  moment timestamptz;
+  used   integer;
+  spent  double precision;
+  oldest timestamptz;
+BEGIN
+  INSERT INTO jobs.tb_service_state (service_name) VALUES (service) ON CONFLICT DO NOTHING;
+  PERFORM FROM jobs.tb_service_state s WHERE s.service_name = service FOR UPDATE;
+  moment := clock_timestamp();  -- after the lock: later reservations have later minutes
+  DELETE FROM jobs.tb_service_minute m WHERE m.service_name = service AND m.minute <= moment - interval '61 minutes';
+  SELECT coalesce(sum(m.invocations), 0), coalesce(sum(m.cost_usd), 0), min(m.minute) INTO used, spent, oldest
+    FROM jobs.tb_service_minute m WHERE m.service_name = service;
+  -- The tolerance is for sums of fractions, far below the price of one invocation.
+  IF used >= max_invocations OR spent + cost > max_cost + 1e-9 THEN
+    wait_seconds := greatest(extract(epoch FROM coalesce(oldest, moment) + interval '61 minutes' - moment), 1);
+    UPDATE jobs.tb_service_state s SET limited_until = moment + wait_seconds * interval '1 second', updated_at = moment
+     WHERE s.service_name = service;
+    RETURN;
+  END IF;
+  reserved_in := date_trunc('minute', moment);
+  wait_seconds := 0;
+  INSERT INTO jobs.tb_service_minute AS m (service_name, minute, invocations, cost_usd)
+  VALUES (service, reserved_in, 1, cost)
+  ON CONFLICT (service_name, minute) DO UPDATE
+     SET invocations = m.invocations + 1, cost_usd = m.cost_usd + excluded.cost_usd;
+END
+$$;
+
 CREATE FUNCTION jobs.retry(id uuid, reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE sql
     AS $$ SELECT outcome FROM jobs.retry_jobs(ARRAY[retry.id], retry.reason, session_user::text) $$;
@@ -174,6 +205,14 @@ BEGIN
   SELECT a.id, a.outcome FROM answer a;
   PERFORM pg_notify('specql_jobs_ready', '');
 END
+$$;
+
+CREATE FUNCTION jobs.settle_invocation(service text, reserved_in timestamp with time zone, reserved double precision, actual double precision) RETURNS void
+    LANGUAGE sql
+    AS $$
+  UPDATE jobs.tb_service_minute m
+     SET cost_usd = greatest(m.cost_usd - settle_invocation.reserved + settle_invocation.actual, 0)
+   WHERE m.service_name = settle_invocation.service AND m.minute = settle_invocation.reserved_in;
 $$;
 
 CREATE FUNCTION jobs.wake_workers() RETURNS trigger
@@ -295,6 +334,21 @@ CREATE TABLE jobs.tb_schema_migration (
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE jobs.tb_service_minute (
+    service_name text NOT NULL,
+    minute timestamp with time zone NOT NULL,
+    invocations integer DEFAULT 0 NOT NULL,
+    cost_usd double precision DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE jobs.tb_service_state (
+    service_name text NOT NULL,
+    limited_until timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+)
+WITH (fillfactor='50');
+
 CREATE TABLE jobs.tb_worker (
     worker_id text NOT NULL,
     host text NOT NULL,
@@ -333,6 +387,12 @@ ALTER TABLE ONLY jobs.tb_job_run
 ALTER TABLE ONLY jobs.tb_schema_migration
     ADD CONSTRAINT tb_schema_migration_pkey PRIMARY KEY (number);
 
+ALTER TABLE ONLY jobs.tb_service_minute
+    ADD CONSTRAINT tb_service_minute_pkey PRIMARY KEY (service_name, minute);
+
+ALTER TABLE ONLY jobs.tb_service_state
+    ADD CONSTRAINT tb_service_state_pkey PRIMARY KEY (service_name);
+
 ALTER TABLE ONLY jobs.tb_worker
     ADD CONSTRAINT tb_worker_pkey PRIMARY KEY (worker_id);
 
@@ -368,5 +428,8 @@ ALTER TABLE ONLY jobs.tb_job_attempt
 
 ALTER TABLE ONLY jobs.tb_job_log
     ADD CONSTRAINT tb_job_log_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs.tb_job_run(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY jobs.tb_service_minute
+    ADD CONSTRAINT tb_service_minute_service_name_fkey FOREIGN KEY (service_name) REFERENCES jobs.tb_service_state(service_name) ON DELETE CASCADE;
 
 REVOKE ALL ON FUNCTION jobs.wake_workers() FROM PUBLIC;

@@ -129,6 +129,8 @@ def why(view: JobView) -> tuple[str, str]:
 def _pending(view: JobView) -> tuple[str, str]:
     row = view.row
     wait = (row["run_at"] - row["database_now"]).total_seconds()
+    if wait > 0 and row["limited"]:
+        return "limited", f"{row['service_name']} has reached its hourly limit; looked at again in {age(wait)}"
     if wait > 0 and row["error_category"]:
         return "retrying", f"attempt {row['attempts'] + 1} in {age(wait)}; last: {_last_error(row)}"
     if wait > 0:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from ..job import ExecutionType
 from ..lifecycle import RetryPolicy
-from ..policy import Policy
+from ..policy import DEFAULT_RESOURCES, Policy
 from ..policy_terms import Stated, apply, read_terms
 from ..units import MIB, parse_seconds, parse_size
 from .canonical import Named, execution_type, named
 from .frozen import freeze
+from .http_rules import host_of
 from .model import NO_MAPPING, Operation, Service
 from .nodes import Node, data
 from .shorthand import expand
@@ -53,7 +54,7 @@ def build_policy(node: Node) -> Policy:
     """Return the policy that a service states, over the restrictive defaults.
 
     A function that the service itself names is allowed unless `allowed_functions` says otherwise: the registry decides
-    both. Of two limits on time, the shorter holds.
+    both; so with its endpoint_url, and with the memory that it states. Of two limits on time, the shorter holds.
     """
     policy, stated = Policy(), node.get("security_policy")
     terms = [term for term in read_terms(data(stated) if stated else {}) if isinstance(term, Stated)]
@@ -62,10 +63,22 @@ def build_policy(node: Node) -> Policy:
     times = [term.value for term in terms if term.field == "max_execution_time"]
     if times:
         policy = apply(policy, "max_execution_time", min(times))
-    function = (node.get("runner_config") or Node({}, node.position)).get("function_name")
-    if function is not None and not any(term.field == "allowed_functions" for term in terms):
-        policy = apply(policy, "allowed_functions", (str(function.value),))
+    if execution_type(node) is ExecutionType.SERVERLESS:
+        for field, value in _own_function(node.get("runner_config") or Node({}, node.position)):
+            if not any(term.field == field for term in terms):
+                policy = apply(policy, field, value)
     return policy
+
+
+def _own_function(config: Node) -> Iterator[tuple[str, Any]]:
+    """Yield what a service asks for by naming its function, its address and its memory."""
+    function, endpoint, memory = (config.get(key) for key in ("function_name", "endpoint_url", "memory_mb"))
+    if function is not None:
+        yield "allowed_functions", (str(function.value),)
+    if endpoint is not None and (host := host_of(str(endpoint.value))):
+        yield "allowed_domains", (host,)
+    if memory is not None and not memory.unresolved:
+        yield "resources.memory_mb", max(parse_size(memory.value, MIB), DEFAULT_RESOURCES.memory_mb or 0)
 
 
 def _text(node: Node, key: str) -> str:

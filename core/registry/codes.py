@@ -124,6 +124,9 @@ _RULES: Final = (
     Rule("SQJ516", "ports-unreachable", _WARNING, "set network_access: localhost, or remove localhost_ports"),
     Rule("SQJ517", "paths-unreachable", _WARNING, "set file_access to read or read_write, or remove the paths"),
     Rule("SQJ518", "wildcard-without-meaning", _WARNING, "name each one; only *.domain and image:* are patterns"),
+    Rule("SQJ530", "function-incomplete", _WARNING, "add the key; docs/serverless.md has an example of each provider"),
+    Rule("SQJ531", "key-of-another-provider", _ERROR, "remove the key: this provider has no use for it"),
+    Rule("SQJ532", "function-contradicts", _ERROR, "keep one of the two; an ARN says region, account and version"),
     Rule("SQJ601", "entity-unreadable", _ERROR, "write entity: NAME, fields: {name: type}, actions: a list or mapping"),
     Rule(
         "SQJ602", "call-unreadable", _ERROR, "name a service and an operation: call_service: {service: …, operation: …}"

@@ -14,11 +14,18 @@ from ..narrow import Ceiling
 from ..policy import Policy
 from ..policy_terms import TERMS, current
 from . import shape
-from .canonical import Named
+from .canonical import Named, execution_type
 from .model import Operation, Position, Service
 from .nodes import Node, Pair, find_pair
 
 _Path = tuple[str, ...]
+
+#: What a serverless service is allowed by stating it for itself: field of the policy -> key of runner_config.
+_OWN_FUNCTION = {
+    "allowed_functions": "function_name",
+    "allowed_domains": "endpoint_url",
+    "resources.memory_mb": "memory_mb",
+}
 
 
 class Origin(StrEnum):
@@ -77,8 +84,10 @@ def _stated_at(name: str, value: Any, entry: Named) -> Position | None:
     for pair, read in found:
         if len(found) == 1 or read(pair.node.value) == value:
             return pair.key
-    if name == "allowed_functions" and (pair := find_pair(entry.node, ("runner_config", "function_name"))):
-        return pair.key
+    own = _OWN_FUNCTION.get(name)
+    if own and execution_type(entry.node) is ExecutionType.SERVERLESS:
+        pair = find_pair(entry.node, ("runner_config", own))
+        return pair.key if pair else None
     return None
 
 

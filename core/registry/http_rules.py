@@ -12,6 +12,9 @@ from ..policy import Policy
 from .model import Finding
 from .view import View
 
+#: Where a service says whom it calls.
+_ADDRESS_KEYS: Final = {ExecutionType.HTTP: "base_url", ExecutionType.SERVERLESS: "endpoint_url"}
+
 
 def host_of(url: str) -> str:
     """Return the host that a URL names; "" where it names none."""
@@ -38,19 +41,20 @@ def base_url(view: View) -> Iterator[Finding]:
 
 
 def private_address(view: View) -> Iterator[Finding]:
-    """A base_url that names an address which the policy refuses before any name is looked up."""
-    host = host_of(view.config("base_url") or "") if view.kind is ExecutionType.HTTP else ""
+    """A base_url or endpoint_url that names an address which the policy refuses before any name is looked up."""
+    key = _ADDRESS_KEYS.get(view.kind, "")
+    host = host_of(view.config(key) or "") if key else ""
     address = parse_address("127.0.0.1" if host == "localhost" else host)
     if address is None:
         return
     if classify(address) is AddressClass.FORBIDDEN:
         message = f"{view.name} calls {host}, an address that is never reachable from a job"
-        yield view.found("SQJ505", message, view.at("runner_config", "base_url"))
+        yield view.found("SQJ505", message, view.at("runner_config", key))
     elif view.policy.allow_private_networks:
         return
     elif classify(address) in (AddressClass.LOOPBACK, AddressClass.PRIVATE):
         message = f"{view.name} calls {host}, a {classify(address)} address, which the policy refuses"
-        yield view.found("SQJ504", message, view.at("runner_config", "base_url"))
+        yield view.found("SQJ504", message, view.at("runner_config", key))
 
 
 #: What each auth_type needs: a secret by reference, or (those in _PLAIN_TOO) as it is.

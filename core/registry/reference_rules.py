@@ -118,6 +118,7 @@ def _must_be_filled(view: View, operation: Named) -> Iterator[Node]:
 def answer(view: View) -> Iterator[Finding]:
     """An output_schema that nothing will ever be held against."""
     event = view.kind is ExecutionType.SERVERLESS and view.config("invocation_type") == "Event"
+    event = event and view.config("result_queue") is None
     for operation in view.operations:
         stated = operation.node.pairs.get("output_schema")
         head = view.kind is ExecutionType.HTTP and method(operation.node.get("request")) == "HEAD"

@@ -11,12 +11,21 @@ from dataclasses import replace
 from itertools import chain
 from typing import Final
 
-from ..allowlists import Covers, admits, domain_covers, exactly, image_covers, path_covers
+from ..allowlists import Covers, admits, domain_covers, exactly, function_covers, image_covers, path_covers
 from ..job import ExecutionType
 from ..policy import Policy
 from ..policy_terms import Misstated, read_terms
 from ..units import MIB, parse_seconds, parse_size
-from . import exposure_rules, host_rules, name_rules, reference_rules, reliability_rules, secret_rules, type_rules
+from . import (
+    exposure_rules,
+    function_rules,
+    host_rules,
+    name_rules,
+    reference_rules,
+    reliability_rules,
+    secret_rules,
+    type_rules,
+)
 from .build import build_policy
 from .canonical import Named, execution_type, named
 from .codes import finding
@@ -125,7 +134,7 @@ def _asked(view: View) -> Iterator[tuple[tuple[object, ...], str, tuple[str, ...
                 yield ("runner_config", key), config(key) or "", getattr(policy, field), exactly, field
             function = config("function_name") or ""
             where = ("runner_config", "function_name")
-            yield where, function, policy.allowed_functions, exactly, "allowed_functions"
+            yield where, function, policy.allowed_functions, function_covers, "allowed_functions"
 
 
 def _asked_by_shell(view: View) -> Iterator[tuple[tuple[object, ...], str, tuple[str, ...], Covers, str]]:
@@ -185,6 +194,10 @@ RULES: Final[tuple[Rule, ...]] = (
     type_rules.images,
     type_rules.volumes,
     type_rules.functions,
+    function_rules.providers,
+    function_rules.names,
+    function_rules.places,
+    function_rules.events,
     host_rules.commands,
     name_rules.callbacks,
 )

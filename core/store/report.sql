@@ -90,6 +90,10 @@ SELECT j.id, j.identifier, j.idempotency_key, j.service_name, j.operation, j.exe
                   AND (w.services IS NULL OR lower(j.service_name) = ANY (w.services))) AS has_worker,
        EXISTS (SELECT FROM jobs.tb_worker w
                 WHERE w.state = 'running' AND w.heartbeat_at > clock_timestamp() - interval '15 seconds') AS any_worker,
+       j.status = 'pending' AND j.lease_seq > 0 AND EXISTS (
+         SELECT FROM jobs.tb_service_state s
+          WHERE lower(s.service_name) = lower(j.service_name)
+            AND s.limited_until BETWEEN now() AND j.run_at + interval '5 seconds') AS limited,
        (SELECT extract(epoch FROM clock_timestamp() - w.heartbeat_at)::float8
           FROM jobs.tb_worker w
          WHERE w.worker_id = j.worker_id

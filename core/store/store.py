@@ -229,6 +229,19 @@ class Store:
         """Delete the rows of workers that ended a week ago."""
         await self._rows("forget_workers", {})
 
+    async def reserve_invocation(
+        self, service: str, cost: float, invocations: int | None, most: float | None
+    ) -> tuple[datetime | None, float]:
+        """Reserve one invocation and its cost (USD) under hourly limits; return its minute, or None and a wait (s)."""
+        limits = {"invocations": invocations, "most": most}
+        minute, wait = (await self._rows("reserve_invocation", {"service": service, "cost": cost, **limits}))[0]
+        return minute, wait
+
+    async def settle_invocation(self, service: str, minute: datetime, reserved: float, actual: float) -> None:
+        """Replace what was reserved by what it cost. Not to be asked twice."""
+        entry = {"service": service, "minute": minute, "reserved": reserved, "actual": actual}
+        await self._rows("settle_invocation", entry)
+
     async def open_jobs(self, scope: Scope) -> bool:
         """Whether any job in scope is due or waits for its retry."""
         return bool((await self._rows("open_jobs", scope.parameters()))[0][0])

@@ -229,6 +229,12 @@ SELECT worker_id FROM jobs.tb_worker WHERE state IN ('running', 'draining');
 -- Rows of workers that ended long ago; a week covers a long weekend's post-mortem.
 DELETE FROM jobs.tb_worker WHERE state IN ('stopped', 'lost') AND stopped_at < now() - interval '7 days';
 
+-- name: reserve_invocation
+SELECT reserved_in, wait_seconds FROM jobs.reserve_invocation(%(service)s, %(cost)s, %(invocations)s, %(most)s);
+
+-- name: settle_invocation
+SELECT jobs.settle_invocation(%(service)s, %(minute)s, %(reserved)s, %(actual)s);
+
 -- name: open_jobs
 -- Whether `worker --until-empty` still has something to wait for: due jobs, retries and what others run (they may die),
 -- not what is scheduled for later.

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..clock import monotonic
-from ..contract import ExecutionContext, Failed, JobResult, PlanError, Refused, StopSignal, Succeeded
+from ..contract import ExecutionContext, Failed, Interrupted, JobResult, PlanError, Refused, StopSignal, Succeeded
 from ..errors import Denied, InvalidInput, NotFound, SpecqlJobsError
 from ..job import Category, JobRecord
 from ..lifecycle import DEFAULT_MAX_ATTEMPTS, Origin, RetryPolicy, Settlement, settle
 from ..log import log_event
 from ..policy import judge
 from ..secrets import Secrets
+from .budget import Budget, is_limited
 from .planner import Draft, Planner, Prepared
 
 #: Settings of a job whose operation could not be resolved: nothing is known, so nothing is retried.
@@ -39,6 +40,7 @@ class Surroundings:
     planner: Planner
     secrets: Secrets
     worker_id: str = ""
+    budget: Budget | None = None  # None: a job outside the queue, which no hourly limit counts
 
 
 async def attempt(job: JobRecord, document: str | None, around: Surroundings, stop: StopSignal) -> Settlement:
@@ -62,7 +64,19 @@ async def _result(
         return _failed(Category.INVALID_INPUT, around.secrets.redact(error.message))
     except PlanError as error:
         return _failed(error.category, around.secrets.redact(error.message))
-    return await perform(draft, around, stop)
+    return await _within_budget(draft, around, stop)
+
+
+async def _within_budget(draft: Draft, around: Surroundings, stop: StopSignal) -> JobResult:
+    """Perform; where the policy limits invocations or cost by the hour, under a reservation."""
+    if around.budget is None or draft.violations or not is_limited(draft):
+        return await perform(draft, around, stop)
+    reserved = await around.budget.reserve(draft)
+    if isinstance(reserved, Interrupted):
+        return JobResult(reserved)
+    result = await perform(draft, around, stop)
+    await around.budget.settle(reserved, result.usage)
+    return result
 
 
 async def perform(draft: Draft, around: Surroundings, stop: StopSignal) -> JobResult:

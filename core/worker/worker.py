@@ -20,6 +20,7 @@ from ..log import log_event
 from ..store.migrate import require_current
 from ..store.store import Scope
 from .attempt import Surroundings
+from .budget import Budget
 from .claimer import Claimer, pin_plans
 from .link import Link
 from .pulse import Identity, Listeners, Pulse
@@ -51,15 +52,16 @@ class Worker:
         self._hurry = asyncio.Event()
         self._room = asyncio.Event()
         self._claimed = 0
-        self.reload(around)
         worker_id = self.identity.worker_id
         self._links = {
             name: Link(settings.dsn, name, patience=settings.patience, prepare=prepare)
-            for name, prepare in (("claim", pin_plans), ("settle", pin_plans), ("upkeep", None))
+            for name, prepare in (("claim", pin_plans), ("settle", pin_plans), ("upkeep", None), ("limits", None))
         }
+        self._budget = Budget(self._links["limits"])
         self.settler = Settler(self._links["settle"], worker_id)
         self.slots = Slots(self._settle, self._slot_freed)
         self._claimer = Claimer(self._links["claim"], worker_id, settings.scope, self._known)
+        self.reload(around)
         self.pulse = Pulse(settings.dsn, self.identity, self._listeners(), patience=settings.patience)
         self._upkeep = Upkeep(self._links["upkeep"], runners)
 
@@ -80,7 +82,7 @@ class Worker:
 
     def reload(self, around: Surroundings, scope: Scope | None = None) -> None:
         """Use another registry, and serve another scope, for the jobs claimed from now on."""
-        self._around = replace(around, worker_id=self.identity.worker_id)
+        self._around = replace(around, worker_id=self.identity.worker_id, budget=self._budget)
         if scope is not None:
             self._claimer.scope = scope
 
