@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ def validate(console: Console, checking: Checking, counting: Counting) -> None:
 
     settings = settings_for(console)
     loaded = _load(checking, settings)
+    gc.freeze()  # what was loaded lives as long as the process: the collector need not go over it again and again
     wider = _wider_than_the_host(loaded.registry, checking, settings)
     found = sorted(
         (*loaded.findings, *wider), key=lambda each: (each.position.path, each.position.line, each.position.column)

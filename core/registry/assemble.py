@@ -16,7 +16,7 @@ from .codes import finding
 from .declared import declared
 from .model import Finding, Position, Service, Severity
 from .name_rules import misspelt
-from .nodes import Node, Pair, token, unresolved
+from .nodes import Node, Pair, token, unresolved, with_value
 from .overlay import NOT_ENVIRONMENTS, environments, merge_services
 from .scalar_rules import ambiguous
 from .variables import fill
@@ -95,11 +95,13 @@ def _filled(root: Node, variables: Mapping[str, str], work: _Work) -> Node:
     for key, pair in root.pairs.items():
         if key == "environments":
             inner = {name: each(below, counts=name == work.environment) for name, below in pair.node.pairs.items()}
-            pairs[key] = Pair(pair.key, replace(pair.node, value=inner) if inner else pair.node)
+            same = all(each.node is pair.node.pairs[name].node for name, each in inner.items())
+            pairs[key] = pair if same else Pair(pair.key, with_value(pair.node, inner))
         else:
             of_other = key in overlays and key not in NOT_ENVIRONMENTS and key != work.environment
             pairs[key] = each(pair, counts=not of_other)
-    return replace(root, value=pairs) if isinstance(root.value, Mapping) else root
+    same = all(each.node is root.pairs[name].node for name, each in pairs.items())
+    return root if same else with_value(root, pairs)
 
 
 def _replaced(found: Finding, services: Services, environment: str) -> bool:
@@ -149,7 +151,7 @@ def _as_written(stated: Node, entry: Named) -> Node:
     if not stated.items:
         return entry.node
     label = Node(entry.name, entry.position, text=entry.name, filled=entry.name)
-    return replace(entry.node, value={"name": Pair(entry.position, label), **entry.node.pairs})
+    return with_value(entry.node, {"name": Pair(entry.position, label), **entry.node.pairs})
 
 
 def _list_form(stated: Node) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from .canonical import Named, execution_type, named
 from .frozen import freeze
 from .model import NO_MAPPING, Operation, Service
 from .nodes import Node, data
+from .schema_rules import expanded
 from .shorthand import expand
 
 #: Where an operation says what to send or start, by execution type.
@@ -100,7 +101,8 @@ def _retry(stated: Mapping[str, Any]) -> RetryPolicy:
 
 def _operation(entry: Named, service: str, kind: ExecutionType) -> Operation:
     stated: dict[str, Any] = data(entry.node)
-    given = expand(stated["input_schema"]) if "input_schema" in stated else None
+    asked = entry.node.get("input_schema")
+    given = expanded(asked) if asked is not None else None
     answer = expand(stated["output_schema"], closed=False) if "output_schema" in stated else None
     key = MAPPING_KEYS[kind]
     return Operation(

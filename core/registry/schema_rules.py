@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
 from .impossible import impossible
 from .model import Position
 from .nodes import Node, data, locate
-from .shorthand import KEYWORDS, expand, is_json_schema
+from .shorthand import KEYWORDS, Expanded, expand, is_json_schema
 
 Problem = tuple[str, str, Position]  # code, message, where
 
@@ -19,11 +20,17 @@ _MAPS_OF_SCHEMAS: Final = frozenset({"properties", "patternProperties", "$defs",
 _DATA: Final = frozenset({"enum", "const", "default", "examples", "required", "dependentRequired"})
 
 
+@cache
+def expanded(node: Node) -> Expanded:
+    """Return an input schema in full; half a dozen rules ask for the same one. `load` clears the cache when it ends."""
+    return expand(data(node))
+
+
 def declared_fields(node: Node | None) -> frozenset[str] | None:
     """Return the fields that an input may have; None when the schema is too rich to tell."""
     if node is None:
         return frozenset()
-    schema = expand(data(node)).schema
+    schema = expanded(node).schema
     if any(key in schema for key in _COMPOSED):
         return None
     properties = schema.get("properties", {})
@@ -32,12 +39,11 @@ def declared_fields(node: Node | None) -> frozenset[str] | None:
 
 def check_schema(node: Node) -> Iterator[Problem]:
     """Yield what is wrong with a schema in either form."""
-    stated = data(node)
-    full = expand(stated)
+    full = expanded(node)
     for problem in full.problems:
         yield "SQJ111", problem.message, locate(node, problem.path).position
     if not full.problems and not full.shorthand:
-        yield from _json_schema(full.schema, node, composed=not is_json_schema(stated))
+        yield from _json_schema(full.schema, node, composed=not is_json_schema(data(node)))
 
 
 def _json_schema(schema: dict[str, Any], node: Node, *, composed: bool) -> Iterator[Problem]:

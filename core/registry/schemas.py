@@ -52,7 +52,7 @@ class Validator:
 
     def _passes(self, value: Any) -> bool:
         if self._fast is None:
-            self._fast = _compile({"$schema": _DRAFT_4, **self.schema})
+            self._fast = compiled({"$schema": _DRAFT_4, **self.schema})
         return self._fast(value)
 
     def _problems(self, value: Any) -> Iterator[str]:
@@ -198,8 +198,9 @@ def dialect(schema: Mapping[str, Any]) -> Any:
     return next((each for each in known if each.META_SCHEMA["$schema"].rstrip("#") == str(stated).rstrip("#")), None)
 
 
-def _compile(schema: dict[str, Any]) -> Callable[[Any], bool]:
-    import fastjsonschema  # noqa: PLC0415 - only a worker that has jobs pays for it
+def compiled(schema: dict[str, Any]) -> Callable[[Any], bool]:
+    """Return a function that tells in microseconds whether a value fits a schema of draft 4, 6 or 7."""
+    import fastjsonschema  # noqa: PLC0415 - --help must not pay for it
 
     validate: Callable[[Any], Any] = fastjsonschema.compile(schema, use_default=False, detailed_exceptions=False)
     refusal = fastjsonschema.JsonSchemaValueException

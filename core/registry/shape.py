@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -18,6 +18,7 @@ from .codes import finding, helped
 from .key_hints import known_keys, nearest, owners
 from .model import Finding, Position
 from .nodes import Node, data, locate, token
+from .schemas import compiled
 from .secret_shapes import masked
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _TYPE_WORDS: Final = {
     "object": "a mapping",
     "null": "nothing",
 }
+_DRAFT_7: Final = "http://json-schema.org/draft-07/schema#"
 #: What a keyword wants, in words; the others say it by x-wanted or by their type.
 _PHRASES: Final = {
     "enum": "{}",
@@ -68,8 +70,9 @@ class Subject:
     position: Position | None = None  # where a missing key is reported: the name
 
 
+@lru_cache(maxsize=1)
 def schema() -> dict[str, Any]:
-    """Return the registry's JSON Schema."""
+    """Return the registry's JSON Schema; one value for all, not to be changed."""
     text = (files(f"{_PACKAGE}.schemas") / "registry.schema.json").read_text("utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
@@ -77,14 +80,26 @@ def schema() -> dict[str, Any]:
 
 def check(node: Node, definition: str, subject: Subject) -> tuple[Finding, ...]:
     """Return what is wrong with `node` as one of the schema's definitions: document, service, named_service, …"""
-    errors = _validator(definition).iter_errors(data(node))
+    value = data(node)
+    if _passes(definition)(value):
+        return ()
+    errors = _validator(definition).iter_errors(value)
     found = (item for error in errors for item in _findings(error, node, subject))
     return tuple(dict.fromkeys(found))
 
 
 def fits(node: Node, definition: str) -> bool:
     """Whether nothing at all is wrong, values of unknown variables included."""
-    return bool(_validator(definition).is_valid(data(node)))
+    return _passes(definition)(data(node))
+
+
+@lru_cache(maxsize=8)
+def _passes(definition: str) -> Callable[[Any], bool]:
+    """The yes-path: compiled in 30 ms, it takes a thousandth of the time that finding words for a "no" takes.
+
+    What the schema uses means the same in draft 7, where keywords beside $ref are only notes: a test holds it to that.
+    """
+    return compiled({"$schema": _DRAFT_7, "$defs": schema()["$defs"], "$ref": f"#/$defs/{definition}"})
 
 
 @lru_cache(maxsize=8)
