@@ -11,6 +11,7 @@ from typing import Any, Final
 from .impossible import impossible
 from .model import Position
 from .nodes import Node, data, locate
+from .plain_schemas import is_plain
 from .shorthand import KEYWORDS, Expanded, expand, is_json_schema
 
 Problem = tuple[str, str, Position]  # code, message, where
@@ -47,6 +48,15 @@ def check_schema(node: Node) -> Iterator[Problem]:
 
 
 def _json_schema(schema: dict[str, Any], node: Node, *, composed: bool) -> Iterator[Problem]:
+    wrong = [] if is_plain(schema) else list(_invalid(schema, node, composed=composed))
+    yield from wrong
+    if not wrong:
+        yield from _keywords(schema, node)
+        yield from impossible(schema, node)
+        yield from _references(schema, node)
+
+
+def _invalid(schema: dict[str, Any], node: Node, *, composed: bool) -> Iterator[Problem]:
     from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - 90 ms that --help must not pay
 
     from .schemas import dialect  # noqa: PLC0415 - the same
@@ -60,10 +70,6 @@ def _json_schema(schema: dict[str, Any], node: Node, *, composed: bool) -> Itera
     except SchemaError as error:
         path = [] if composed else list(error.absolute_path)
         yield "SQJ111", f"not a valid JSON Schema: {error.message[:200]}", locate(node, path).position
-        return
-    yield from _keywords(schema, node)
-    yield from impossible(schema, node)
-    yield from _references(schema, node)
 
 
 def _references(schema: Any, node: Node) -> Iterator[Problem]:

@@ -18,7 +18,7 @@ from .nodes import Node, Pair, children, token
 from .scalars import resolve
 
 LARGEST_FILE: Final = 4 * 1024 * 1024  # bytes
-MOST_NODES: Final = 200_000  # with every alias expanded
+MOST_NODES: Final = 500_000  # with every alias expanded
 DEEPEST: Final = 40
 
 # What YAML allows in a text, less the characters that read as line breaks elsewhere (NEL, LS, PS).
