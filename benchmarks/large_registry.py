@@ -16,7 +16,6 @@ HTTP = """\
   - name: {name}
     type: api
     category: {category}
-    description: "Calls the {category} service of team {number}"
     execution_type: http
     runner_config:
       base_url: "https://{host}/v{version}"
@@ -90,29 +89,25 @@ SERVERLESS = """\
 
 SHORTHAND = """\
       - name: {name}
-        input_schema:
-          reference: string
-          amount: integer
-          note: string?
-        output_schema: {{id: string, status: string}}
+        input_schema: {{reference: string, amount: integer, note: string?}}
+        output_schema: {{id: string}}
         timeout: 20s
-        max_retries: 2
 """
 FULL = """\
       - name: {name}
         input_schema:
           type: object
           properties:
-            reference: {{type: string, minLength: 1, maxLength: 64}}
-            amount: {{type: integer, minimum: {number}, maximum: 1000000}}
-            note: {{type: string, enum: [urgent, normal, low]}}
+            reference: {{type: string, maxLength: 64}}
+            amount: {{type: integer, minimum: {number}}}
+            note: {{enum: [urgent, normal, low]}}
           required: [reference, amount]
           additionalProperties: false
-        output_schema: {{id: string, status: string}}
+        output_schema: {{id: string}}
         timeout: 20s
 """
 HOW = {
-    "http": '        request:\n          method: PUT\n          path: "/{category}/{{reference}}"\n',
+    "http": '        request: {{method: PUT, path: "/{category}/{{reference}}"}}\n',
     "shell": '        argv: ["/opt/team{number}/bin/convert", "--", "{{reference}}", "{{amount}}"]\n',
     "docker": '        command: ["python", "score.py", "{{reference}}", "{{amount}}"]\n',
     "serverless": '        payload: {{key: "{{reference}}", width: "{{amount}}", note: "{{note}}"}}\n',

@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..job import ExecutionType
 from ..lifecycle import RetryPolicy
 from ..policy import Policy
-from ..policy_terms import Stated, apply, read_terms
+from ..policy_terms import Stated, apply_all, read_terms
 from ..units import MIB, parse_seconds, parse_size
 from .canonical import Named, execution_type, named
 from .frozen import freeze
@@ -56,17 +56,16 @@ def build_policy(node: Node) -> Policy:
     A function that the service itself names is allowed unless `allowed_functions` says otherwise: the registry decides
     both. Of two limits on time, the shorter holds.
     """
-    policy, stated = Policy(), node.get("security_policy")
+    stated = node.get("security_policy")
     terms = [term for term in read_terms(data(stated) if stated else {}) if isinstance(term, Stated)]
-    for term in terms:
-        policy = apply(policy, term.field, term.value)
+    values: dict[str, Any] = {term.field: term.value for term in terms}
     times = [term.value for term in terms if term.field == "max_execution_time"]
     if times:
-        policy = apply(policy, "max_execution_time", min(times))
+        values["max_execution_time"] = min(times)
     function = (node.get("runner_config") or Node({}, node.position)).get("function_name")
-    if function is not None and not any(term.field == "allowed_functions" for term in terms):
-        policy = apply(policy, "allowed_functions", (str(function.value),))
-    return policy
+    if function is not None:
+        values.setdefault("allowed_functions", (str(function.value),))
+    return apply_all(Policy(), values)
 
 
 def _text(node: Node, key: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .model import Position
 from .scalars import Scalar
@@ -38,8 +38,8 @@ class Node(NamedTuple):
 
     def get(self, key: str) -> Node | None:
         """Return the value of `key`, or None where there is none or this is no mapping."""
-        pair = self.pairs.get(key)
-        return pair.node if pair else None
+        pair = self.value.get(key) if isinstance(self.value, dict) else None
+        return pair[1] if pair else None
 
     @property
     def pairs(self) -> Mapping[str, Pair]:
@@ -57,11 +57,14 @@ def with_value(node: Node, value: Scalar | tuple[Node, ...] | dict[str, Pair]) -
     return Node(value, node.position, node.size, node.text, node.filled, node.plain, node.unresolved)
 
 
+_NESTED: Final = (dict, tuple)
+
+
 def data(node: Node) -> Any:
     """Return the plain Python value of a tree."""
     value = node.value
     if isinstance(value, dict):
-        return {key: data(pair[1]) for key, pair in value.items()}
+        return {key: data(below) if isinstance(below[0], _NESTED) else below[0] for key, (_, below) in value.items()}
     if isinstance(value, tuple):
         return [data(item) for item in value]
     return value

@@ -13,35 +13,44 @@ from typing import Any, Final
 from .schemas import compiled
 from .shorthand import JSON_TYPES
 
-_COUNT: Final = {"type": "integer", "minimum": 0}
 _HERE: Final = {"$ref": "#"}
-_SCHEMAS: Final = {"type": "object", "additionalProperties": _HERE}
-_SOME: Final = {"type": "array", "minItems": 1, "items": _HERE}
 _TYPE: Final = {"enum": sorted(JSON_TYPES)}
-
+_KINDS: Final[dict[str, Any]] = {
+    "schema": _HERE,
+    "schemas": {"type": "object", "additionalProperties": _HERE},
+    "some schemas": {"type": "array", "minItems": 1, "items": _HERE},
+    "text": {"type": "string"},
+    "pattern": {"type": "string", "format": "regex"},
+    "number": {"type": "number"},
+    "above zero": {"type": "number", "exclusiveMinimum": 0},
+    "count": {"type": "integer", "minimum": 0},
+    "flag": {"type": "boolean"},
+    "list": {"type": "array"},
+    "names": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+    "types": {"if": {"type": "array"}, "then": {"minItems": 1, "uniqueItems": True, "items": _TYPE}, "else": _TYPE},
+    "anything": True,
+}
 #: What draft 2020-12 demands of each of these keywords. `$ref`, `$schema` and what is rarer are not plain.
-_PLAIN: Final[dict[str, Any]] = {
+_KEYWORDS: Final = {
+    "types": ("type",),
+    "schemas": ("properties",),
+    "schema": ("additionalProperties", "items", "contains", "not"),
+    "some schemas": ("allOf", "anyOf", "oneOf"),
+    "names": ("required",),
+    "text": ("title", "description", "format"),
+    "pattern": ("pattern",),
+    "list": ("enum", "examples"),
+    "anything": ("const", "default"),
+    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    "above zero": ("multipleOf",),
+    "count": ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
+    "flag": ("uniqueItems", "deprecated", "readOnly", "writeOnly"),
+}
+_PLAIN: Final = {
     "$schema": "http://json-schema.org/draft-07/schema#",
     "type": ["object", "boolean"],
     "additionalProperties": False,
-    "properties": {
-        "type": {"if": {"type": "array"}, "then": {"minItems": 1, "uniqueItems": True, "items": _TYPE}, "else": _TYPE},
-        "properties": _SCHEMAS,
-        "additionalProperties": _HERE,
-        "required": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
-        "items": _HERE,
-        "contains": _HERE,
-        "not": _HERE,
-        **dict.fromkeys(("allOf", "anyOf", "oneOf"), _SOME),
-        **dict.fromkeys(("enum", "examples"), {"type": "array"}),
-        **dict.fromkeys(("const", "default"), True),
-        **dict.fromkeys(("title", "description", "format"), {"type": "string"}),
-        **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), {"type": "number"}),
-        "multipleOf": {"type": "number", "exclusiveMinimum": 0},
-        **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"), _COUNT),
-        **dict.fromkeys(("uniqueItems", "deprecated", "readOnly", "writeOnly"), {"type": "boolean"}),
-        "pattern": {"type": "string", "format": "regex"},
-    },
+    "properties": {keyword: _KINDS[kind] for kind, keywords in _KEYWORDS.items() for keyword in keywords},
 }
 
 

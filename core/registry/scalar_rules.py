@@ -24,11 +24,12 @@ def ambiguous(root: Node) -> Iterator[Finding]:
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        if node.pairs or node.items:
-            waiting += children(node) if id(node) not in seen else ()
+        if isinstance(node.value, str):
+            if node.plain and node.text[:1] in _FIRST and len(node.text) <= _LONGEST:
+                yield from _scalar(node)
+        elif id(node) not in seen:
             seen.add(id(node))
-        elif node.plain and isinstance(node.value, str) and node.text[:1] in _FIRST and len(node.text) <= _LONGEST:
-            yield from _scalar(node)
+            waiting += children(node)
 
 
 def _scalar(node: Node) -> Iterator[Finding]:
