@@ -14,8 +14,11 @@ from .output.console import Console
 from .output.tables import text_table
 
 if TYPE_CHECKING:
+    from ..core.online.check import Skipped
     from ..core.registry.load import Loaded
     from ..core.registry.model import Finding
+
+_ORDER: Final = ("error", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +28,37 @@ class Report:
     loaded: Loaded
     findings: tuple[Finding, ...]
     summary: dict[str, int]
-    strict: bool = False
+    fail_on: str = "error"  # the least severity that makes the exit code 1
     statistics: bool = False
+    skipped: tuple[Skipped, ...] = ()
+    most: int | None = None  # findings that text and json list
+    summary_only: bool = False
 
     def fails(self, finding: Finding) -> bool:
         """Whether this finding makes the exit code 1."""
-        return finding.severity == "error" or (self.strict and finding.severity == "warning")
+        return _ORDER.index(finding.severity) <= _ORDER.index(self.fail_on)
+
+    def shown(self) -> tuple[Finding, ...]:
+        """Return the findings that are listed: the worst, in the order of the files."""
+        if self.most is None:
+            return self.findings
+        places = sorted(range(len(self.findings)), key=lambda place: _ORDER.index(self.findings[place].severity))
+        return tuple(self.findings[place] for place in sorted(places[: self.most]))
+
+    @property
+    def hidden(self) -> int:
+        """How many findings are counted and not listed."""
+        return len(self.findings) - len(self.shown())
 
     def data(self) -> dict[str, Any]:
         """Return the document's data."""
-        findings = [finding_text.as_json(each) for each in self.findings]
-        return {"findings": findings, "summary": self.summary, "statistics": self.counts()}
+        findings = [] if self.summary_only else [finding_text.as_json(each) for each in self.shown()]
+        return {
+            "findings": findings,
+            "skipped": [finding_text.skipped_as_json(each) for each in self.skipped],
+            "summary": self.summary | {"not_shown": len(self.findings) - len(findings)},
+            "statistics": self.counts(),
+        }
 
     def counts(self) -> list[dict[str, Any]]:
         """Return how often each rule was met, the most frequent first."""
@@ -56,11 +79,14 @@ def give(console: Console, report: Report) -> None:
     if console.is_json:
         console.document(report.data())
         return
-    rendered = _FORMATS[console.format](report, console)
+    rendered = "" if report.summary_only else _FORMATS[console.format](report, console)
     if rendered:
         console.data(rendered)
     blank = "\n" if rendered and console.format == "text" else ""
-    console.say(blank + finding_text.summary_line(report.summary))
+    lines = [*finding_text.skipped_lines(report.skipped), finding_text.summary_line(report.summary)]
+    if report.hidden and rendered and console.format == "text" and not report.statistics:
+        lines.insert(0, f"{report.hidden} more not shown; leave --max-findings away to see all")
+    console.say(blank + "\n".join(lines))
 
 
 def _write(path: str, text: str) -> None:
@@ -83,7 +109,7 @@ def _text(report: Report, console: Console) -> str:
     if report.statistics:
         rows = [(str(each["count"]), each["code"], each["severity"], each["name"]) for each in report.counts()]
         return text_table(("COUNT", "CODE", "SEVERITY", "RULE"), rows, console.width)
-    return finding_text.report(report.findings, report.loaded.sources, console)
+    return finding_text.report(report.shown(), report.loaded.sources, console)
 
 
 def _json(report: Report, console: Console) -> str:

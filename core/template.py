@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from .contract import PlanError
 
-_PIECE = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\}")
-_WHOLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\}")
+PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\}")
+_PIECE = re.compile(r"\{\{|\}\}|" + PLACEHOLDER.pattern)
 
 #: Linux refuses one argument of this size or more (MAX_ARG_STRLEN).
 LONGEST_ARGUMENT = 128 * 1024  # bytes
@@ -53,7 +53,7 @@ def fill_path(template: str, values: Mapping[str, Any]) -> str:
 def fill_value(template: Any, values: Mapping[str, Any]) -> Any:
     """Return JSON data: a text that is one placeholder takes the value with its type, others become text."""
     if isinstance(template, str):
-        whole = _WHOLE.fullmatch(template)
+        whole = PLACEHOLDER.fullmatch(template)
         return _lookup(whole[1], values) if whole else _fill(template, values, _text)
     if isinstance(template, Mapping):
         return {key: fill_value(value, values) for key, value in template.items()}

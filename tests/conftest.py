@@ -12,12 +12,16 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support import postgres
 from support.processes import COMMAND, Started, started, survivors
 from support.require import require
 from support.waiting import until
 
 from specql_jobs.core.store import db, migrate
+
+#: `pytest --hypothesis-profile=long tests/unit/registry/test_fuzz.py`: minutes, for a person who looks for trouble.
+settings.register_profile("long", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 
 PREFIXES = ("SPECQL_JOBS_", "PG")
 NAMES = {

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
-import typer
 from typer import Option
 
 from ...core.errors import InvalidInput, UsageError
@@ -21,6 +20,7 @@ from ..exits import Exit, Finished, Problem
 from ..job_input import fields_hint, read_input, read_text
 from ..leaf import command, group
 from ..operations import resolve
+from ..optional_value import optional_value
 from ..options import JobInput, Sources, Target
 from ..output.console import Console
 
@@ -35,23 +35,6 @@ DEFAULT_WAIT = "10m"
 LARGEST_BATCH = 10_000
 #: Bad lines named in one message.
 MOST_PROBLEMS = 20
-
-
-class OptionalWait(typer.core.TyperCommand):
-    """Lets --wait stand alone, or with a duration after `=` or as the next word."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give a bare --wait its default before the options are read."""
-        words: list[str] = []
-        for word in args:
-            if words and words[-1] == "--wait":
-                words[-1] = f"--wait={word}" if re.fullmatch(r"\d[\d.smhdw]*", word) else f"--wait={DEFAULT_WAIT}"
-                if words[-1] == f"--wait={word}":
-                    continue
-            words.append(word)
-        if words and words[-1] == "--wait":
-            words[-1] = f"--wait={DEFAULT_WAIT}"
-        return super().parse_args(ctx, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +61,7 @@ class Placing:
     "enqueue payments.charge --input @charge.json --key order-42 --wait",
     "enqueue reports.rebuild --set month=2026-10 --in 2h --priority 5 -q",
     "enqueue mail.send --batch recipients.jsonl",
-    cls=OptionalWait,
+    cls=optional_value("--wait", DEFAULT_WAIT, lambda word: re.fullmatch(r"\d[\d.smhdw]*", word) is not None),
 )
 async def enqueue(
     console: Console,

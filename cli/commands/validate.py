@@ -1,4 +1,4 @@
-"""`validate`: registries against schema and rules; no database, no network."""
+"""`validate`: registries against schema and rules; no database, no network unless --online."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from .. import baseline
 from ..context import environment_name, load_ceiling, policy_path, registry_paths, settings_for
 from ..exits import Exit, Finished
 from ..leaf import command, group
+from ..optional_value import optional_value
 from ..output.console import Console
 from ..rule_choice import chosen
 
 if TYPE_CHECKING:
+    from ...core.online.check import Skipped
     from ...core.registry.load import Loaded
     from ...core.registry.model import Finding, Registry
     from ...core.settings import Settings
@@ -36,6 +38,7 @@ class FailOn(StrEnum):
 
     error = "error"
     warning = "warning"
+    info = "info"
 
 
 class Formats(StrEnum):
@@ -57,10 +60,17 @@ class Checking:
     ] = None
     env: Annotated[str, Option("--env", metavar="NAME", help="Check with this overlay: production, …")] = ""
     fail_on: Annotated[FailOn, Option("--fail-on", help="Exit 1 from this severity on")] = FailOn.error
-    strict: Annotated[bool, Option("--strict", help="The same as --fail-on warning")] = False
+    strict: Annotated[
+        bool, Option("--strict", help="Exit 1 for warnings too, and for checks that --online could not make")
+    ] = False
     policy: Annotated[
         str, Option("--policy", metavar="FILE", help="Host ceiling: say where the registry asks for more")
     ] = ""
+    online: Annotated[
+        str,
+        Option("--online", metavar="[=KINDS]", help="Ask too whether these exist: image,dns,secrets,function (all)"),
+    ] = ""
+    watch: Annotated[bool, Option("--watch", help="Check again whenever a file changes, until Ctrl-C")] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,10 @@ class Counting:
         bool, Option("--write-baseline", help="Accept all that is found now: write it to the --baseline file")
     ] = False
     statistics: Annotated[bool, Option("--statistics", help="Count findings by rule instead of listing them")] = False
+    summary: Annotated[bool, Option("--summary", help="Only the last line: how many of what")] = False
+    max_findings: Annotated[
+        int | None, Option("--max-findings", min=0, metavar="N", help="Show the N worst, count the rest (text, json)")
+    ] = None
     exit_zero: Annotated[bool, Option("--exit-zero", help="Exit 0 whatever is found")] = False
 
 
@@ -88,27 +102,64 @@ class Counting:
     "validate services.yaml --env production -o json",
     "validate -o github -o sarif=specql-jobs.sarif -o junit=specql-jobs.xml",
     "validate --select SQJ4 --ignore SQJ402 --statistics",
+    "validate --online=dns,image --strict",
+    "validate services/ --watch",
     "cat services.yaml | specql-jobs validate -",
     formats=Formats,
     several=True,
+    cls=optional_value("--online", "all", lambda word: {*word.split(",")} <= {"image", "dns", "secrets", "function"}),
 )
 def validate(console: Console, checking: Checking, counting: Counting) -> None:
     """Check registries and say what is wrong at file:line:column. Exit 1 with errors, 2 with nothing to check."""
+    settings = settings_for(console)
+    if not checking.watch:
+        raise Finished(_once(console, checking, counting, settings))
+    from ..watch import watch  # noqa: PLC0415 - this flag alone needs it
+
+    baselines = [Path(counting.baseline)] if counting.baseline else []
+    beside = [path for path in (policy_path(checking.policy, settings), *baselines) if path]
+    watch(console, checking.paths, settings, beside, lambda: _once(console, checking, counting, settings))
+
+
+def _once(console: Console, checking: Checking, counting: Counting, settings: Settings) -> Exit:
     from .. import findings_report  # noqa: PLC0415 - only this command has findings
 
-    settings = settings_for(console)
     loaded = _load(checking, settings)
-    gc.freeze()  # what was loaded lives as long as the process: the collector need not go over it again and again
+    if not checking.watch:
+        gc.freeze()  # what was loaded lives as long as the process: the collector need not go over it
     wider = _wider_than_the_host(loaded.registry, checking, settings)
+    missing, skipped = _online(console, checking, settings, loaded)
     found = sorted(
-        (*loaded.findings, *wider), key=lambda each: (each.position.path, each.position.line, each.position.column)
+        (*loaded.findings, *wider, *missing),
+        key=lambda each: (each.position.path, each.position.line, each.position.column),
     )
     held = _held(console, chosen(found, counting.select, counting.ignore), counting)
-    summary = _summary(loaded, held)
-    strict = checking.strict or checking.fail_on is FailOn.warning
-    report = findings_report.Report(loaded, held.new, summary, strict=strict, statistics=counting.statistics)
+    report = findings_report.Report(
+        loaded,
+        held.new,
+        _summary(loaded, held) | {"skipped": len(skipped)},
+        fail_on="warning" if checking.strict and checking.fail_on is FailOn.error else str(checking.fail_on),
+        statistics=counting.statistics,
+        skipped=skipped,
+        most=counting.max_findings,
+        summary_only=counting.summary,
+    )
     findings_report.give(console, report)
-    raise Finished(Exit.OK if counting.exit_zero else _exit(summary, strict=strict))
+    failed = any(map(report.fails, held.new)) or (checking.strict and bool(skipped))
+    return Exit.NEGATIVE if failed and not counting.exit_zero else Exit.OK
+
+
+def _online(
+    console: Console, checking: Checking, settings: Settings, loaded: Loaded
+) -> tuple[tuple[Finding, ...], tuple[Skipped, ...]]:
+    """What is not there, and what could not be asked; nothing is asked without the flag."""
+    if not checking.online:
+        console.detail("offline: not asked whether hosts resolve, and secrets, images and functions exist (--online)")
+        return (), ()
+    from ..online import look, read_kinds  # noqa: PLC0415 - asyncio and httpx
+
+    seen = look(loaded, read_kinds(checking.online), settings.variables, console.secrets)
+    return seen.findings, seen.skipped
 
 
 def _load(checking: Checking, settings: Settings) -> Loaded:
@@ -172,7 +223,3 @@ def _summary(loaded: Loaded, held: baseline.Held) -> dict[str, int]:
         "infos": severities["info"],
         "baselined": held.accepted,
     }
-
-
-def _exit(summary: dict[str, int], *, strict: bool) -> Exit:
-    return Exit.NEGATIVE if summary["errors"] or (strict and summary["warnings"]) else Exit.OK

@@ -55,6 +55,11 @@ class Console:
         """Write lines of data; False when nobody reads them any more."""
         return streams.write_out(text if text.endswith("\n") or not text else text + "\n")
 
+    def clear_screen(self) -> None:
+        """Begin at the top of an empty screen; a file or pipe just goes on."""
+        if streams.is_terminal(sys.stdout):
+            streams.write_out("\x1b[2J\x1b[H")
+
     def say(self, text: str) -> None:
         """Tell a person something beside the data; -q silences it."""
         if not self.quiet:

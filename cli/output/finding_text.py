@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ...core.registry.secret_shapes import masked
@@ -12,6 +13,7 @@ from .console import Console
 from .text import clean, cut
 
 if TYPE_CHECKING:
+    from ...core.online.check import Skipped
     from ...core.registry.model import Finding, Position
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
@@ -95,6 +97,7 @@ def summary_line(summary: Mapping[str, int]) -> str:
     parts = [_count(summary["errors"], "error"), _count(summary["warnings"], "warning")]
     parts += [_count(summary["infos"], "note")] if summary["infos"] else []
     parts += [f"{summary['baselined']} in the baseline"] if summary.get("baselined") else []
+    parts += [f"{summary['skipped']} skipped"] if summary.get("skipped") else []
     where = f"{_count(summary['files'], 'file')} ({_count(summary['operations'], 'operation')})"
     return f"{', '.join(parts)} in {where}"
 
@@ -106,3 +109,35 @@ def _count(number: int, word: str) -> str:
 def report(findings: Sequence[Finding], sources: Mapping[str, str], console: Console) -> str:
     """Return all findings, one paragraph each."""
     return "\n\n".join(render(finding, sources, console) for finding in findings)
+
+
+# ---- what --online could not ask -------------------------------------------------------------------------------------
+
+
+def skipped_as_json(skipped: Skipped) -> dict[str, Any]:
+    """Return one check that was skipped with the keys that `validate -o json` promises."""
+    return {
+        "code": skipped.code,
+        "check": str(skipped.kind),
+        "reason": skipped.reason,
+        "service": skipped.service or None,
+    }
+
+
+def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
+    """Return a line for each reason: what of whom was skipped, and why."""
+
+    def same(each: Skipped) -> tuple[str, str]:
+        return str(each.kind), each.reason
+
+    lines = []
+    for (kind, reason), group in groupby(sorted(skipped, key=same), key=same):
+        names = list(dict.fromkeys(each.service for each in group if each.service))
+        whose = f" of {_named(names)}" if names else ""
+        lines.append(f"skipped: {kind}{whose}: {reason}")
+    return lines
+
+
+def _named(names: list[str], most: int = 5) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

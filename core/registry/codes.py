@@ -1,5 +1,6 @@
 """The rules that a registry is held to: one stable code each. `SQJ0xx` YAML, `1xx` structure, `2xx` references,
-`3xx` reliability, `4xx` security, `5xx` per execution type, `7xx` compatibility. `page_texts/` explains each.
+`3xx` reliability, `4xx` security, `5xx` per execution type, `7xx` compatibility, `9xx` online.
+`page_texts/` explains each.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ _RULES: Final = (
     Rule("SQJ204", "no-way-to-run", _WARNING, "give the operation argv, or declare the input field `command`"),
     Rule("SQJ205", "overlay-misspelt", _WARNING, "correct the name, so that the environment changes what it means to"),
     Rule("SQJ206", "optional-placeholder", _WARNING, "make the field required, or leave it out of the template"),
+    Rule("SQJ207", "stray-brace", _WARNING, "write {field}, with no space inside, or {{ for the brace itself"),
     Rule("SQJ301", "timeout-above-limit", _WARNING, "raise max_execution_time, or lower the timeout"),
     Rule("SQJ302", "retry-not-idempotent", _INFO, "see that the target honours Idempotency-Key, or set max_retries: 0"),
     Rule("SQJ303", "backoff-cap-below-start", _WARNING, "raise max_seconds, or lower base_seconds"),
@@ -98,6 +100,7 @@ _RULES: Final = (
     Rule(
         "SQJ421", "wider-than-ceiling", _WARNING, "state no more than the host allows, or have its policy file changed"
     ),
+    Rule("SQJ422", "path-climbs", _WARNING, "write the path that is meant, without .."),
     Rule("SQJ501", "no-base-url", _INFO, "add runner_config.base_url, or have jobs name an endpoint themselves"),
     Rule("SQJ502", "plain-http", _WARNING, "use https, or set allow_http: true if the network is trusted"),
     Rule("SQJ503", "auth-incomplete", _ERROR, "name the credential with a *_env_var or *_file key under auth_config"),
@@ -123,6 +126,10 @@ _RULES: Final = (
     Rule("SQJ518", "wildcard-without-meaning", _WARNING, "name each one; only *.domain and image:* are patterns"),
     Rule("SQJ701", "name-not-sql", _INFO, "use letters, digits and _, so that callbacks need no quotes"),
     Rule("SQJ702", "callback-name-too-long", _INFO, "shorten the names: PostgreSQL cuts function names at 63 bytes"),
+    Rule("SQJ901", "host-unknown", _ERROR, "correct the host's name, or have its name servers know it"),
+    Rule("SQJ902", "host-refused", _ERROR, "name a host with public addresses, or allow_private_networks: true"),
+    Rule("SQJ903", "secret-not-there", _ERROR, "set the variable, or write the file, where the worker runs"),
+    Rule("SQJ904", "image-not-there", _ERROR, "push the image, or correct its name, tag or digest"),
 )
 
 RULES: Final = {rule.code: rule for rule in _RULES}

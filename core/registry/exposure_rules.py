@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -21,6 +22,7 @@ _SOCKETS: Final = re.compile(r".*/(?:docker|podman|containerd|crio|cri-dockerd)\
 _WIDE: Final = re.compile(
     r"/|/(?:bin|boot|dev|etc|home|lib|opt|proc|root|run|run/secrets|sbin|srv|sys|usr|var|var/lib|var/lib/docker|var/run)"
 )
+_PROGRAMS: Final = re.compile(r"/usr/(?:local|(?:local/)?(?:s?bin|lib(?:32|64|exec)?))")
 _TEMPORARY: Final = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - named in order to warn of them
 #: Programs that run whatever they are handed: allowing one allows everything.
 INTERPRETERS: Final = re.compile(
@@ -35,6 +37,11 @@ _PATHS: Final = (
     ("security_policy", "read_paths"),
     ("security_policy", "write_paths"),
     ("security_policy", "volume_restrictions", "allowed_host_paths"),
+)
+#: Paths that are one text each.
+_MORE_PATHS: Final = (
+    *(("runner_config", key) for key in ("working_directory", "working_dir", "ca_file", "client_cert")),
+    *(("runner_config", "client_cert", key) for key in ("cert", "key")),
 )
 
 
@@ -61,6 +68,27 @@ def host_paths(view: View) -> Iterator[Finding]:
         elif any(path_covers(shared, path) for shared in _TEMPORARY):
             message = f"{view.name} uses {path}, where every user of the host may write"
             yield view.found("SQJ419", message, node.position)
+
+
+def writable_programs(view: View) -> Iterator[Finding]:
+    """Folders of programs that a job may change: every user of the host would run what it left there."""
+    for node in _list(view, ("security_policy", "write_paths")):
+        path = str(node.value).rstrip("/")
+        if _PROGRAMS.fullmatch(path):
+            yield view.found("SQJ411", f"{view.name} may write to {path}, where the host keeps programs", node.position)
+
+
+def climbing_paths(view: View) -> Iterator[Finding]:
+    """Paths with `..`: they are compared after it is taken out, which is not what their reader sees."""
+    places = (*_host_paths(view), *_container_paths(view), *(view.stated(*path) for path in _MORE_PATHS))
+    for node in places:
+        if node is not None and isinstance(node.value, str) and ".." in node.value.split("/"):
+            message = f"{view.name}: {node.value[:80]!r} climbs with .. to {posixpath.normpath(node.value)[:80]}"
+            yield view.found("SQJ422", message, node.position)
+
+
+def _container_paths(view: View) -> Iterator[Node | None]:
+    return (volume.get("container_path") for volume in _list(view, ("runner_config", "volumes")))
 
 
 def _host_paths(view: View) -> Iterator[Node]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import gc
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from .suppressions import suppress
 
 _NO_SOURCES: Final[Mapping[str, str]] = MappingProxyType({})
 _NOTHING_DEFINED: Final[Mapping[str, Named]] = MappingProxyType({})
+_LINE_BREAK: Final = re.compile(r"\r\n?")
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -147,6 +149,7 @@ def _read(name: str, raw: bytes, sources: dict[str, str], findings: list[Finding
     except UnicodeDecodeError as error:
         findings.append(finding("SQJ006", "the file is not UTF-8 text", _at_byte(name, raw, error.start)))
         return None
+    text = _LINE_BREAK.sub("\n", text)  # YAML ends a line at a lone CR too: what follows counts lines as it does
     sources[name] = text
     root, found = read(text, name)
     findings.extend(found)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from ..job import ExecutionType
-from ..template import placeholders
+from ..template import PLACEHOLDER, placeholders
 from .build import MAPPING_KEYS
 from .canonical import Named
 from .model import Finding, Position
@@ -32,6 +33,23 @@ def undeclared(view: View) -> Iterator[Finding]:
                 if path.split(".")[0] not in fields:
                     message = f"{view.name}.{operation.name}.{key}: {{{path}}} is no field of input_schema"
                     yield view.found("SQJ201", message, node.position, operation.name)
+
+
+#: A brace that begins a word, or ends the text, and yet is no placeholder; `{"a": 1}` and `{}` are somebody's JSON.
+_STRAY: Final = re.compile(
+    r"\{\{|\}\}|" + PLACEHOLDER.pattern + r"|(?P<stray>\{(?:[ \t]*[A-Za-z0-9_.$-][^{}\"']*\}?|[ \t]*$))"
+)
+
+
+def stray_braces(view: View) -> Iterator[Finding]:
+    """A brace that was probably meant to begin a placeholder: it is sent as it stands."""
+    key = MAPPING_KEYS[view.kind]
+    for operation in view.operations:
+        for node in texts(operation.node.get(key) or Node({}, operation.position)):
+            found = next((match["stray"] for match in _STRAY.finditer(str(node.value)) if match["stray"]), None)
+            if found is not None:
+                message = f"{view.name}.{operation.name}.{key}: {found[:80]!r} is no placeholder and is sent as it is"
+                yield view.found("SQJ207", message, node.position, operation.name)
 
 
 def unused(view: View) -> Iterator[Finding]:

@@ -7,6 +7,8 @@ page_texts/, a function beside its family, its line in RULES.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 from ..allowlists import Covers, admits, domain_covers, exactly, image_covers, path_covers
@@ -35,9 +37,14 @@ def check(entry: Named) -> tuple[Finding, ...]:
     kind, policy = execution_type(entry.node), build_policy(entry.node)
     operations = tuple(named(entry.node.get("operations")))
     view = View(entry.name, entry.position, entry.node, kind, policy, operations)
+    schemas = tuple(_schemas(view))
+    # A schema that means nothing says nothing about its operation's fields.
+    meaningless = {found.operation for found in schemas if found.code == "SQJ111"}
+    view = replace(view, operations=tuple(each for each in operations if each.name not in meaningless))
     # What stands where a variable is not known in this environment is not judged.
     unknown = {node.position for node in unresolved(entry.node)}
-    return tuple(found for rule in RULES for found in rule(view) if found.position not in unknown)
+    found = chain(schemas, *(rule(view) for rule in RULES))
+    return tuple(each for each in found if each.position not in unknown)
 
 
 def check_schemas(entry: Named) -> tuple[Finding, ...]:
@@ -146,8 +153,8 @@ def _open_doors(view: View) -> Iterator[Finding]:
 
 
 RULES: Final[tuple[Rule, ...]] = (
-    _schemas,
     reference_rules.undeclared,
+    reference_rules.stray_braces,
     reference_rules.unused,
     reference_rules.optional,
     reference_rules.answer,
@@ -164,6 +171,8 @@ RULES: Final[tuple[Rule, ...]] = (
     secret_rules.credential_over_http,
     exposure_rules.domains,
     exposure_rules.host_paths,
+    exposure_rules.writable_programs,
+    exposure_rules.climbing_paths,
     exposure_rules.environment,
     exposure_rules.programs,
     exposure_rules.containers,

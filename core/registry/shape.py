@@ -6,26 +6,23 @@ message says was wanted, `x-code` the finding's code where it is not the keyword
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from .codes import finding, helped
 from .key_hints import known_keys, nearest, owners
 from .model import Finding, Position
 from .nodes import Node, data, locate, token
-from .schemas import compiled
+from .quick_shape import is_above, passes, schema
 from .secret_shapes import masked
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
-_PACKAGE: Final = __name__.rpartition(".core.")[0]
 _TYPE_WORDS: Final = {
     "string": "text",
     "integer": "a whole number",
@@ -35,7 +32,6 @@ _TYPE_WORDS: Final = {
     "object": "a mapping",
     "null": "nothing",
 }
-_DRAFT_7: Final = "http://json-schema.org/draft-07/schema#"
 #: What a keyword wants, in words; the others say it by x-wanted or by their type.
 _PHRASES: Final = {
     "enum": "{}",
@@ -70,18 +66,10 @@ class Subject:
     position: Position | None = None  # where a missing key is reported: the name
 
 
-@lru_cache(maxsize=1)
-def schema() -> dict[str, Any]:
-    """Return the registry's JSON Schema; one value for all, not to be changed."""
-    text = (files(f"{_PACKAGE}.schemas") / "registry.schema.json").read_text("utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
-
-
 def check(node: Node, definition: str, subject: Subject) -> tuple[Finding, ...]:
     """Return what is wrong with `node` as one of the schema's definitions: document, service, named_service, …"""
     value = data(node)
-    if _passes(definition)(value):
+    if passes(definition)(value):
         return ()
     errors = _validator(definition).iter_errors(value)
     found = (item for error in errors for item in _findings(error, node, subject))
@@ -90,16 +78,7 @@ def check(node: Node, definition: str, subject: Subject) -> tuple[Finding, ...]:
 
 def fits(node: Node, definition: str) -> bool:
     """Whether nothing at all is wrong, values of unknown variables included."""
-    return _passes(definition)(data(node))
-
-
-@lru_cache(maxsize=8)
-def _passes(definition: str) -> Callable[[Any], bool]:
-    """The yes-path: compiled in 30 ms, it takes a thousandth of the time that finding words for a "no" takes.
-
-    What the schema uses means the same in draft 7, where keywords beside $ref are only notes: a test holds it to that.
-    """
-    return compiled({"$schema": _DRAFT_7, "$defs": schema()["$defs"], "$ref": f"#/$defs/{definition}"})
+    return passes(definition)(data(node))
 
 
 @lru_cache(maxsize=8)
@@ -107,7 +86,7 @@ def _validator(definition: str) -> Validator:
     from jsonschema import Draft202012Validator, validators  # noqa: PLC0415 - 90 ms that --help must not pay
 
     extend: Any = validators.extend
-    strict = extend(Draft202012Validator, {"pattern": _pattern})
+    strict = extend(Draft202012Validator, {"pattern": _pattern, "maximum": _maximum})
     root = {"$schema": schema()["$schema"], "$defs": schema()["$defs"], "$ref": f"#/$defs/{definition}"}
     made: Validator = strict(root)
     return made
@@ -120,6 +99,14 @@ def _pattern(_validator: Any, pattern: str, instance: object, _schema: Any) -> I
     strict = re.sub(r"\$$", r"\\Z", pattern)
     if isinstance(instance, str) and not re.search(strict, instance):
         yield ValidationError("pattern")
+
+
+def _maximum(_validator: Any, maximum: float, instance: object, rules: Any) -> Iterator[ValidationError]:
+    """The maximum keyword, for sizes and durations written as text too: 999999d is as long as the number."""
+    from jsonschema.exceptions import ValidationError  # noqa: PLC0415 - see _validator
+
+    if is_above(maximum, instance, rules):
+        yield ValidationError("maximum")
 
 
 # ---- one error, one finding ----------------------------------------------------------------------------------------
@@ -214,7 +201,8 @@ def _wanted(error: ValidationError, rules: dict[str, Any]) -> str:
     value: Any = error.validator_value
     phrase = _PHRASES.get(str(error.validator))
     if phrase:
-        return phrase.format(_either(value) if isinstance(value, list) else value)
+        unit = f" {rules['x-unit']}s" if "x-unit" in rules and isinstance(error.instance, str) else ""
+        return phrase.format(_either(value) if isinstance(value, list) else f"{value}{unit}")
     types = value if isinstance(value, list) else [value]
     return str(rules.get("x-wanted") or " or ".join(_TYPE_WORDS.get(str(item), str(item)) for item in types))
 

@@ -152,5 +152,12 @@ def _has_schema(value: Any) -> bool:
 def _unknown_type(value: Any) -> str:
     near = difflib.get_close_matches(str(value), TYPES, n=1) if isinstance(value, str) else []
     hint = f"; did you mean {near[0]}?" if near else ""
-    got = f"the text {value[:80]!r}" if isinstance(value, str) else "a value that is no type"
-    return f"wanted a type ({', '.join(TYPES)}; ? makes it optional), got {got}{hint}"
+    return f"wanted a type ({', '.join(TYPES)}; ? makes it optional), got {_shown(value)}{hint}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return f"the text {value[:80]!r}"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return "nothing" if value is None else str(value)[:80]

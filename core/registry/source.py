@@ -259,14 +259,22 @@ def _depth(node: Node) -> int:
 
 
 def _syntax(error: yaml.MarkedYAMLError, text: str, path: str) -> Finding:
-    mark = error.problem_mark or error.context_mark
+    mark = (None if _began_earlier(error) else error.problem_mark) or error.context_mark
     at = _point(text, mark.line, mark.column, path) if mark else Position(path, 1, 1, 1, 2)
     line = text.split("\n")[at.line - 1]
     if line[at.column - 1 : at.column] == "\t":
         return finding("SQJ006", "a tab stands where YAML wants spaces", at)
     context = f"{error.context}: " if error.context and error.problem else ""
     help_text = _INDENTATION if re.match(r"while parsing a block (collection|mapping)", error.context or "") else ""
-    return helped(finding("SQJ001", f"not valid YAML: {context}{error.problem or error.context}", at), help_text)
+    begun = error.context_mark.line + 1 if error.context_mark and "flow" in (error.context or "") else at.line
+    since = f"; it begins in line {begun}" if begun != at.line else ""
+    return helped(finding("SQJ001", f"not valid YAML: {context}{error.problem or error.context}{since}", at), help_text)
+
+
+def _began_earlier(error: yaml.MarkedYAMLError) -> bool:
+    """Whether the mistake is where something begins, and is noticed only where the file or the next line does."""
+    unclosed = "quoted scalar" in (error.context or "") and "unexpected" in (error.problem or "")
+    return unclosed or "simple key" in (error.context or "")
 
 
 _INDENTATION: Final = "check the indentation: keys of one mapping, and the dashes of one list, begin in the same column"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import unquote
 
 from ..job import ExecutionType
 from ..units import MIB, parse_seconds, parse_size
@@ -37,11 +38,22 @@ def requests(view: View) -> Iterator[Finding]:
         request = operation.node.get("request")
         if request is None:
             continue
+        path = request.get("path")
+        if path is not None and _leaves_base_url(str(path.value)):
+            message = f"{view.name}.{operation.name}: the path {str(path.value)[:80]!r} leaves base_url"
+            help_text = 'write a path below base_url, such as "/charges/{id}", without . and .. segments'
+            yield view.found("SQJ104", message, path.position, operation.name, help_text=help_text)
         yield from _owned_headers(view, request.get("headers"), operation.name)
         body = request.get("body")
         if body is not None and body.value != "none" and method(request) in BODILESS:
             message = f"{view.name}.{operation.name} sends a body with {method(request)}"
             yield view.found("SQJ514", message, body.position, operation.name)
+
+
+def _leaves_base_url(path: str) -> bool:
+    """Whether the HTTP runner would refuse a path: it names a host, or has a segment for "here" or "up"."""
+    plain = path.partition("?")[0]
+    return "://" in plain or any(unquote(segment) in (".", "..") for segment in plain.split("/"))
 
 
 def _owned_headers(view: View, headers: Node | None, operation: str) -> Iterator[Finding]:
@@ -108,6 +120,9 @@ def volumes(view: View) -> Iterator[Finding]:
         path = str(place.value).rstrip("/") if place else ""
         if place is not None and path in seen:
             yield view.found("SQJ510", f"{view.name} mounts two volumes at {path}", place.position)
+        elif place is not None and not path:
+            message = f"{view.name}: the container_path {place.value} would hide the whole container"
+            yield view.found("SQJ104", message, place.position, help_text="name a folder below /, such as /data")
         seen.add(path)
 
 

@@ -29,6 +29,13 @@ class View:
         node = locate(self.node, path)
         return self.position if node is self.node else node.position
 
+    def stated(self, *path: str) -> Node | None:
+        """Return the node at a path of keys, or None where there is none."""
+        node: Node | None = self.node
+        for key in path:
+            node = node.get(key) if node else None
+        return node
+
     def config(self, key: str) -> Any:
         """Return a runner_config value, or None."""
         found = locate(self.node, ("runner_config", key))

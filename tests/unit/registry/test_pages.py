@@ -8,19 +8,27 @@ from pathlib import Path
 
 import pytest
 from support import tree
+from support.online import asked
 
 from specql_jobs.core.errors import NotFound
+from specql_jobs.core.online.subjects import Kind
 from specql_jobs.core.registry.ceiling import load_ceiling, wider
 from specql_jobs.core.registry.codes import RULES
 from specql_jobs.core.registry.load import Loaded, load, load_text
 from specql_jobs.core.registry.model import Finding, Severity
 from specql_jobs.core.registry.pages import Page, page, pages
 
+#: Rules that ask the world outside, and the images that it has.
+ONLINE = {"SQJ901": Kind.DNS, "SQJ902": Kind.DNS, "SQJ903": Kind.SECRETS, "SQJ904": Kind.IMAGE}
+IMAGES = frozenset({"scorer:2.0.0"})
 RULE_PAGES = [each for each in pages().values() if each.code in RULES]
 
 
 def read(each: Page, text: str, folder: Path) -> Loaded:
     """One example as a user would have it: in a file, with the other file beside it if there is one."""
+    if each.code in ONLINE:
+        loaded = load_text(text, "f.yaml", variables={})
+        return replace(loaded, findings=asked(loaded, ONLINE[each.code], each.variables, IMAGES).findings)
     if each.ceiling:
         return held(each, text, folder)
     if not each.beside:

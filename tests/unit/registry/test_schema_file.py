@@ -15,7 +15,7 @@ from specql_jobs.core.policy import Policy
 from specql_jobs.core.policy_terms import TERMS
 from specql_jobs.core.registry.codes import RULES
 from specql_jobs.core.registry.nodes import data
-from specql_jobs.core.registry.shape import schema
+from specql_jobs.core.registry.quick_shape import schema
 from specql_jobs.core.registry.source import read
 from specql_jobs.core.registry.variables import fill
 
