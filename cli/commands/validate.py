@@ -24,7 +24,7 @@ from ..rule_choice import chosen
 if TYPE_CHECKING:
     from ...core.online.check import Skipped
     from ...core.registry.load import Loaded
-    from ...core.registry.model import Finding, Registry
+    from ...core.registry.model import Finding
     from ...core.settings import Settings
 
 app = group("Check service registries.")
@@ -127,7 +127,7 @@ def _once(console: Console, checking: Checking, counting: Counting, settings: Se
     loaded = _load(checking, settings)
     if not checking.watch:
         gc.freeze()  # what was loaded lives as long as the process: the collector need not go over it
-    wider = _wider_than_the_host(loaded.registry, checking, settings)
+    wider = _wider_than_the_host(loaded, checking, settings)
     missing, skipped = _online(console, checking, settings, loaded)
     found = sorted(
         (*loaded.findings, *wider, *missing),
@@ -185,7 +185,7 @@ def read_stdin() -> str:
         raise UsageError(f"stdin is not UTF-8 text (byte {error.start})") from None
 
 
-def _wider_than_the_host(registry: Registry | None, checking: Checking, settings: Settings) -> tuple[Finding, ...]:
+def _wider_than_the_host(loaded: Loaded, checking: Checking, settings: Settings) -> tuple[Finding, ...]:
     """A ceiling narrows silently at run time; here the author learns of it."""
     from ...core.registry.ceiling import wider  # noqa: PLC0415 - yaml
 
@@ -193,6 +193,7 @@ def _wider_than_the_host(registry: Registry | None, checking: Checking, settings
     if path is None:
         return ()
     ceiling = load_ceiling(path)
+    registry = loaded.registry
     return tuple(wider(registry, ceiling)) if registry else ()
 
 

@@ -6,8 +6,9 @@ shows on a laptop; there a variable that is not set is no mistake.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from . import rules, shape
 from .build import build_service
@@ -26,12 +27,12 @@ Services = dict[str, Named]  # by lower-case name
 
 @dataclass(slots=True)
 class Assembled:
-    """What one file defines; `services` is empty when any of its findings is an error."""
+    """What one file defines; `services` makes them, when none of its findings is an error."""
 
-    services: dict[str, Service] = field(default_factory=dict)
-    defined: Services = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    environments: tuple[str, ...] = ()
+    services: Callable[[], dict[str, Service]]
+    defined: Services
+    findings: list[Finding]
+    environments: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -62,11 +63,13 @@ def assemble(root: Node, environment: str, variables: Mapping[str, str]) -> Asse
     if not services and not has_errors(work.findings):
         work.add(_no_services(filled, known))
     findings = [each for each in dict.fromkeys(work.findings) if not _replaced(each, services, environment)]
-    result = Assembled(defined=services, findings=findings, environments=known)
-    if not has_errors(findings):
-        repeats = declared((root, filled), variants.values())
-        result.services = {key: build_service(entry, *repeats(key)) for key, entry in services.items()}
-    return result
+    return Assembled(partial(_built, services, (root, filled), tuple(variants.values())), services, findings, known)
+
+
+def _built(services: Services, roots: tuple[Node, ...], variants: tuple[Services, ...]) -> dict[str, Service]:
+    """The services of a file without errors, each with what it declares anywhere in the file."""
+    repeats = declared(roots, variants)
+    return {key: build_service(entry, *repeats(key)) for key, entry in services.items()}
 
 
 def has_errors(findings: list[Finding]) -> bool:
