@@ -13,8 +13,8 @@ from typing import Any
 #: What an editor shows of a key, in the order in which it is read.
 NOTES = ("title", "description", "default", "examples", "deprecated")
 SCALARS = frozenset({"string", "number", "integer", "boolean"})
-#: A string that needs no more than this may be anything, and so a variable.
-ANY_TEXT = frozenset({"type", "minLength", "maxLength"})
+#: With none of these a text may be anything, and so a variable.
+NARROWING = frozenset({"pattern", "enum", "const"})
 WIDEST = 120  # characters of a line
 VARIABLE = {
     "description": "A variable: ${NAME}, or ${NAME:-default}; it is filled in when the registry is read.",
@@ -25,7 +25,7 @@ VARIABLE = {
 
 def editor_schema(shape: dict[str, Any]) -> dict[str, Any]:
     """Return the schema for editors that belongs to a shape."""
-    known = {name: rules for name, rules in shape["$defs"].items()}
+    known = shape["$defs"]
     definitions = {name: _opened(rules, known, inside=name.startswith("is_")) for name, rules in known.items()}
     document = {key: _opened(value, known) for key, value in shape.items() if key != "$defs"}
     return {**document, "$defs": {"variable": VARIABLE, **definitions}}
@@ -37,7 +37,8 @@ def _opened(rules: Any, known: dict[str, Any], *, inside: bool = False) -> Any:
         return [_opened(each, known, inside=inside) for each in rules]
     if not isinstance(rules, dict):
         return rules
-    opened = {key: _keyword(key, value, known, inside=inside) for key, value in rules.items()}
+    stated = {key: value for key, value in rules.items() if not key.startswith("x-")}  # for our own messages
+    opened = {key: _keyword(key, value, known, inside=inside) for key, value in stated.items()}
     return opened if inside or not _is_narrow(opened) else _or_variable(opened)
 
 
@@ -45,7 +46,8 @@ def _keyword(key: str, value: Any, known: dict[str, Any], *, inside: bool) -> An
     if key in (*NOTES, "enum", "required", "type"):
         return value
     if key == "propertyNames":  # keys are not filled in
-        return known[value["$ref"].rpartition("/")[2]] if "$ref" in value else value
+        below = known[value["$ref"].rpartition("/")[2]] if "$ref" in value else value
+        return _opened(below, known, inside=True)
     if key == "properties":
         return {name: _noted(_opened(below, known, inside=inside), known) for name, below in value.items()}
     if key in ("patternProperties", "$defs"):
@@ -57,7 +59,8 @@ def _is_narrow(rules: dict[str, Any]) -> bool:
     """Whether a scalar is wanted that a text with a variable in it may not be."""
     stated = rules.get("type", "string" if "enum" in rules else ())
     kinds = {stated} if isinstance(stated, str) else set(stated)
-    return bool(kinds & SCALARS) and not (kinds == {"string"} and rules.keys() - {*NOTES} <= ANY_TEXT)
+    any_text = "string" in kinds and not rules.keys() & NARROWING
+    return bool(kinds & SCALARS) and not any_text
 
 
 def _or_variable(rules: dict[str, Any]) -> dict[str, Any]:
@@ -84,5 +87,7 @@ def as_text(value: Any, indent: int = 0, key: str = "") -> str:
     if isinstance(value, list):
         items = [as_text(each, indent + 2) for each in value]
         return "[\n" + ",\n".join(inner + each for each in items) + f"\n{' ' * indent}]"
-    pairs = [f"{json.dumps(name, ensure_ascii=False)}: {as_text(each, indent + 2, name)}" for name, each in value.items()]
+    pairs = [
+        f"{json.dumps(name, ensure_ascii=False)}: {as_text(each, indent + 2, name)}" for name, each in value.items()
+    ]
     return "{\n" + ",\n".join(inner + each for each in pairs) + f"\n{' ' * indent}}}"

@@ -1,4 +1,4 @@
-"""Whether a part of a registry has the shape that `schemas/registry.schema.json` demands: yes or no, in microseconds.
+"""Whether a part of a registry has the shape that `schemas/registry.shape.json` demands: yes or no, in microseconds.
 
 Nearly every service is a yes; `shape.py` finds the words for a no.
 """
@@ -25,8 +25,8 @@ _UNITS: Final[Mapping[str, Callable[[object], float]]] = {
 
 @lru_cache(maxsize=1)
 def schema() -> dict[str, Any]:
-    """Return the registry's JSON Schema; one value for all, not to be changed."""
-    text = (files(f"{_PACKAGE}.schemas") / "registry.schema.json").read_text("utf-8")
+    """Return the registry's shape, a JSON Schema; one value for all, not to be changed."""
+    text = (files(f"{_PACKAGE}.schemas") / "registry.shape.json").read_text("utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
 

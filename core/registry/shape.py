@@ -1,4 +1,4 @@
-"""A tree against `schemas/registry.schema.json`: each error of the JSON Schema library becomes one finding.
+"""A tree against `schemas/registry.shape.json`: each error of the JSON Schema library becomes one finding.
 
 The schema is written so that errors stay flat: `if`/`then` on the execution type, no `oneOf`. Its `x-wanted` is what a
 message says was wanted, `x-code` the finding's code where it is not the keyword's usual one.
