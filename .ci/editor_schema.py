@@ -1,8 +1,9 @@
 """The registry's schema for editors, made from the shape that `validate` holds a registry to: `make gen`.
 
-Two things differ. `validate` fills variables in before it looks, and an editor sees `${TIMEOUT:-30}` where a number is
-wanted: wherever a value is more than any text, a text with a variable in it is accepted too. And an editor shows what
-stands beside a key alone: each property gets the description and the examples of the definition that it refers to.
+Three things differ. `validate` fills variables in before it looks, and an editor sees `${TIMEOUT:-30}` where a number
+is wanted: wherever a value is more than any text, a text with a variable in it is accepted too. An editor shows what
+stands beside a key alone: each property gets the description and the examples of the definition that it refers to. And
+of two spellings of one key only one may be stated, which `validate` finds when it brings all to one spelling.
 """
 
 from __future__ import annotations
@@ -15,6 +16,18 @@ NOTES = ("title", "description", "default", "examples", "deprecated")
 SCALARS = frozenset({"string", "number", "integer", "boolean"})
 #: With none of these a text may be anything, and so a variable.
 NARROWING = frozenset({"pattern", "enum", "const"})
+#: Two spellings of one key, wherever both are known.
+SPELLINGS = (
+    ("security", "security_policy"),
+    ("cpu", "cpu_cores"),
+    ("memory", "memory_mb"),
+    ("disk", "disk_mb"),
+    ("max_processes", "pids"),
+    ("initial_delay", "base_seconds"),
+    ("max_delay", "max_seconds"),
+    ("env", "environment"),
+    ("working_dir", "working_directory"),
+)
 WIDEST = 120  # characters of a line
 VARIABLE = {
     "description": "A variable: ${NAME}, or ${NAME:-default}; it is filled in when the registry is read.",
@@ -39,6 +52,7 @@ def _opened(rules: Any, known: dict[str, Any], *, inside: bool = False) -> Any:
         return rules
     stated = {key: value for key, value in rules.items() if not key.startswith("x-")}  # for our own messages
     opened = {key: _keyword(key, value, known, inside=inside) for key, value in stated.items()}
+    opened |= _one_spelling(opened)
     return opened if inside or not _is_narrow(opened) else _or_variable(opened)
 
 
@@ -53,6 +67,15 @@ def _keyword(key: str, value: Any, known: dict[str, Any], *, inside: bool) -> An
     if key in ("patternProperties", "$defs"):
         return {name: _opened(below, known, inside=inside) for name, below in value.items()}
     return _opened(value, known, inside=inside)
+
+
+def _one_spelling(rules: dict[str, Any]) -> dict[str, Any]:
+    """What refuses a mapping with two spellings of one key; nothing where there are none."""
+    known = rules.get("properties", {})
+    both = [{"required": [one, other]} for one, other in SPELLINGS if one in known and other in known]
+    if not both or "type" not in rules:
+        return {}
+    return {"not": both[0] if len(both) == 1 else {"anyOf": both}}
 
 
 def _is_narrow(rules: dict[str, Any]) -> bool:
