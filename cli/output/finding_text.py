@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ...core.registry.secret_shapes import masked
@@ -126,16 +125,17 @@ def skipped_as_json(skipped: Skipped) -> dict[str, Any]:
 
 def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
     """Return a line for each reason: what of whom was skipped, and why."""
+    reasons = dict.fromkeys(each.reason for each in skipped)
+    return [f"skipped: {_of([each for each in skipped if each.reason == why])}: {why}" for why in reasons]
 
-    def same(each: Skipped) -> tuple[str, str]:
-        return str(each.kind), each.reason
 
-    lines = []
-    for (kind, reason), group in groupby(sorted(skipped, key=same), key=same):
-        names = list(dict.fromkeys(each.service for each in group if each.service))
-        whose = f" of {_named(names)}" if names else ""
-        lines.append(f"skipped: {kind}{whose}: {reason}")
-    return lines
+def _of(skipped: Sequence[Skipped]) -> str:
+    """Return the kinds, each with the services that it was for: `dns, image of scorer`."""
+    services: dict[str, list[str]] = {}
+    for each in skipped:
+        services.setdefault(str(each.kind), []).append(each.service)
+    named = {kind: list(dict.fromkeys(filter(None, names))) for kind, names in services.items()}
+    return ", ".join(f"{kind} of {_named(names)}" if names else kind for kind, names in named.items())
 
 
 def _named(names: list[str], most: int = 5) -> str:
