@@ -38,5 +38,5 @@ bench: dev ## Measure against peers and floors (several minutes)
 docs: gen ## Bring the generated pages up to date and check every link
 	$(BIN)/python -m pytest -q tests/test_house.py tests/test_readme.py -k "docs or links or readme"
 
-gen: dev ## Write the generated files again: docs/lifecycle.md, schemas/schema.sql
+gen: dev ## Write the generated files again: docs/lifecycle.md, schemas/registry.schema.json, schemas/schema.sql
 	$(BIN)/python .ci/gen.py

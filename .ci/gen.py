@@ -1,13 +1,15 @@
 """Write the generated files, or with --check say which are stale and end with 1: `gen.py [--check] [FILE…]`.
 
-docs/lifecycle.md gets its diagram and table from core/lifecycle.TRANSITIONS; schemas/schema.sql is what the migrations
-add up to, dumped from an empty database of the embedded PostgreSQL.
+docs/lifecycle.md gets its diagram and table from core/lifecycle.TRANSITIONS; schemas/registry.schema.json, for editors,
+is made from registry.shape.json; schemas/schema.sql is what the migrations add up to, dumped from an empty database of
+the embedded PostgreSQL.
 """
 
 from __future__ import annotations
 
 import asyncio
 import difflib
+import json
 import re
 import subprocess
 import sys
@@ -108,7 +110,22 @@ async def migrate(dsn: str) -> None:
         await migrate.migrate(connection)
 
 
-GENERATED: dict[str, Callable[[], str]] = {"docs/lifecycle.md": lifecycle_page, "schemas/schema.sql": schema_dump}
+# ---- schemas/registry.schema.json ------------------------------------------------------------------------------------
+
+
+def registry_schema() -> str:
+    """Return the registry's schema for editors, made from its shape."""
+    from editor_schema import as_text, editor_schema  # noqa: PLC0415 - the other files need nothing of it
+
+    shape = json.loads((ROOT / "schemas" / "registry.shape.json").read_text("utf-8"))
+    return as_text(editor_schema(shape)) + "\n"
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "docs/lifecycle.md": lifecycle_page,
+    "schemas/registry.schema.json": registry_schema,
+    "schemas/schema.sql": schema_dump,
+}
 
 if __name__ == "__main__":
     main()

@@ -1,7 +1,7 @@
 """All benchmarks in one command: each beside a peer or a floor, on the same Postgres, in the same run.
 
     python benchmarks/run.py                 all
-    python benchmarks/run.py throughput      one of: throughput pickup recovery help lambda
+    python benchmarks/run.py throughput      one of: throughput pickup recovery help validate lambda
 
 Sides take turns, so that a noisy machine is noisy for all; the table has medians, and ratios are what to read.
 """
@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from large_registry import OPERATIONS, large_registry
 
 from specql_jobs.core.store.embedded import EmbeddedServer
 
 HERE = Path(__file__).parent
 PEER_ENVIRONMENT = HERE.parent / "build" / "bench-env"
-PEER_REQUIREMENTS = ("pgqueuer==1.6.0", "asyncpg", "uvloop")
+PEER_REQUIREMENTS = ("pgqueuer==1.6.0", "asyncpg", "uvloop", "check-jsonschema==0.39.0")
 
 ROUNDS = 3
 JOBS = 20_000
@@ -38,14 +39,16 @@ PICKUP_EVERY = 0.02  # seconds
 HELD = 50
 STARTS = 25
 INVOCATIONS = 200
+SERVICES = 1000
 
 
 def peer_python() -> str:
     """Return the interpreter of the peers' own environment, made on first use."""
-    python = PEER_ENVIRONMENT / "bin" / "python"
-    if not python.exists():
+    python, stamp, wanted = PEER_ENVIRONMENT / "bin" / "python", PEER_ENVIRONMENT / ".has", " ".join(PEER_REQUIREMENTS)
+    if not stamp.exists() or stamp.read_text() != wanted:
         venv.create(PEER_ENVIRONMENT, with_pip=True)
         subprocess.run([python, "-m", "pip", "install", "-q", *PEER_REQUIREMENTS], check=True)
+        stamp.write_text(wanted)
     return str(python)
 
 
@@ -101,7 +104,7 @@ def report(title: str, found: dict[str, list[dict[str, Any]]]) -> None:
     }
     ours, *others = middle.values()
     for key in ours:
-        sides = "  ".join(f"{name} {values[key]:>10,.1f}" for name, values in middle.items())
+        sides = "  ".join(f"{name} {values[key]:>10,.2f}" for name, values in middle.items())
         print(f"  {key:<26} {sides}  ratio {ours[key] / others[-1][key]:.2f}")
 
 
@@ -257,12 +260,47 @@ def _invocations(url: str, name: str, what: str) -> None:
     print(f"  ratio of medians {middle['runner'] / middle['boto3']:.2f}")
 
 
+# ---- validate -------------------------------------------------------------------------------------------------------
+
+
+def validate(_admin: str) -> None:
+    """A registry of 1,000 services and 5,000 operations, checked by whole processes that begin cold."""
+    text = large_registry(SERVICES)
+    command, schema = Path(sys.executable).with_name("specql-jobs"), HERE.parent / "schemas" / "registry.schema.json"
+    with tempfile.TemporaryDirectory(prefix="sqj-bench-") as folder:
+        file = Path(folder, "services.yaml")
+        file.write_text(text)
+        sides = {
+            "specql-jobs validate": [str(command), "validate", str(file)],
+            "check-jsonschema 0.39": [peer_python(), "-m", "check_jsonschema", "--schemafile", str(schema), str(file)],
+        }
+        found: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
+        for _ in range(ROUNDS):
+            for name, words in sides.items():
+                found[name].append(_watched(words, text.count("\n")))
+    report(f"{SERVICES} services, {SERVICES * OPERATIONS} operations, {text.count(chr(10)):,} lines", found)
+
+
+def _watched(words: list[str], lines: int) -> dict[str, float]:
+    """Run a command that must end with 0; return its time and its peak of memory."""
+    before = time.monotonic()
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    took = time.monotonic() - before
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{words[0]} ended with {process.returncode}")
+    cpu = usage.ru_utime + usage.ru_stime
+    return {"seconds": took, "CPU seconds": cpu, "lines/s": lines / took, "peak RSS, MiB": usage.ru_maxrss / 1024}
+
+
 BENCHMARKS: dict[str, Callable[[str], None]] = {
     "throughput": throughput,
     "pickup": pickup,
     "recovery": recovery,
     "help": start_up,
     "lambda": invocations,
+    "validate": validate,
 }
 
 

@@ -22,6 +22,7 @@ COMMANDS: dict[str, Entry] = {
     "policy": Entry("policy", "Author", "Explain each limit of a service: default, registry or host ceiling"),
     "run": Entry("run", "Author", "Execute one job here, without a database; -n prints the plan"),
     "explain": Entry("explain", "Author", "Say why a rule or an error exists, and how to mend what it found"),
+    "schema": Entry("schema", "Author", "JSON Schemas: of the registry for editors, of every JSON document"),
     "demo": Entry("demo", "Author", "See everything work on a private Postgres, in under a minute"),
     "enqueue": Entry("enqueue", "Queue", "Put jobs in the queue; --wait follows them to the end"),
     "list": Entry("list", "Queue", "Select jobs"),
@@ -36,7 +37,12 @@ COMMANDS: dict[str, Entry] = {
 }
 
 #: Subcommands whose JSON documents have names of their own: `db status` answers `specql-jobs.db-status/v1`.
-GROUPS = {"db": ("init", "migrate", "status"), "services": ("list", "show", "diff"), "policy": ("explain",)}
+GROUPS = {
+    "db": ("init", "migrate", "status"),
+    "services": ("list", "show", "diff"),
+    "policy": ("explain",),
+    "schema": ("list", "show"),
+}
 
 
 def root_help() -> str:

@@ -5,6 +5,7 @@ The steps share a `Check`, to which each adds its findings and its numbers. None
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ def check(console: Console, checking: Checking, comparing: Comparing, settings: 
     path = policy_path(checking.policy, settings)
     ceiling = load_ceiling(path) if path else None
     loaded = _load(checking, settings)
+    if not checking.watch:
+        gc.freeze()  # what was loaded lives as long as the process: the collector need not go over it
     found = Check(settings, loaded, ceiling, [*loaded.findings, *_wider(loaded, ceiling)])
     if comparing.diff_base is not None:
         _since(console, comparing.diff_base, checking, found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 
@@ -12,7 +12,12 @@ def repository_path(path: str) -> str:
 
     Without a repository, the current folder is the root. `<stdin>` is no path and stays, too.
     """
-    absolute, root = os.path.abspath(path), str(_root(os.getcwd()))
+    return _from_root(path, os.getcwd())
+
+
+@lru_cache(maxsize=1024)
+def _from_root(path: str, folder: str) -> str:
+    absolute, root = os.path.abspath(path), str(_root(folder))
     if path.startswith("<") or os.path.commonpath((absolute, root)) != root:
         return path
     return Path(os.path.relpath(absolute, root)).as_posix()

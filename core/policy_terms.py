@@ -47,11 +47,17 @@ def read_terms(stated: Mapping[str, object], prefix: str = "") -> Iterator[State
 
 def apply(policy: Policy, field: str, value: Any) -> Policy:
     """Return `policy` with one field set; a dotted field is one of its resources."""
-    if field.startswith("resources."):
-        changed = replace(policy.resources, **{field.removeprefix("resources."): value})
-        return replace(policy, resources=changed)
-    values: dict[str, Any] = {field: value}
-    return replace(policy, **values)
+    return apply_all(policy, {field: value})
+
+
+def apply_all(policy: Policy, values: Mapping[str, Any]) -> Policy:
+    """Return `policy` with several fields set, as `apply` sets one."""
+    dotted = {field: value for field, value in values.items() if field.startswith("resources.")}
+    plain: dict[str, Any] = {field: value for field, value in values.items() if field not in dotted}
+    if dotted:
+        inner = {field.removeprefix("resources."): value for field, value in dotted.items()}
+        plain["resources"] = replace(policy.resources, **inner)
+    return replace(policy, **plain)
 
 
 def current(policy: Policy, field: str) -> Any:

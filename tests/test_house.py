@@ -408,7 +408,7 @@ def test_the_project_stands_alone() -> None:
     assert not [
         f"{path}: {match.group()!r}"
         for path, text in tree.texts()
-        if path not in ("LICENSE", "tests/test_house.py")
+        if path not in ("LICENSE", "tests/test_house.py") and not path.endswith(".xsd")  # with a licence in it
         for match in ELSEWHERE.finditer(text)
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ...core.registry.secret_shapes import masked
@@ -51,13 +52,19 @@ def render(finding: Finding, sources: Mapping[str, str], console: Console) -> st
 
 def excerpt(text: str, at: Position) -> list[str]:
     """Return the lines before the place, the line itself and a caret under its columns."""
-    lines = text.split("\n")
+    lines = _lines(text)
     if not 1 <= at.line <= len(lines):
         return []
     first = max(at.line - CONTEXT_LINES, 1)
     gutter = len(str(at.line))
     shown = [f"{number:>{gutter}} | {_plain(lines[number - 1])}".rstrip() for number in range(first, at.line + 1)]
     return [*shown, f"{'':>{gutter}} | {_caret(lines[at.line - 1], at)}"]
+
+
+@lru_cache(maxsize=8)
+def _lines(text: str) -> list[str]:
+    """A file's lines: split once, whatever number of findings it has."""
+    return text.split("\n")
 
 
 def _caret(line: str, at: Position) -> str:

@@ -1,7 +1,7 @@
 """Findings as GitHub's workflow commands: annotations at the lines of a pull request.
 
-GitHub shows ten of a kind for each step and drops the rest without a word, so the worst come first and the last says
-how many are missing.
+GitHub shows ten of a kind (errors, warnings, notices) for each step and drops the rest without a word, so the worst
+come first and the last, a notice itself, says how many are missing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,14 @@ _ORDER = tuple(_COMMANDS)
 def commands(findings: Sequence[Finding]) -> str:
     """Return one command a line: at most ten findings, errors first, then a notice that counts the others."""
     ordered = sorted(findings, key=lambda each: _ORDER.index(each.severity))
-    return "\n".join([*map(_command, ordered[:MOST]), *_remainder(ordered[MOST:])])
+    shown = _shown(ordered)
+    return "\n".join([*map(_command, ordered[:shown]), *_remainder(ordered[shown:])])
+
+
+def _shown(ordered: Sequence[Finding]) -> int:
+    """How many findings are shown: one less where they are all notices, of which the last counts the others."""
+    full = len(ordered) > MOST and _COMMANDS[ordered[0].severity] == "notice"
+    return MOST - 1 if full else MOST
 
 
 def _command(finding: Finding) -> str:

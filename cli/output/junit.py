@@ -74,9 +74,9 @@ def _suite(root: ET.Element, path: str, cases: _Cases, fails: Callable[[Finding]
     place = _text(repository_path(path))
     failed = sum(any(map(fails, found)) for found in cases.values())
     counts = {"tests": str(len(cases)), "failures": str(failed), "errors": "0", "skipped": "0"}
-    suite = ET.SubElement(root, "testsuite", {"name": place, **counts})
+    suite = ET.SubElement(root, "testsuite", {"name": place, "file": place, **counts})
     for name, found in cases.items():
-        case = ET.SubElement(suite, "testcase", {"name": _text(name), "classname": place, "file": place})
+        case = ET.SubElement(suite, "testcase", {"name": _text(name), "classname": place})
         _outcome(case, [each for each in found if fails(each)], [each for each in found if not fails(each)])
 
 

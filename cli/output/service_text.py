@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import held_values
 from .console import Console
-from .tables import markdown_table, text_table, tsv
+from .listed import Table, answer_list
+from .tables import text_table
 from .text import clean, one_line
 
 if TYPE_CHECKING:
@@ -25,19 +26,7 @@ def show_list(console: Console, registry: Registry) -> None:
     """Answer with all services; with -q with their names."""
     found = [_listed(each) for each in registry.services.values()]
     rows = [_row(each) for each in found]
-    match console.format:
-        case "json":
-            console.document({"services": found})
-        case "jsonl":
-            console.lines(found)
-        case "tsv":
-            console.data(tsv(_HEADERS, rows))
-        case "markdown":
-            console.data(markdown_table(_HEADERS, rows))
-        case _ if console.quiet:
-            console.data("\n".join(one_line(each["name"]) for each in found))
-        case _:
-            console.data(text_table(_HEADERS, rows, console.width, spare=("CATEGORY",)))
+    answer_list(console, "services", found, Table(_HEADERS, rows, spare=("CATEGORY",)))
 
 
 def _listed(service: Service) -> dict[str, Any]:

@@ -6,8 +6,9 @@ shows on a laptop; there a variable that is not set is no mistake.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from . import rules, shape
 from .build import build_service
@@ -16,7 +17,7 @@ from .codes import finding
 from .declared import declared
 from .model import Finding, Position, Service, Severity
 from .name_rules import misspelt
-from .nodes import Node, Pair, token, unresolved
+from .nodes import Node, Pair, token, unresolved, with_value
 from .overlay import NOT_ENVIRONMENTS, environments, merge_services
 from .scalar_rules import ambiguous
 from .variables import fill
@@ -26,12 +27,12 @@ Services = dict[str, Named]  # by lower-case name
 
 @dataclass(slots=True)
 class Assembled:
-    """What one file defines; `services` is empty when any of its findings is an error."""
+    """What one file defines; `services` makes them, when none of its findings is an error."""
 
-    services: dict[str, Service] = field(default_factory=dict)
-    defined: Services = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    environments: tuple[str, ...] = ()
+    services: Callable[[], dict[str, Service]]
+    defined: Services
+    findings: list[Finding]
+    environments: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -62,11 +63,13 @@ def assemble(root: Node, environment: str, variables: Mapping[str, str]) -> Asse
     if not services and not has_errors(work.findings):
         work.add(_no_services(filled, known))
     findings = [each for each in dict.fromkeys(work.findings) if not _replaced(each, services, environment)]
-    result = Assembled(defined=services, findings=findings, environments=known)
-    if not has_errors(findings):
-        repeats = declared((root, filled), variants.values())
-        result.services = {key: build_service(entry, *repeats(key)) for key, entry in services.items()}
-    return result
+    return Assembled(partial(_built, services, (root, filled), tuple(variants.values())), services, findings, known)
+
+
+def _built(services: Services, roots: tuple[Node, ...], variants: tuple[Services, ...]) -> dict[str, Service]:
+    """The services of a file without errors, each with what it declares anywhere in the file."""
+    repeats = declared(roots, variants)
+    return {key: build_service(entry, *repeats(key)) for key, entry in services.items()}
 
 
 def has_errors(findings: list[Finding]) -> bool:
@@ -95,11 +98,13 @@ def _filled(root: Node, variables: Mapping[str, str], work: _Work) -> Node:
     for key, pair in root.pairs.items():
         if key == "environments":
             inner = {name: each(below, counts=name == work.environment) for name, below in pair.node.pairs.items()}
-            pairs[key] = Pair(pair.key, replace(pair.node, value=inner) if inner else pair.node)
+            same = all(each.node is pair.node.pairs[name].node for name, each in inner.items())
+            pairs[key] = pair if same else Pair(pair.key, with_value(pair.node, inner))
         else:
             of_other = key in overlays and key not in NOT_ENVIRONMENTS and key != work.environment
             pairs[key] = each(pair, counts=not of_other)
-    return replace(root, value=pairs) if isinstance(root.value, Mapping) else root
+    same = all(each.node is root.pairs[name].node for name, each in pairs.items())
+    return root if same else with_value(root, pairs)
 
 
 def _replaced(found: Finding, services: Services, environment: str) -> bool:
@@ -149,7 +154,7 @@ def _as_written(stated: Node, entry: Named) -> Node:
     if not stated.items:
         return entry.node
     label = Node(entry.name, entry.position, text=entry.name, filled=entry.name)
-    return replace(entry.node, value={"name": Pair(entry.position, label), **entry.node.pairs})
+    return with_value(entry.node, {"name": Pair(entry.position, label), **entry.node.pairs})
 
 
 def _list_form(stated: Node) -> Iterator[Finding]:

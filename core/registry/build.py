@@ -9,13 +9,14 @@ from typing import Any, Final
 from ..job import ExecutionType
 from ..lifecycle import RetryPolicy
 from ..policy import DEFAULT_RESOURCES, Policy
-from ..policy_terms import Stated, apply, read_terms
+from ..policy_terms import Stated, apply_all, read_terms
 from ..units import MIB, parse_seconds, parse_size
 from .canonical import Named, execution_type, named
 from .frozen import freeze
 from .http_rules import host_of
 from .model import NO_MAPPING, Operation, Service
 from .nodes import Node, data
+from .schema_rules import expanded
 from .shorthand import expand
 
 #: Where an operation says what to send or start, by execution type.
@@ -56,18 +57,16 @@ def build_policy(node: Node) -> Policy:
     A function that the service itself names is allowed unless `allowed_functions` says otherwise: the registry decides
     both; so with its endpoint_url, and with the memory that it states. Of two limits on time, the shorter holds.
     """
-    policy, stated = Policy(), node.get("security_policy")
+    stated = node.get("security_policy")
     terms = [term for term in read_terms(data(stated) if stated else {}) if isinstance(term, Stated)]
-    for term in terms:
-        policy = apply(policy, term.field, term.value)
+    values: dict[str, Any] = {term.field: term.value for term in terms}
     times = [term.value for term in terms if term.field == "max_execution_time"]
     if times:
-        policy = apply(policy, "max_execution_time", min(times))
+        values["max_execution_time"] = min(times)
     if execution_type(node) is ExecutionType.SERVERLESS:
         for field, value in _own_function(node.get("runner_config") or Node({}, node.position)):
-            if not any(term.field == field for term in terms):
-                policy = apply(policy, field, value)
-    return policy
+            values.setdefault(field, value)
+    return apply_all(Policy(), values)
 
 
 def _own_function(config: Node) -> Iterator[tuple[str, Any]]:
@@ -113,7 +112,8 @@ def _retry(stated: Mapping[str, Any]) -> RetryPolicy:
 
 def _operation(entry: Named, service: str, kind: ExecutionType) -> Operation:
     stated: dict[str, Any] = data(entry.node)
-    given = expand(stated["input_schema"]) if "input_schema" in stated else None
+    asked = entry.node.get("input_schema")
+    given = expanded(asked) if asked is not None else None
     answer = expand(stated["output_schema"], closed=False) if "output_schema" in stated else None
     key = MAPPING_KEYS[kind]
     return Operation(

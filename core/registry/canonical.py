@@ -6,13 +6,13 @@ Everything after this module sees mappings from lower-case names to services wit
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ..job import ExecutionType
 from .codes import finding
 from .model import Finding, Position
-from .nodes import Node, Pair
+from .nodes import Node, Pair, with_value
 
 Aliases = Mapping[str, Any]
 
@@ -50,7 +50,7 @@ def named(node: Node | None) -> Iterator[Named]:
         label = item.get("name")
         if label is not None and isinstance(label.value, str):
             rest = {key: pair for key, pair in item.pairs.items() if key != "name"}
-            yield Named(label.value, label.position, replace(item, value=rest))
+            yield Named(label.value, label.position, with_value(item, rest))
 
 
 def by_name(node: Node | None, what: str) -> tuple[dict[str, Named], tuple[Finding, ...]]:
@@ -75,10 +75,10 @@ def canonical(node: Node, kind: ExecutionType) -> tuple[Node, tuple[Finding, ...
         operations, twice = by_name(pairs["operations"].node, "operation")
         doubles.extend(twice)
         entries = {entry.name: Pair(entry.position, _operation(entry.node)) for entry in operations.values()}
-        pairs["operations"] = Pair(pairs["operations"].key, replace(pairs["operations"].node, value=entries))
+        pairs["operations"] = Pair(pairs["operations"].key, with_value(pairs["operations"].node, entries))
     if "runner_config" in pairs:
         pairs["runner_config"] = _with_texts(pairs["runner_config"])
-    return replace(node, value=pairs), tuple(doubles)
+    return with_value(node, pairs), tuple(doubles)
 
 
 def execution_type(node: Node) -> ExecutionType:
@@ -105,7 +105,7 @@ def _renamed(node: Node, aliases: Aliases, doubles: list[Finding]) -> Node:
         below = aliases.get(name)
         inner = _renamed(pair.node, below, doubles) if isinstance(below, Mapping) else pair.node
         pairs[name] = Pair(pair.key, inner)
-    return replace(node, value=pairs) if isinstance(node.value, dict) else node
+    return with_value(node, pairs) if isinstance(node.value, dict) else node
 
 
 def _working_directory(node: Node, kind: ExecutionType) -> Node:
@@ -121,8 +121,8 @@ def _working_directory(node: Node, kind: ExecutionType) -> Node:
     where = config.pairs.get("working_directory", stated)
     return _with(
         node,
-        security_policy=replace(policy, value=limits),
-        runner_config=replace(config, value={**config.pairs, "working_directory": where}),
+        security_policy=with_value(policy, limits),
+        runner_config=with_value(config, {**config.pairs, "working_directory": where}),
     )
 
 
@@ -130,14 +130,14 @@ def _with(node: Node, **changed: Node) -> Node:
     pairs = dict(node.pairs)
     for key, below in changed.items():
         pairs[key] = Pair(pairs[key].key if key in pairs else below.position, below)
-    return replace(node, value=pairs)
+    return with_value(node, pairs)
 
 
 def _operation(node: Node) -> Node:
     request = node.pairs.get("request")
     if request is None:
         return node
-    return replace(node, value={**node.pairs, "request": _with_texts(request)})
+    return with_value(node, {**node.pairs, "request": _with_texts(request)})
 
 
 def _with_texts(pair: Pair) -> Pair:
@@ -147,10 +147,10 @@ def _with_texts(pair: Pair) -> Pair:
         entry = pairs.get(key)
         if entry is not None and isinstance(entry.node.value, Mapping):
             texts = {name: Pair(below.key, _as_text(below.node)) for name, below in entry.node.pairs.items()}
-            pairs[key] = Pair(entry.key, replace(entry.node, value=texts))
-    return Pair(pair.key, replace(pair.node, value=pairs) if isinstance(pair.node.value, Mapping) else pair.node)
+            pairs[key] = Pair(entry.key, with_value(entry.node, texts))
+    return Pair(pair.key, with_value(pair.node, pairs) if isinstance(pair.node.value, Mapping) else pair.node)
 
 
 def _as_text(node: Node) -> Node:
     is_number = isinstance(node.value, bool | int | float)
-    return replace(node, value=node.filled) if is_number else node
+    return with_value(node, node.filled) if is_number else node

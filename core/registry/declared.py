@@ -30,7 +30,7 @@ def declared(roots: Iterable[Node], variants: Iterable[Mapping[str, Named]]) -> 
 
 def _written(roots: Iterable[Node]) -> Iterator[Named]:
     """Every service as it stands in the file, base and environments."""
-    for root in roots:
+    for root in dict.fromkeys(roots):  # one tree where no variable was filled in
         yield from named(root.get("services"))
         for environment in environments(root):
             yield from named(environment.node.get("services"))

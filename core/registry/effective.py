@@ -13,10 +13,10 @@ from ..lifecycle import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT
 from ..narrow import Ceiling
 from ..policy import Policy
 from ..policy_terms import TERMS, current
-from . import shape
 from .canonical import Named, execution_type
 from .model import Operation, Position, Service
 from .nodes import Node, Pair, find_pair
+from .quick_shape import schema
 
 _Path = tuple[str, ...]
 
@@ -68,7 +68,7 @@ def _term(key: str, name: str, service: Service, entry: Named, held: Policy | No
 @cache
 def _keys(kind: ExecutionType) -> tuple[tuple[str, str], ...]:
     """Key and field of each term that services of this type may state; of two spellings, the first."""
-    known = shape.schema()["$defs"][f"{kind}_policy"]["properties"]
+    known = schema()["$defs"][f"{kind}_policy"]["properties"]
     fields: dict[str, str] = {}
     for key, (name, _) in TERMS.items():
         if key.split(".")[0] in known:

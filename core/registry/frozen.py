@@ -9,8 +9,10 @@ from typing import Any
 
 def freeze(value: Any) -> Any:
     """Return mappings as read-only proxies and lists as tuples, at every level."""
+    if isinstance(value, str):  # nearly all that comes; the question below is a slow one
+        return value
     if isinstance(value, Mapping):
-        return MappingProxyType({key: freeze(below) for key, below in value.items()})
+        return MappingProxyType({k: each if isinstance(each, str) else freeze(each) for k, each in value.items()})
     if isinstance(value, list | tuple):
         return tuple(freeze(below) for below in value)
     return value

@@ -7,10 +7,13 @@ files (a path, an environment's name) raises UsageError.
 from __future__ import annotations
 
 import difflib
+import gc
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -22,6 +25,7 @@ from .codes import finding
 from .files import read_bytes, registry_files
 from .model import Finding, Position, Registry, Service
 from .nodes import Node
+from .schema_rules import expanded
 from .source import LARGEST_FILE, read
 from .suppressions import suppress
 
@@ -41,9 +45,9 @@ class Declared(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What came of reading a registry; `registry` is None when any finding is an error."""
+    """What came of reading a registry."""
 
-    registry: Registry | None
+    make: Callable[[], Registry | None]
     findings: tuple[Finding, ...]
     sources: Mapping[str, str] = field(default_factory=lambda: _NO_SOURCES)  # path -> text, for excerpts
     files: int = 0
@@ -51,6 +55,11 @@ class Loaded:
     #: Every service in its canonical form by lower-case name, with the place of each value; there even with errors.
     defined: Mapping[str, Named] = field(default_factory=lambda: _NOTHING_DEFINED)
     environments: tuple[str, ...] = ()  # that the files declare
+
+    @property
+    def registry(self) -> Registry | None:
+        """The registry, made when it is first asked for; None when any finding is an error."""
+        return self.make()
 
     def declared(self) -> Iterator[Declared]:
         """Yield every operation that the files define, in their order."""
@@ -96,6 +105,23 @@ def usable(loaded: Loaded) -> Registry:
     )
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Nothing that is made of a file is cyclic; the collector, which looks for cycles, would take a third of the time.
+
+    The pause is bounded as the files are: LARGEST_FILE, MOST_NODES. What was remembered of their nodes is forgotten.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        expanded.cache_clear()
+        if was_on:
+            gc.enable()
+
+
+@_collector_paused()
 def _load(files: list[tuple[str, bytes]], environment: str, variables: Mapping[str, str]) -> Loaded:
     findings: list[Finding] = []
     sources: dict[str, str] = {}
@@ -111,10 +137,10 @@ def _load(files: list[tuple[str, bytes]], environment: str, variables: Mapping[s
     findings.extend(_defined_twice(parts))
     findings, hidden = suppress(findings, sources, whole=not environment)
     findings.sort(key=lambda found: (found.position.path, found.position.line, found.position.column, found.code))
-    registry = None if has_errors(findings) else _registry(files, environment, parts)
+    make = _nothing if has_errors(findings) else cache(partial(_registry, files, environment, tuple(parts)))
     defined = {key: entry for part in parts for key, entry in part.defined.items()}
     return Loaded(
-        registry,
+        make,
         tuple(findings),
         MappingProxyType(sources),
         len(files),
@@ -176,10 +202,15 @@ def _defined_twice(parts: Iterable[Assembled]) -> list[Finding]:
     return doubles
 
 
+def _nothing() -> None:
+    """No registry: there are errors."""
+
+
+@_collector_paused()
 def _registry(files: list[tuple[str, bytes]], environment: str, parts: Iterable[Assembled]) -> Registry:
     services: dict[str, Service] = {}
     for part in parts:
-        services.update(part.services)
+        services.update(part.services())
     return Registry(
         services=MappingProxyType(services),
         digest=_digest((raw for _, raw in files), environment),

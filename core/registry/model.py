@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..job import ExecutionType
 from ..lifecycle import RetryPolicy
@@ -26,8 +26,7 @@ def folded(name: str) -> str:
     return name.lower() if name.isascii() else name
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """Where a node stands in a file: line and column from 1; `end_column` is after its last character."""
 
     path: str

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from .canonical import Named
-from .nodes import Node, Pair
+from .nodes import Node, Pair, with_value
 
 #: Keys at the top of a file that are no environment, whatever they hold.
 NOT_ENVIRONMENTS: Final = frozenset({"services", "environments", "version", "description", "$schema"})
@@ -45,8 +45,8 @@ def _merge_service(base: Node, change: Node) -> Node:
         known = spelled.get(name.lower(), name)
         old = operations.get(known)
         operations[known] = Pair(old.key, merge(old.node, pair.node)) if old else pair
-    below = Pair(merged.pairs["operations"].key, replace(before, value=operations))
-    return replace(merged, value={**merged.pairs, "operations": below})
+    below = Pair(merged.pairs["operations"].key, with_value(before, operations))
+    return with_value(merged, {**merged.pairs, "operations": below})
 
 
 def merge(base: Node, change: Node) -> Node:
@@ -58,4 +58,4 @@ def merge(base: Node, change: Node) -> Node:
         old = pairs.get(key)
         whole = old is None or key in _WHOLE
         pairs[key] = pair if whole or old is None else Pair(pair.key, merge(old.node, pair.node))
-    return replace(base, value=pairs)
+    return with_value(base, pairs)

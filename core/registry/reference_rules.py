@@ -11,9 +11,8 @@ from ..template import PLACEHOLDER, placeholders
 from .build import MAPPING_KEYS
 from .canonical import Named
 from .model import Finding, Position
-from .nodes import Node, data, texts
-from .schema_rules import declared_fields
-from .shorthand import expand
+from .nodes import Node, texts
+from .schema_rules import declared_fields, expanded
 from .view import View
 
 #: The runner sends nothing with these unless the request says so.
@@ -98,7 +97,7 @@ def optional(view: View) -> Iterator[Finding]:
         fields = declared_fields(stated)
         if stated is None or not fields:
             continue
-        required = frozenset(expand(data(stated)).schema.get("required", ()))
+        required = frozenset(expanded(stated).schema.get("required", ()))
         for node in _must_be_filled(view, operation):
             missing = [path for path in placeholders(node.value) if path in fields - required]
             for path in missing:

@@ -14,21 +14,22 @@ _SWITCH: Final = re.compile(r"(?:y|n|yes|no|on|off)", re.IGNORECASE)
 _NUMBER: Final = re.compile(
     r"[-+]?(?:0[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+|0b[01]+|[0-9]+(?:_[0-9]+)+|[0-9]+(?::[0-5]?[0-9])+)"
 )
+_FIRST: Final = frozenset("yYnNoO+-0123456789")  # what such a word begins with
 _LONGEST: Final = 40  # characters; no such word is longer
 
 
 def ambiguous(root: Node) -> Iterator[Finding]:
-    """Yield a finding for each plain scalar that YAML 1.1 reads otherwise; each alias's value once."""
+    """Yield a finding for each plain scalar that YAML 1.1 reads otherwise; an aliased list or mapping once."""
     seen: set[int] = set()
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        waiting.extend(children(node))
-        if node.plain and isinstance(node.value, str) and len(node.text) <= _LONGEST:
-            yield from _scalar(node)
+        if isinstance(node.value, str):
+            if node.plain and node.text[:1] in _FIRST and len(node.text) <= _LONGEST:
+                yield from _scalar(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            waiting += children(node)
 
 
 def _scalar(node: Node) -> Iterator[Finding]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
 from .impossible import impossible
 from .model import Position
 from .nodes import Node, data, locate
-from .shorthand import KEYWORDS, expand, is_json_schema
+from .plain_schemas import is_plain
+from .shorthand import KEYWORDS, Expanded, expand, is_json_schema
 
 Problem = tuple[str, str, Position]  # code, message, where
 
@@ -19,11 +21,17 @@ _MAPS_OF_SCHEMAS: Final = frozenset({"properties", "patternProperties", "$defs",
 _DATA: Final = frozenset({"enum", "const", "default", "examples", "required", "dependentRequired"})
 
 
+@cache
+def expanded(node: Node) -> Expanded:
+    """Return an input schema in full; half a dozen rules ask for the same one. `load` clears the cache when it ends."""
+    return expand(data(node))
+
+
 def declared_fields(node: Node | None) -> frozenset[str] | None:
     """Return the fields that an input may have; None when the schema is too rich to tell."""
     if node is None:
         return frozenset()
-    schema = expand(data(node)).schema
+    schema = expanded(node).schema
     if any(key in schema for key in _COMPOSED):
         return None
     properties = schema.get("properties", {})
@@ -32,15 +40,23 @@ def declared_fields(node: Node | None) -> frozenset[str] | None:
 
 def check_schema(node: Node) -> Iterator[Problem]:
     """Yield what is wrong with a schema in either form."""
-    stated = data(node)
-    full = expand(stated)
+    full = expanded(node)
     for problem in full.problems:
         yield "SQJ111", problem.message, locate(node, problem.path).position
     if not full.problems and not full.shorthand:
-        yield from _json_schema(full.schema, node, composed=not is_json_schema(stated))
+        yield from _json_schema(full.schema, node, composed=not is_json_schema(data(node)))
 
 
 def _json_schema(schema: dict[str, Any], node: Node, *, composed: bool) -> Iterator[Problem]:
+    wrong = [] if is_plain(schema) else list(_invalid(schema, node, composed=composed))
+    yield from wrong
+    if not wrong:
+        yield from _keywords(schema, node)
+        yield from impossible(schema, node)
+        yield from _references(schema, node)
+
+
+def _invalid(schema: dict[str, Any], node: Node, *, composed: bool) -> Iterator[Problem]:
     from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - 90 ms that --help must not pay
 
     from .schemas import dialect  # noqa: PLC0415 - the same
@@ -54,10 +70,6 @@ def _json_schema(schema: dict[str, Any], node: Node, *, composed: bool) -> Itera
     except SchemaError as error:
         path = [] if composed else list(error.absolute_path)
         yield "SQJ111", f"not a valid JSON Schema: {error.message[:200]}", locate(node, path).position
-        return
-    yield from _keywords(schema, node)
-    yield from impossible(schema, node)
-    yield from _references(schema, node)
 
 
 def _references(schema: Any, node: Node) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import InvalidInput
@@ -24,6 +25,7 @@ LARGEST: Final = 1024 * 1024  # characters of JSON text
 _LONGEST_NUMBER: Final = 400  # digits; PostgreSQL's jsonb takes more, nobody means more
 _MOST_PROBLEMS: Final = 20
 _SHOWN: Final = 80
+_NO_FORMATS: Final[Mapping[str, Callable[[str], bool]]] = MappingProxyType({})
 _DRAFT_4: Final = "http://json-schema.org/draft-04/schema#"  # there, 1.0 is not an integer
 
 
@@ -52,7 +54,7 @@ class Validator:
 
     def _passes(self, value: Any) -> bool:
         if self._fast is None:
-            self._fast = _compile({"$schema": _DRAFT_4, **self.schema})
+            self._fast = compiled({"$schema": _DRAFT_4, **self.schema})
         return self._fast(value)
 
     def check_document(self, text: str) -> tuple[str, ...]:
@@ -208,10 +210,18 @@ def dialect(schema: Mapping[str, Any]) -> Any:
     return next((each for each in known if each.META_SCHEMA["$schema"].rstrip("#") == str(stated).rstrip("#")), None)
 
 
-def _compile(schema: dict[str, Any]) -> Callable[[Any], bool]:
-    import fastjsonschema  # noqa: PLC0415 - only a worker that has jobs pays for it
+def compiled(
+    schema: dict[str, Any], formats: Mapping[str, Callable[[str], bool]] = _NO_FORMATS
+) -> Callable[[Any], bool]:
+    """Return a function that tells in microseconds whether a value fits a schema of draft 4, 6 or 7.
 
-    validate: Callable[[Any], Any] = fastjsonschema.compile(schema, use_default=False, detailed_exceptions=False)
+    `formats` are formats of one's own: whether a text has it.
+    """
+    import fastjsonschema  # noqa: PLC0415 - --help must not pay for it
+
+    validate: Callable[[Any], Any] = fastjsonschema.compile(
+        schema, formats=dict(formats), use_default=False, detailed_exceptions=False
+    )
     refusal = fastjsonschema.JsonSchemaValueException
 
     def passes(value: Any) -> bool:

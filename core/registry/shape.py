@@ -1,4 +1,4 @@
-"""A tree against `schemas/registry.schema.json`: each error of the JSON Schema library becomes one finding.
+"""A tree against `schemas/registry.shape.json`: each error of the JSON Schema library becomes one finding.
 
 The schema is written so that errors stay flat: `if`/`then` on the execution type, no `oneOf`. Its `x-wanted` is what a
 message says was wanted, `x-code` the finding's code where it is not the keyword's usual one.
@@ -6,26 +6,23 @@ message says was wanted, `x-code` the finding's code where it is not the keyword
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from ..units import MIB, parse_seconds, parse_size
 from .codes import finding, helped
 from .key_hints import known_keys, nearest, owners
 from .model import Finding, Position
 from .nodes import Node, data, locate, token
+from .quick_shape import is_above, passes, schema
 from .secret_shapes import masked
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
-_PACKAGE: Final = __name__.rpartition(".core.")[0]
 _TYPE_WORDS: Final = {
     "string": "text",
     "integer": "a whole number",
@@ -69,23 +66,19 @@ class Subject:
     position: Position | None = None  # where a missing key is reported: the name
 
 
-def schema() -> dict[str, Any]:
-    """Return the registry's JSON Schema."""
-    text = (files(f"{_PACKAGE}.schemas") / "registry.schema.json").read_text("utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
-
-
 def check(node: Node, definition: str, subject: Subject) -> tuple[Finding, ...]:
     """Return what is wrong with `node` as one of the schema's definitions: document, service, named_service, …"""
-    errors = _validator(definition).iter_errors(data(node))
+    value = data(node)
+    if passes(definition)(value):
+        return ()
+    errors = _validator(definition).iter_errors(value)
     found = (item for error in errors for item in _findings(error, node, subject))
     return tuple(dict.fromkeys(found))
 
 
 def fits(node: Node, definition: str) -> bool:
     """Whether nothing at all is wrong, values of unknown variables included."""
-    return bool(_validator(definition).is_valid(data(node)))
+    return passes(definition)(data(node))
 
 
 @lru_cache(maxsize=8)
@@ -108,26 +101,11 @@ def _pattern(_validator: Any, pattern: str, instance: object, _schema: Any) -> I
         yield ValidationError("pattern")
 
 
-_UNITS: Final[Mapping[str, Callable[[object], float]]] = {
-    "second": parse_seconds,
-    "byte": parse_size,
-    "mebibyte": lambda value: parse_size(value, MIB),
-}
-
-
 def _maximum(_validator: Any, maximum: float, instance: object, rules: Any) -> Iterator[ValidationError]:
     """The maximum keyword, for sizes and durations written as text too: 999999d is as long as the number."""
     from jsonschema.exceptions import ValidationError  # noqa: PLC0415 - see _validator
 
-    if isinstance(instance, bool) or not isinstance(instance, str | int | float):
-        return
-    if isinstance(instance, str) and "x-unit" not in rules:
-        return
-    try:
-        amount = _UNITS[rules["x-unit"]](instance) if isinstance(instance, str) else instance
-    except ValueError:
-        return  # no size or duration at all: the pattern says so
-    if amount > maximum:
+    if is_above(maximum, instance, rules):
         yield ValidationError("maximum")
 
 

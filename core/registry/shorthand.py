@@ -67,8 +67,8 @@ def _bounds_an_object(stated: Mapping[str, Any]) -> bool:
 def _describes_an_object(stated: Mapping[str, Any]) -> bool:
     properties = stated.get("properties")
     return (
-        (stated.get("type") == "object" or stated.keys() <= KEYWORDS)
-        and isinstance(properties, Mapping)
+        isinstance(properties, Mapping)
+        and (stated.get("type") == "object" or stated.keys() <= KEYWORDS)
         and all(isinstance(below, Mapping | bool) for below in properties.values())
     )
 
@@ -118,6 +118,8 @@ def _opened(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _bad_names(stated: Mapping[str, Any], path: tuple[str | int, ...]) -> Iterator[Problem]:
     for name in stated:
+        if name.isidentifier() and len(name) <= _LONGEST_FIELD:  # nearly all are, and then nothing below can be wrong
+            continue
         if not name.isprintable() or not 0 < len(name) <= _LONGEST_FIELD or any(sign in name for sign in "{}\"'\\"):
             yield Problem((*path, name), f"{name[:80]!r} cannot be the name of a field")
 
@@ -142,8 +144,9 @@ def _is_field_schema(value: Mapping[str, Any]) -> bool:
 
 def _has_schema(value: Any) -> bool:
     """Whether JSON Schema stands anywhere below shorthand fields."""
-    below = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else []
-    return any((isinstance(each, Mapping) and _is_field_schema(each)) or _has_schema(each) for each in below)
+    below = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    nested = [each for each in below if isinstance(each, dict | list)]
+    return any((isinstance(each, dict) and _is_field_schema(each)) or _has_schema(each) for each in nested)
 
 
 def _unknown_type(value: Any) -> str:

@@ -7,6 +7,7 @@ holds while reading, so that a hostile file costs no more than an honest one of 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import yaml
@@ -17,7 +18,7 @@ from .nodes import Node, Pair, children, token
 from .scalars import resolve
 
 LARGEST_FILE: Final = 4 * 1024 * 1024  # bytes
-MOST_NODES: Final = 200_000  # with every alias expanded
+MOST_NODES: Final = 500_000  # with every alias expanded
 DEEPEST: Final = 40
 
 # What YAML allows in a text, less the characters that read as line breaks elsewhere (NEL, LS, PS).
@@ -25,6 +26,7 @@ _FORBIDDEN: Final = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_new: Final = tuple.__new__  # what a NamedTuple's own constructor comes down to, at half the price
 _NOWHERE: Final = Position("", 0, 0)
 
 
@@ -35,8 +37,7 @@ def read(text: str, path: str) -> tuple[Node | None, tuple[Finding, ...]]:
         return None, (_bad_character(text, stray.start(), path),)
     builder = _Builder(path)
     try:
-        for event in yaml.parse(text, Loader=_LOADER):
-            builder.take(event)
+        builder.build(_LOADER(text))
     except _HaltError as halt:
         return None, (*builder.findings, halt.finding)
     except yaml.MarkedYAMLError as error:
@@ -74,6 +75,8 @@ class _Frame:
 
 
 class _Builder:
+    """Takes events as they come. A registry has hundreds of thousands: what most of them need is done in few calls."""
+
     def __init__(self, path: str) -> None:
         self.path = path
         self.root: Node | None = None
@@ -83,23 +86,28 @@ class _Builder:
         self._unused: dict[str, Position] = {}
         self._nodes = 0
 
-    def take(self, event: yaml.Event) -> None:
-        """Add one event of the parser to the tree."""
-        match event:
-            case yaml.ScalarEvent():
-                self._scalar(event)
-            case yaml.MappingStartEvent():
-                self._open(event, {})
-            case yaml.SequenceStartEvent():
-                self._open(event, None)
-            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
-                self._close(event)
-            case yaml.AliasEvent():
-                self._alias(event)
-            case yaml.DocumentStartEvent() if self.root is not None:
-                self._halt("SQJ007", "a second document begins here", event)
-            case _:
-                pass
+    def build(self, parser: Any) -> None:
+        """Add every event of a parser to the tree."""
+        take: dict[type, Callable[[Any], None]] = {
+            yaml.ScalarEvent: self._scalar,
+            yaml.MappingStartEvent: lambda event: self._open(event, {}),
+            yaml.SequenceStartEvent: lambda event: self._open(event, None),
+            yaml.MappingEndEvent: self._close,
+            yaml.SequenceEndEvent: self._close,
+            yaml.AliasEvent: self._alias,
+            yaml.DocumentStartEvent: self._document,
+        }
+        try:
+            for event in iter(parser.get_event, None):
+                handle = take.get(type(event))
+                if handle is not None:
+                    handle(event)
+        finally:
+            parser.dispose()
+
+    def _document(self, event: Any) -> None:
+        if self.root is not None:
+            self._halt("SQJ007", "a second document begins here", event)
 
     def _halt(self, code: str, message: str, event: Any) -> None:
         raise _HaltError(finding(code, message, self._position(event.start_mark, event.end_mark)))
@@ -134,14 +142,16 @@ class _Builder:
         )
 
     def _scalar(self, event: Any) -> None:
-        self._count(1, event)
-        self._refuse_tag(event)
-        self._anchor(event)
-        plain = event.implicit[0]
-        value = resolve(event.value) if plain else event.value
-        at = self._position(event.start_mark, event.end_mark)
-        node = Node(value, at, text=event.value, filled=event.value, plain=plain)
-        if event.anchor:
+        self._nodes += 1
+        if self._nodes > MOST_NODES:
+            self._count(0, event)
+        if event.tag is not None:
+            self._refuse_tag(event)
+        start, end, text, plain = event.start_mark, event.end_mark, event.value, event.implicit[0]
+        at = _new(Position, (self.path, start.line + 1, start.column + 1, end.line + 1, end.column + 1))
+        node = _new(Node, (resolve(text) if plain else text, at, 1, text, text, plain, False))
+        if event.anchor is not None:
+            self._anchor(event)
             self._anchors[event.anchor] = node
         self._add(node)
 
@@ -178,7 +188,9 @@ class _Builder:
         self._count(node.size, event)
         if len(self._stack) + _depth(node) > DEEPEST:
             self._halt("SQJ005", f"nested deeper than {DEEPEST} levels", event)
+        end = self._stack[-1].end  # there is one: an anchor is above
         self._add(node)
+        self._stack[-1].end = _later(end, node.position)
 
     def _add(self, node: Node) -> None:
         if not self._stack:
@@ -186,14 +198,18 @@ class _Builder:
             return
         frame = self._stack[-1]
         frame.size += node.size
-        frame.end = _later(frame.end, node.position)
+        frame.end = node.position
         if frame.pairs is None:
             frame.items.append(node)
         elif frame.key is None:
             frame.key = (self._key(node), node.position)
         else:
-            self._pair(frame, frame.key, node)
+            name, at = frame.key
             frame.key = None
+            if name is None or name == "<<" or name in frame.pairs:
+                self._pair(frame, name, at, node)
+            else:
+                frame.pairs[name] = _new(Pair, (at, node))
 
     def _key(self, node: Node) -> str | None:
         if isinstance(node.value, str):
@@ -208,18 +224,13 @@ class _Builder:
             self.findings.append(finding("SQJ016", "`<<` merges mappings only", token(wrong[0].position)))
         frame.merged.append(node)
 
-    def _pair(self, frame: _Frame, key: tuple[str | None, Position], node: Node) -> None:
-        name, at = key
-        assert frame.pairs is not None
-        if name is None:
-            return
+    def _pair(self, frame: _Frame, name: str | None, at: Position, node: Node) -> None:
+        """A pair that does not go into the mapping: its key is no text, merges another mapping or is there already."""
         if name == "<<":
             self._merge(frame, node)
-        elif name in frame.pairs:
+        elif name is not None and frame.pairs is not None:
             first = frame.pairs[name].key.line
             self.findings.append(finding("SQJ002", f"the key {name[:80]!r} stands already in line {first}", at))
-        else:
-            frame.pairs[name] = Pair(at, node)
 
 
 def _with_merged(frame: _Frame) -> dict[str, Pair]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from operator import is_
 from typing import Final
 
 from .codes import finding
 from .model import Finding, Position
-from .nodes import Node, Pair
+from .nodes import Node, Pair, with_value
 from .scalars import resolve
 
 _REFERENCE: Final = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}|\$\{")
@@ -25,18 +25,27 @@ class _Filler:
         self.findings: list[Finding] = []
 
     def fill(self, node: Node) -> Node:
+        """Return the tree with its variables filled in: the very node where there was none to fill."""
         if isinstance(node.value, dict):
-            pairs = {key: Pair(pair.key, self.fill(pair.node)) for key, pair in node.value.items()}
-            return replace(node, value=pairs)
+            return self._mapping(node, node.value)
         if isinstance(node.value, tuple):
-            return replace(node, value=tuple(self.fill(item) for item in node.value))
+            items = tuple(map(self.fill, node.value))
+            return node if all(map(is_, items, node.value)) else with_value(node, items)
         return self._scalar(node) if "${" in node.text else node
+
+    def _mapping(self, node: Node, pairs: dict[str, Pair]) -> Node:
+        changed = {}
+        for key, (at, below) in pairs.items():
+            filled = self.fill(below)
+            if filled is not below:
+                changed[key] = Pair(at, filled)
+        return with_value(node, {**pairs, **changed}) if changed else node
 
     def _scalar(self, node: Node) -> Node:
         before = len(self.findings)
         filled = _REFERENCE.sub(lambda match: self._piece(match, node), node.text)
         value = resolve(filled) if node.plain else filled
-        return replace(node, value=value, filled=filled, unresolved=len(self.findings) > before)
+        return node._replace(value=value, filled=filled, unresolved=len(self.findings) > before)
 
     def _piece(self, match: re.Match[str], node: Node) -> str:
         name, default = match[1], match[2]
@@ -65,4 +74,4 @@ def _at(node: Node, match: re.Match[str]) -> Position:
     width = at.end_column - at.column
     if at.line != at.end_line or width != len(node.text) + 2 * lead:
         return at
-    return replace(at, column=at.column + lead + match.start(), end_column=at.column + lead + match.end())
+    return at._replace(column=at.column + lead + match.start(), end_column=at.column + lead + match.end())

@@ -230,7 +230,7 @@ def _documented(definition: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 def test_the_page_of_keys_has_every_key() -> None:
     """Every key that the registry's schema allows stands in docs/registry-keys.md, under its place."""
-    definitions = json.loads((ROOT / "schemas" / "registry.schema.json").read_text("utf-8"))["$defs"]
+    definitions = json.loads((ROOT / "schemas" / "registry.shape.json").read_text("utf-8"))["$defs"]
     places = [f"{kind}_{part}" for kind in ("http", "shell", "docker", "serverless") for part in ("config", "policy")]
     for name in (*places, "http_operation", "named_service", "http_auth", "volume", "resource_limits", "retry_config"):
         missing = [row for row in _documented(definitions[name]) if row not in KEYS]

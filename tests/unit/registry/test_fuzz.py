@@ -26,7 +26,7 @@ from specql_jobs.core.errors import UsageError
 from specql_jobs.core.registry.codes import RULES
 from specql_jobs.core.registry.load import Loaded, load, load_text
 from specql_jobs.core.registry.model import Severity
-from specql_jobs.core.registry.shape import schema
+from specql_jobs.core.registry.quick_shape import schema
 
 GOOD: Final = [
     form(path.read_text("utf-8"))
