@@ -31,12 +31,18 @@ COMMANDS: dict[str, Entry] = {
     "cancel": Entry("cancel", "Fix", "Stop pending or running jobs, keep their record"),
     "worker": Entry("worker", "Run", "Claim jobs and execute them under policy"),
     "db": Entry("db", "Admin", "Create, migrate and inspect the schema jobs"),
+    "audit": Entry("audit", "Admin", "What was executed and refused; verify finds tampering with the record"),
     "doctor": Entry("doctor", "Admin", "What this host can really enforce, and how to fix what it cannot"),
     "version": Entry("version", "Help", "Versions of specql-jobs and what it runs on"),
 }
 
 #: Subcommands whose JSON documents have names of their own: `db status` answers `specql-jobs.db-status/v1`.
-GROUPS = {"db": ("init", "migrate", "status"), "services": ("list", "show", "diff"), "policy": ("explain",)}
+GROUPS = {
+    "db": ("init", "migrate", "status"),
+    "services": ("list", "show", "diff"),
+    "policy": ("explain",),
+    "audit": ("list", "verify"),
+}
 
 
 def root_help() -> str:
