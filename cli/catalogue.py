@@ -21,6 +21,7 @@ COMMANDS: dict[str, Entry] = {
     "services": Entry("services", "Author", "The registry as it holds: list, show, and diff of two versions"),
     "policy": Entry("policy", "Author", "Explain each limit of a service: default, registry or host ceiling"),
     "run": Entry("run", "Author", "Execute one job here, without a database; -n prints the plan"),
+    "replay": Entry("replay", "Author", "The same with the input of a job in the queue, which is only read"),
     "explain": Entry("explain", "Author", "Say why a rule or an error exists, and how to mend what it found"),
     "demo": Entry("demo", "Author", "See everything work on a private Postgres, in under a minute"),
     "enqueue": Entry("enqueue", "Queue", "Put jobs in the queue; --wait follows them to the end"),

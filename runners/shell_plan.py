@@ -12,6 +12,7 @@ from ..core.contract import Call, Footprint, Mount, PlanError, ResourceRequireme
 from ..core.errors import ConfigError
 from ..core.job import Category
 from ..core.template import LONGEST_ARGUMENT, fill_argument
+from .sandbox import SCRATCH, HostLayout, Sandbox, limit_words, pasted
 
 if TYPE_CHECKING:
     from ..core.registry.model import Operation, Service
@@ -24,6 +25,9 @@ JOB_NAMES = ("SPECQL_JOB_ID", "SPECQL_JOB_LEASE", "SPECQL_JOB_ATTEMPT")
 
 #: What a job starts from, before registry and input add names.
 FIRST_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/work", "LANG": "C.UTF-8"}
+
+#: Where programs are that the sandbox has anyhow.
+_SYSTEM = ("/usr/", "/bin/", "/sbin/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class ShellPlan:
         return {
             "execution_type": "shell",
             "command": self.command_line(),
+            "bwrap": self.sandbox_line() if self.sandbox != "none" else "",
             "argv": list(self.argv),
             "working_directory": self.working_directory or "(private scratch)",
             "environment": self._origins(),
@@ -100,6 +105,22 @@ class ShellPlan:
         """Return one line that a person can paste into a shell to run the same program without the sandbox."""
         line = shlex.join(self.argv)
         return f"cd {shlex.quote(self.working_directory)} && {line}" if self.working_directory else line
+
+    def sandbox_line(self) -> str:
+        """Return one line that runs the program under bubblewrap much as a worker does; values by name, as $NAME."""
+        box = Sandbox(
+            layout=HostLayout(),
+            network=self.network,
+            scratch_mib=self.resources.disk_mb or 1,
+            working_directory=self.working_directory or SCRATCH,
+            environment={},
+        )
+        own_program = () if self.argv[0].startswith(_SYSTEM) else (Mount(self.argv[0], self.argv[0], "ro"),)
+        words = ["bwrap", *pasted(box, (*self.mounts, *own_program))]
+        fixed = [word for name, value in FIRST_ENVIRONMENT.items() for word in ("--setenv", name, value)]
+        own = [f'--setenv {name} "${name}"' for name in self.environment if name not in FIRST_ENVIRONMENT]
+        limited = ["--", *limit_words(self.resources, weak=False), *self.argv]
+        return " ".join([shlex.join([*words, *fixed]), *own, shlex.join(limited)])
 
 
 # ---- settings ------------------------------------------------------------------------------------------------------
