@@ -85,9 +85,8 @@ def report(title: str, found: dict[str, list[float]], goal: float) -> None:
     """Print medians, the ratio, and what is added."""
     (ours, mine), (bare, theirs) = ((name, statistics.median(times)) for name, times in found.items())
     print(f"\n{title}, milliseconds (median of {len(found[ours])}, taking turns)")
-    print(
-        f"  {ours} {mine:.2f}   {bare} {theirs:.2f}   ratio {mine / theirs:.2f} (goal {goal})   added {mine - theirs:.2f}"
-    )
+    ratio, added = mine / theirs, mine - theirs
+    print(f"  {ours} {mine:.2f}   {bare} {theirs:.2f}   ratio {ratio:.2f} (goal {goal})   added {added:.2f}")
 
 
 # ---- shell ----------------------------------------------------------------------------------------------------------

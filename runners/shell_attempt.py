@@ -25,6 +25,7 @@ from .shell_launch import (
 )
 from .shell_outcome import Ending, Said, host_busy, outcome, unavailable, usage_of
 from .shell_plan import ShellPlan
+from .shell_ports import relayed
 from .shell_scratch import make_scratch, remove_scratch
 
 CPU_LOOK_SECONDS = 0.2  # between two looks at how much CPU time a limited job has used
@@ -118,8 +119,9 @@ async def _until_end(running: Running, group: JobGroup | None, plan: ShellPlan) 
     """Let the job go once it is confined, and wait for its end; return whether it used up its CPU time."""
     pid = await running.gated()
     if pid is not None and await asyncio.to_thread(_confine, group, pid):
-        running.release()
-        return await _watch(running, group, plan)
+        async with relayed(pid, plan.localhost_ports if plan.sandbox != "none" else ()):
+            running.release()
+            return await _watch(running, group, plan)
     await running.exited
     return False
 

@@ -55,6 +55,7 @@ class ShellPlan:
     timeout_seconds: float
     streams: bool  # the output is {exit_code, stdout, stderr}, even where stdout is JSON
     any_json: bool  # JSON other than an object is output too
+    localhost_ports: tuple[int, ...] = ()  # of this host, on the job's private loopback
 
     @property
     def footprint(self) -> Footprint:
@@ -64,6 +65,7 @@ class ShellPlan:
             mounts=self.mounts,
             working_directory=self.working_directory,
             network=self.network,
+            localhost_ports=self.localhost_ports,
             env=tuple(name for name in self.environment if name not in self.input_env),
             input_env=self.input_env,
             sandbox=self.sandbox,
@@ -84,6 +86,7 @@ class ShellPlan:
             "environment": self._origins(),
             "mounts": [f"{mount.host_path} ({mount.mode})" for mount in self.mounts],
             "network": self.network,
+            "localhost_ports": list(self.localhost_ports),
             "sandbox": self.sandbox,
             "stdin_bytes": len(self.stdin),
             "max_output_bytes": self.output_bytes,
@@ -167,9 +170,9 @@ def _wrong(service: Service, key: str, message: str) -> ConfigError:
 def make_plan(spec: ShellSpec, call: Call) -> ShellPlan:
     """Return what one call will do; raise PlanError for input that has no plan."""
     policy = call.policy
-    if policy.localhost_ports:
+    if policy.localhost_ports and policy.network_access == "none":
         raise PlanError(
-            "localhost_ports is set, but reaching ports of the host is not supported for shell services",
+            "localhost_ports is set, but network_access is none: a job without network reaches no port",
             Category.POLICY_VIOLATION,
         )
     argv, from_input = _command(call)
@@ -184,6 +187,7 @@ def make_plan(spec: ShellSpec, call: Call) -> ShellPlan:
         mounts=_mounts(spec, call),
         resources=policy.resources,
         network=policy.network_access,
+        localhost_ports=policy.localhost_ports if policy.network_access == "localhost" else (),
         sandbox=policy.sandbox,
         stdin=json.dumps(dict(call.input)).encode("ascii"),
         output_bytes=policy.max_output_bytes,
