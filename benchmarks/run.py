@@ -1,7 +1,7 @@
 """All benchmarks in one command: each beside a peer or a floor, on the same Postgres, in the same run.
 
     python benchmarks/run.py                 all
-    python benchmarks/run.py throughput      one of: throughput pickup recovery help validate lambda
+    python benchmarks/run.py throughput      one of: throughput pickup recovery help validate shell http lambda
 
 Sides take turns, so that a noisy machine is noisy for all; the table has medians, and ratios are what to read.
 """
@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import overhead
 import psycopg
 from large_registry import OPERATIONS, large_registry
 
@@ -298,6 +299,8 @@ BENCHMARKS: dict[str, Callable[[str], None]] = {
     "throughput": throughput,
     "pickup": pickup,
     "recovery": recovery,
+    "shell": overhead.shell,
+    "http": overhead.http,
     "help": start_up,
     "lambda": invocations,
     "validate": validate,

@@ -21,6 +21,7 @@ COMMANDS: dict[str, Entry] = {
     "services": Entry("services", "Author", "The registry as it holds: list, show, and diff of two versions"),
     "policy": Entry("policy", "Author", "Explain each limit of a service: default, registry or host ceiling"),
     "run": Entry("run", "Author", "Execute one job here, without a database; -n prints the plan"),
+    "replay": Entry("replay", "Author", "The same with the input of a job in the queue, which is only read"),
     "explain": Entry("explain", "Author", "Say why a rule or an error exists, and how to mend what it found"),
     "schema": Entry("schema", "Author", "JSON Schemas: of the registry for editors, of every JSON document"),
     "demo": Entry("demo", "Author", "See everything work on a private Postgres, in under a minute"),
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Entry] = {
     "cancel": Entry("cancel", "Fix", "Stop pending or running jobs, keep their record"),
     "worker": Entry("worker", "Run", "Claim jobs and execute them under policy"),
     "db": Entry("db", "Admin", "Create, migrate and inspect the schema jobs"),
+    "audit": Entry("audit", "Admin", "What was executed and refused; verify finds tampering with the record"),
     "doctor": Entry("doctor", "Admin", "What this host can really enforce, and how to fix what it cannot"),
     "version": Entry("version", "Help", "Versions of specql-jobs and what it runs on"),
 }
@@ -41,6 +43,7 @@ GROUPS = {
     "db": ("init", "migrate", "status"),
     "services": ("list", "show", "diff"),
     "policy": ("explain",),
+    "audit": ("list", "verify"),
     "schema": ("list", "show"),
 }
 

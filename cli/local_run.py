@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -36,9 +36,11 @@ class Ran:
 
 
 @asynccontextmanager
-async def surroundings(registry: Registry, ceiling: Ceiling | None, secrets: Secrets) -> AsyncIterator[Surroundings]:
-    """Yield what an attempt needs; the runners' pools are released afterwards."""
-    runners = RunnerRegistry()
+async def surroundings(
+    registry: Registry, ceiling: Ceiling | None, secrets: Secrets, chosen: Mapping[str, str]
+) -> AsyncIterator[Surroundings]:
+    """Yield what an attempt needs; the runners' pools are released afterwards. `chosen`: see RunnerRegistry."""
+    runners = RunnerRegistry(chosen=chosen)
     try:
         yield Surroundings(Planner(registry, runners, ceiling), secrets)
     finally:

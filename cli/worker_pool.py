@@ -26,7 +26,9 @@ _SPAWN = multiprocessing.get_context("spawn")  # a fork would share the parent's
 
 def run_pool(start: Start) -> int:
     """Run the processes until all have ended; return the worst of their exit codes."""
-    start.planner(RunnerRegistry())  # a wrong configuration is one error here, not one in every process
+    start.planner(
+        RunnerRegistry(chosen=start.settings.runners)
+    )  # a wrong configuration is one error here, not one in every process
     with kept_reachable(start.dsn) as dsn:
         return Pool(replace(start, dsn=dsn)).run()
 

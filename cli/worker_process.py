@@ -94,7 +94,7 @@ class Start:
 
     async def run(self) -> bool:
         """Run one worker process to its end; return whether it drained."""
-        runners = RunnerRegistry(settings=_runner_settings(self.options))
+        runners = RunnerRegistry(settings=_runner_settings(self.options), chosen=self.settings.runners)
         planner = self.planner(runners)
         working = await _working(runners, planner.registry, _types(self.options.types))
         scope = _scope(planner.registry, working, self.options)

@@ -47,6 +47,7 @@ FORBIDDEN = _networks(
 GLOBAL_UNICAST_V6 = IPv6Network("2000::/3")
 
 
+@lru_cache(maxsize=4096)
 def parse_address(host: str) -> IPAddress | None:
     """Return the IP address that `host` literally is, or None for a name."""
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
+from .job import ExecutionType
 
 PROJECT_FILE = "specql-jobs.toml"
 USER_FILE = Path("specql-jobs", "config.toml")
@@ -24,6 +25,7 @@ _FILE_KEYS: dict[str, type] = {
     "environment": str,
     "policy": str,
     "profiles": dict,
+    "runners": dict,
 }
 _PROFILE_KEYS: dict[str, type] = {
     "dsn": str,
@@ -89,7 +91,18 @@ def read_file(path: Path) -> ConfigFile:
         if not isinstance(profile, dict):
             raise ConfigError(f"{path}: [profiles.{name}] must be a table")
         _check_keys(path, f"profiles.{name}.", profile, _PROFILE_KEYS)
+    check_runners(f"{path}: [runners]", content.get("runners", {}))
     return ConfigFile(path, content)
+
+
+def check_runners(where: str, stated: Mapping[str, Any]) -> None:
+    """Raise ConfigError unless each key is an execution type and each value the name of an entry point."""
+    for kind, name in stated.items():
+        if kind not in tuple(ExecutionType) or not isinstance(name, str) or not name:
+            raise ConfigError(
+                f"{where}: {kind} = {name!r} does not name a runner for an execution type",
+                hint=f'write  {ExecutionType.SERVERLESS} = "name-of-an-entry-point"; types: {", ".join(ExecutionType)}',
+            )
 
 
 def _text(path: Path) -> str:

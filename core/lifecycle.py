@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, assert_never
 
-from .contract import Cancelled, Failed, Interrupted, JobResult, LogChunk, Outcome, Refused, Succeeded
+from .contract import Cancelled, Failed, Interrupted, JobResult, LogChunk, Outcome, Refused, Succeeded, Violation
 from .fingerprint import fingerprint
 from .job import Category, JobRecord, Status
 
@@ -94,6 +94,14 @@ class Settlement:
     logs: tuple[LogChunk, ...] = ()
     runner_version: str = ""
     registry_digest: str = ""
+    policy_digest: str = ""
+    sandbox: str = ""
+    violations: tuple[Violation, ...] = ()
+
+    @property
+    def ending(self) -> str:
+        """The outcome in the audit trail's words."""
+        return "refused" if self.category is Category.POLICY_VIOLATION else _ENDINGS[self.event]
 
     @property
     def gives_attempt_back(self) -> bool:
@@ -101,13 +109,24 @@ class Settlement:
         return self.event is Event.INTERRUPT
 
 
+_ENDINGS = {
+    Event.SUCCEED: "succeeded",
+    Event.FAIL_RETRYABLE: "failed",
+    Event.FAIL_FINAL: "failed",
+    Event.CANCEL: "cancelled",
+    Event.INTERRUPT: "interrupted",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What produced a settlement, for the row: constant for one operation under one registry."""
+    """What produced a settlement, for the row and the audit trail: constant for one operation under one registry."""
 
     execution_type: str = ""
     runner_version: str = ""
     registry_digest: str = ""
+    policy_digest: str = ""  # of the policy in force: registry, host ceiling, and what the row narrowed
+    sandbox: str = ""  # processes only: required or none
 
 
 UNKNOWN_ORIGIN = Origin()
@@ -135,6 +154,8 @@ def settle(  # noqa: PLR0913 - a pure function of exactly these
         execution_type=origin.execution_type,
         runner_version=origin.runner_version,
         registry_digest=origin.registry_digest,
+        policy_digest=origin.policy_digest,
+        sandbox=origin.sandbox,
     )
     return base if done else _apply(result.outcome, base, retry, chance)
 
@@ -147,7 +168,7 @@ def _apply(outcome: Outcome, base: Settlement, retry: RetryPolicy, chance: float
             return _fail(outcome, base, retry, chance)
         case Refused(violations):
             message = "refused: " + "; ".join(violation.message for violation in violations)
-            return _explained(base, Category.POLICY_VIOLATION, message)
+            return replace(_explained(base, Category.POLICY_VIOLATION, message), violations=violations)
         case Cancelled():
             return replace(base, status=Status.CANCELLED, event=Event.CANCEL, category=Category.CANCELLED)
         case Interrupted(_, delay):

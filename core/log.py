@@ -30,6 +30,7 @@ class Level(IntEnum):
 #: Every event that there is. The job_* ones besides job_failed are named after lifecycle.Event.
 EVENTS: Mapping[str, Level] = {
     "attempt_abandoned": Level.ERROR,
+    "audit_head": Level.INFO,
     "claim_failed": Level.ERROR,
     "cost_unsettled": Level.WARNING,
     "database_back": Level.INFO,

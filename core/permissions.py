@@ -5,7 +5,9 @@ An allowlist that is not stated admits nothing, a permission that is not stated 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
 
 from .allowlists import domain_covers, exactly, function_covers, image_covers, path_covers
 from .footprint import ResourceRequirements
@@ -58,3 +60,7 @@ class Policy:
     rate_limit_per_minute: int | None = field(default=None, metadata={"meet": "least"})
     failure_threshold: int | None = field(default=None, metadata={"meet": "least"})  # circuit breaker
     recovery_timeout: float | None = field(default=None, metadata={"meet": "least"})  # seconds
+
+    def digest(self) -> str:
+        """Return the sha256, in hex, of everything that is allowed: equal for equal policies, for the audit trail."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .config_file import PROFILE_PARTS, PROJECT_FILE, ConfigFile, Value, config_files
+from .config_file import PROFILE_PARTS, PROJECT_FILE, ConfigFile, Value, check_runners, config_files
 from .errors import ConfigError, NotFound
 
 #: Any of these says that libpq's own variables are meant to name the server.
@@ -29,6 +29,7 @@ class Settings:
     registry: Value | None = None
     environment: Value | None = None
     policy: Value | None = None
+    runners: Mapping[str, str] = field(default_factory=dict)  # execution type -> entry point that executes it here
     actor: str = ""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     profiles: tuple[str, ...] = ()  # every profile that could be named
@@ -76,10 +77,22 @@ def load_settings(
         registry=_first(_variable(env, "SPECQL_JOBS_REGISTRY"), *(file.file_value("registry") for file in files)),
         environment=_first(_variable(env, "SPECQL_JOBS_ENV"), *(file.value("environment") for file in files)),
         policy=_first(_variable(env, "SPECQL_JOBS_POLICY"), *(file.file_value("policy") for file in files)),
+        runners=_runners(env, files),
         actor=env.get("SPECQL_JOBS_ACTOR") or _person(env),
         variables=env,
         profiles=_profile_names(files),
     )
+
+
+def _runners(env: Mapping[str, str], files: tuple[ConfigFile, ...]) -> dict[str, str]:
+    """Which entry point executes which type: TYPE=NAME,… in the environment over [runners] of the nearest file."""
+    stated = env.get("SPECQL_JOBS_RUNNERS", "")
+    if not stated:
+        return dict(next((file.content["runners"] for file in files if "runners" in file.content), {}))
+    pairs = [part.partition("=") for part in stated.split(",")]
+    found = {kind.strip().lower(): name.strip() for kind, _, name in pairs}
+    check_runners("SPECQL_JOBS_RUNNERS", found)
+    return found
 
 
 def _person(env: Mapping[str, str]) -> str:

@@ -27,6 +27,8 @@ from .http_url import UrlRefused, endpoint_of, host_of, parse_url, printable, sa
 _REDIRECTS = (301, 302, 303, 307, 308)
 _ENTITY_HEADERS = ("content-type",)
 LOG_CHARACTERS = 8192
+#: A larger body is not copied behind its head.
+ONE_PACKET = 65536  # bytes
 LOGGED_VALUE = 200  # characters of one header's value
 
 
@@ -160,6 +162,7 @@ class Exchange:
         gate = self._record.gate
         gate.scheme = request.url.scheme
         gate.check(endpoint_of(request.url))
+        gate.begin(body_follows=0 < len(request.body) <= ONE_PACKET)
         response = await self._pool.handle_async_request(wire_request(request, headers))
         try:
             answer = await read_answer(response, most)

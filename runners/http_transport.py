@@ -52,6 +52,8 @@ class Gate:
     scheme: str = "https"  # of the request under way
     bytes_sent: int = 0
     bytes_received: int = 0
+    _body_follows: bool = False
+    _held: bytes = b""
     _admitted: set[Endpoint] = field(default_factory=set)
 
     def check(self, endpoint: Endpoint) -> None:
@@ -62,6 +64,18 @@ class Gate:
         if violations:
             raise DestinationRefused(violations)
         self._admitted.add(endpoint)
+
+    def begin(self, *, body_follows: bool) -> None:
+        """Expect a request's head next, and whether its body comes after it."""
+        self._body_follows, self._held = body_follows, b""
+
+    def outgoing(self, buffer: bytes) -> bytes:
+        """Return what is to be sent now: a head whose body follows waits for it (two packets cost 0.1 ms more)."""
+        if self._body_follows:
+            self._body_follows, self._held = False, buffer
+            return b""
+        held, self._held = self._held, b""
+        return held + buffer if held else buffer
 
 
 #: httpcore passes no context down to its network backend; each execution runs in a task of its own.
@@ -145,8 +159,10 @@ class PinnedStream(httpcore.AsyncNetworkStream):
         """Write, if this job may reach this address."""
         gate = current_gate.get()
         gate.check(self._endpoint)
-        gate.bytes_sent += len(buffer)
-        await self._stream.write(buffer, timeout)
+        data = gate.outgoing(buffer)
+        gate.bytes_sent += len(data)
+        if data:
+            await self._stream.write(data, timeout)
 
     async def aclose(self) -> None:
         """Close the connection."""

@@ -6,6 +6,7 @@ The httpx.URL that is judged is the very object that is sent, so no second parse
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from urllib.parse import unquote
 
@@ -27,6 +28,7 @@ class UrlRefused(ValueError):
     """The text is not a URL that may be requested; the message completes the sentence "the URL …"."""
 
 
+@lru_cache(maxsize=256)
 def parse_url(text: str) -> httpx.URL:
     """Return the URL of `text`; raise UrlRefused for anything that two parsers could read differently."""
     if len(text) > LONGEST_URL:

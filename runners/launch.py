@@ -36,6 +36,7 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: str = "/"
     inherit: tuple[int, ...] = ()
+    name: str = ""  # argv[0], where it is not the first word
     gate_on_stdin: bool = False  # the first line of stdin opens the gate; else `block` does
 
 
@@ -203,7 +204,8 @@ def _start(launch: Launch, theirs: tuple[int, int, int]) -> subprocess.Popen[byt
     stdin, stdout, stderr = theirs
     drop = launch.uid is not None
     return subprocess.Popen(  # noqa: S603 - no shell; the words were judged by policy
-        launch.words,
+        (launch.name or launch.words[0], *launch.words[1:]),
+        executable=launch.words[0],
         env=launch.environment,
         cwd=launch.directory,
         stdin=stdin,

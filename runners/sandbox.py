@@ -6,10 +6,10 @@ is started with an empty environment, because a job can read the one that its pi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ..core.contract import ResourceRequirements
+from ..core.contract import Mount, ResourceRequirements
 
 MIB = 1024 * 1024
 SCRATCH = "/work"  # the job's private folder, its HOME and, unless the service names another, its working directory
@@ -25,7 +25,7 @@ ETC_NETWORK = ("/etc/resolv.conf", "/etc/hosts")
 class HostLayout:
     """The system folders of this host beside /usr: links to make, and real folders to mount."""
 
-    links: tuple[tuple[str, str], ...] = (("usr/bin", "/bin"), ("usr/sbin", "/sbin"), ("usr/lib", "/lib"))
+    links: tuple[tuple[str, str], ...] = tuple((f"usr/{name}", f"/{name}") for name in ("bin", "sbin", "lib", "lib64"))
     folders: tuple[str, ...] = ()
 
 
@@ -65,6 +65,7 @@ def options(sandbox: Sandbox) -> list[str]:
     return [
         *_isolation(sandbox),
         *_system(sandbox),
+        "--perms", "0444", "--ro-bind-data", str(sandbox.passwd), "/etc/passwd",
         *_scratch(sandbox),
         *(word for target, link in sandbox.links for word in ("--symlink", target, link)),
         *(word for source in sandbox.sources for word in _bind(source)),
@@ -75,6 +76,23 @@ def options(sandbox: Sandbox) -> list[str]:
         "--block-fd", str(sandbox.block),
         "--json-status-fd", str(sandbox.status),
     ]  # fmt: skip
+
+
+def pasted(sandbox: Sandbox, mounts: Iterable[Mount]) -> list[str]:
+    """Return the options as far as a person can type them: paths instead of descriptors, variables left out.
+
+    What needs the worker is missing: the filter of system calls, the control groups, and the check of each path.
+    """
+    return [
+        *_isolation(sandbox),
+        *_system(sandbox),
+        *_scratch(sandbox),
+        *(word for mount in mounts for word in (_BINDS[mount.mode], mount.host_path, mount.job_path)),
+        "--chdir", sandbox.working_directory,
+    ]  # fmt: skip
+
+
+_BINDS = {"ro": "--ro-bind", "rw": "--bind"}
 
 
 def _isolation(sandbox: Sandbox) -> Iterator[str]:
@@ -93,7 +111,6 @@ def _system(sandbox: Sandbox) -> Iterator[str]:
         yield from ("--ro-bind", folder, folder)
     for path in (*ETC, *(ETC_NETWORK if sandbox.network == "all" else ())):
         yield from ("--ro-bind-try", path, path)
-    yield from ("--perms", "0444", "--ro-bind-data", str(sandbox.passwd), "/etc/passwd")
     yield from ("--proc", "/proc", "--dev", "/dev")
 
 

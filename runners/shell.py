@@ -2,7 +2,8 @@
 
 What leaves this machine: nothing, unless policy grants `network_access: all`. What stopping stops: every process of the
 job, daemonised ones too; `execute` returns only once the kernel has confirmed it. What may remain after a crash of the
-worker: empty control groups, which the next sweep removes; the processes die with the worker.
+worker: empty control groups, which the next sweep removes; the processes die with the worker. Without a sandbox
+(where policy and worker both say so) processes and a folder below /tmp outlive a killed worker until that sweep.
 
 A worker that runs as root starts jobs as a user of their own (`job_uid`), because user 0 inside a sandbox is still
 user 0 to the kernel. An unprivileged worker can only run jobs as itself, and hides its own memory from them.
@@ -40,8 +41,10 @@ from .sandbox import PRLIMIT, HostLayout
 from .seccomp import program as seccomp_program
 from .shell_attempt import Admitted, attempt
 from .shell_launch import Host, Where, prepare
+from .shell_orphans import sweep_orphans
 from .shell_outcome import unavailable
 from .shell_plan import ShellPlan, ShellSpec, make_plan, read_spec
+from .shell_scratch import sweep_scratch
 
 if TYPE_CHECKING:
     from ..core.registry.model import Service
@@ -110,9 +113,11 @@ class ShellScriptRunner(JobRunner[ShellSpec, ShellPlan]):
         return await shell_checks.run(self, host, cgroups.enforces, self._host_problem(host))
 
     async def sweep(self, alive: frozenset[str]) -> list[str]:
-        """Kill and remove the control groups of workers that no longer run on this host."""
-        _, cgroups = await asyncio.to_thread(self._look)
-        return await asyncio.to_thread(cgroups.sweep, alive)
+        """Kill and remove what workers left that no longer run on this host: control groups, sandboxes, folders."""
+        host, cgroups = await asyncio.to_thread(self._look)
+        return await asyncio.to_thread(
+            lambda: [*cgroups.sweep(alive), *sweep_orphans(host.uid), *sweep_scratch(host.uid)]
+        )
 
     async def aclose(self) -> None:
         """Give back the worker's control groups."""

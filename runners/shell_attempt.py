@@ -21,12 +21,12 @@ from .shell_launch import (
     Where,
     boxed,
     environment,
-    make_scratch,
-    remove_scratch,
     unboxed,
 )
 from .shell_outcome import Ending, Said, host_busy, outcome, unavailable, usage_of
 from .shell_plan import ShellPlan
+from .shell_ports import relayed
+from .shell_scratch import make_scratch, remove_scratch
 
 CPU_LOOK_SECONDS = 0.2  # between two looks at how much CPU time a limited job has used
 
@@ -108,19 +108,20 @@ async def _scratch(plan: ShellPlan, where: Where) -> AsyncIterator[str]:
     if plan.sandbox != "none":
         yield SCRATCH
         return
-    folder = await asyncio.to_thread(make_scratch, where.host)
+    scratch = await asyncio.to_thread(make_scratch, where.host.uid)
     try:
-        yield folder
+        yield scratch.path
     finally:
-        await asyncio.to_thread(remove_scratch, folder)
+        await asyncio.to_thread(remove_scratch, scratch)
 
 
 async def _until_end(running: Running, group: JobGroup | None, plan: ShellPlan) -> bool:
     """Let the job go once it is confined, and wait for its end; return whether it used up its CPU time."""
     pid = await running.gated()
     if pid is not None and await asyncio.to_thread(_confine, group, pid):
-        running.release()
-        return await _watch(running, group, plan)
+        async with relayed(pid, plan.localhost_ports if plan.sandbox != "none" else ()):
+            running.release()
+            return await _watch(running, group, plan)
     await running.exited
     return False
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from .launch import Launch
 from .paths import Owner, PathProblem, Program, allows, open_source, trusted_program
 from .sandbox import SCRATCH, HostLayout, Sandbox, Source, limit_words, options
 from .seccomp import program as seccomp_program
+from .shell_orphans import name_for
 from .shell_outcome import flood_limit
 from .shell_plan import FIRST_ENVIRONMENT, JOB_NAMES, ShellPlan
 
@@ -159,6 +158,7 @@ def boxed(plan: ShellPlan, prepared: Prepared, variables: Mapping[str, str], whe
         flood=flood_limit(plan),
         uid=host.uid,
         inherit=(arguments, *sandbox.descriptors),
+        name=name_for(os.getpid()),
     )
     return Boxed(launch, status_end, gate)
 
@@ -202,19 +202,6 @@ def unboxed(plan: ShellPlan, variables: Mapping[str, str], where: Where, scratch
         directory=plan.working_directory or scratch,
         gate_on_stdin=True,
     )
-
-
-def make_scratch(host: Host) -> str:
-    """Return a new folder that only the job user may enter."""
-    folder = tempfile.mkdtemp(prefix="specql-job-")
-    if host.uid is not None:
-        os.chown(folder, host.uid, host.uid)
-    return folder
-
-
-def remove_scratch(folder: str) -> None:
-    """Remove a job's folder whatever it made of it; links in it are not followed."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 # ---- both ----------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from ..core.contract import Call, Footprint, Mount, PlanError, ResourceRequireme
 from ..core.errors import ConfigError
 from ..core.job import Category
 from ..core.template import LONGEST_ARGUMENT, fill_argument
+from .sandbox import SCRATCH, HostLayout, Sandbox, limit_words, pasted
 
 if TYPE_CHECKING:
     from ..core.registry.model import Operation, Service
@@ -24,6 +25,9 @@ JOB_NAMES = ("SPECQL_JOB_ID", "SPECQL_JOB_LEASE", "SPECQL_JOB_ATTEMPT")
 
 #: What a job starts from, before registry and input add names.
 FIRST_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/work", "LANG": "C.UTF-8"}
+
+#: Where programs are that the sandbox has anyhow.
+_SYSTEM = ("/usr/", "/bin/", "/sbin/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class ShellPlan:
     timeout_seconds: float
     streams: bool  # the output is {exit_code, stdout, stderr}, even where stdout is JSON
     any_json: bool  # JSON other than an object is output too
+    localhost_ports: tuple[int, ...] = ()  # of this host, on the job's private loopback
 
     @property
     def footprint(self) -> Footprint:
@@ -60,6 +65,7 @@ class ShellPlan:
             mounts=self.mounts,
             working_directory=self.working_directory,
             network=self.network,
+            localhost_ports=self.localhost_ports,
             env=tuple(name for name in self.environment if name not in self.input_env),
             input_env=self.input_env,
             sandbox=self.sandbox,
@@ -74,11 +80,13 @@ class ShellPlan:
         return {
             "execution_type": "shell",
             "command": self.command_line(),
+            "bwrap": self.sandbox_line() if self.sandbox != "none" else "",
             "argv": list(self.argv),
             "working_directory": self.working_directory or "(private scratch)",
             "environment": self._origins(),
             "mounts": [f"{mount.host_path} ({mount.mode})" for mount in self.mounts],
             "network": self.network,
+            "localhost_ports": list(self.localhost_ports),
             "sandbox": self.sandbox,
             "stdin_bytes": len(self.stdin),
             "max_output_bytes": self.output_bytes,
@@ -100,6 +108,22 @@ class ShellPlan:
         """Return one line that a person can paste into a shell to run the same program without the sandbox."""
         line = shlex.join(self.argv)
         return f"cd {shlex.quote(self.working_directory)} && {line}" if self.working_directory else line
+
+    def sandbox_line(self) -> str:
+        """Return one line that runs the program under bubblewrap much as a worker does; values by name, as $NAME."""
+        box = Sandbox(
+            layout=HostLayout(),
+            network=self.network,
+            scratch_mib=self.resources.disk_mb or 1,
+            working_directory=self.working_directory or SCRATCH,
+            environment={},
+        )
+        own_program = () if self.argv[0].startswith(_SYSTEM) else (Mount(self.argv[0], self.argv[0], "ro"),)
+        words = ["bwrap", *pasted(box, (*self.mounts, *own_program))]
+        fixed = [word for name, value in FIRST_ENVIRONMENT.items() for word in ("--setenv", name, value)]
+        own = [f'--setenv {name} "${name}"' for name in self.environment if name not in FIRST_ENVIRONMENT]
+        limited = ["--", *limit_words(self.resources, weak=False), *self.argv]
+        return " ".join([shlex.join([*words, *fixed]), *own, shlex.join(limited)])
 
 
 # ---- settings ------------------------------------------------------------------------------------------------------
@@ -146,9 +170,9 @@ def _wrong(service: Service, key: str, message: str) -> ConfigError:
 def make_plan(spec: ShellSpec, call: Call) -> ShellPlan:
     """Return what one call will do; raise PlanError for input that has no plan."""
     policy = call.policy
-    if policy.localhost_ports:
+    if policy.localhost_ports and policy.network_access == "none":
         raise PlanError(
-            "localhost_ports is set, but reaching ports of the host is not supported for shell services",
+            "localhost_ports is set, but network_access is none: a job without network reaches no port",
             Category.POLICY_VIOLATION,
         )
     argv, from_input = _command(call)
@@ -163,6 +187,7 @@ def make_plan(spec: ShellSpec, call: Call) -> ShellPlan:
         mounts=_mounts(spec, call),
         resources=policy.resources,
         network=policy.network_access,
+        localhost_ports=policy.localhost_ports if policy.network_access == "localhost" else (),
         sandbox=policy.sandbox,
         stdin=json.dumps(dict(call.input)).encode("ascii"),
         output_bytes=policy.max_output_bytes,

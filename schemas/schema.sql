@@ -3,6 +3,32 @@
 
 CREATE SCHEMA jobs;
 
+CREATE FUNCTION jobs.audit_link_hash(chain text, seq bigint, batch bigint, first_id bigint, last_id bigint, anchors jsonb, previous_hash bytea) RETURNS bytea
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
+    SET enable_seqscan TO 'off'
+    AS $$
+#variable_conflict use_variable
+DECLARE
+  covered text;
+BEGIN
+  SELECT string_agg(
+           concat_ws(E'\x1f', e.id, e.at, e.outcome, e.job_id, e.lease_seq, e.attempt, octet_length(e.service_name),
+             octet_length(e.operation), e.service_name, e.operation, coalesce(e.execution_type, '-'),
+             coalesce(e.tenant_id::text, '-'), e.status, coalesce(e.error_category, '-'), coalesce(e.worker_id, '-'),
+             coalesce(e.runner_version, '-'), coalesce(e.registry_digest, '-'), coalesce(e.policy_digest, '-'),
+             coalesce(e.sandbox, '-'), coalesce(e.duration_ms, -1), e.violations), E'\x1e' ORDER BY e.id)
+    INTO covered
+    FROM jobs.tb_audit_event e
+   WHERE e.id BETWEEN first_id AND last_id AND e.chain = chain AND e.batch = batch;
+  RETURN sha256(convert_to(
+    ROW(chain, seq, batch, first_id, last_id, encode(previous_hash, 'hex'), anchors)::text || E'\n' || coalesce(covered, ''),
+    'UTF8'));
+END
+$$;
+
 CREATE FUNCTION jobs.cancel(id uuid, reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE sql
     AS $$ SELECT outcome FROM jobs.cancel_jobs(ARRAY[cancel.id], cancel.reason, session_user::text) $$;
@@ -41,6 +67,22 @@ BEGIN
   SELECT a.id, a.outcome FROM answer a;
   PERFORM pg_notify('specql_jobs_cancel', '')
     FROM jobs.tb_job_run j WHERE j.id = ANY (job_ids) AND j.status = 'running' LIMIT 1;
+END
+$$;
+
+CREATE FUNCTION jobs.check_audit_head() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF NEW.chain <> OLD.chain OR NEW.seq <> OLD.seq + 1 OR NOT EXISTS (
+    SELECT FROM jobs.tb_audit_link l
+     WHERE l.chain = NEW.chain AND l.seq = NEW.seq AND l.previous_hash = OLD.hash AND l.hash = NEW.hash)
+  THEN
+    RAISE EXCEPTION 'jobs.tb_audit_chain: a head moves only to the link that follows it'
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NEW;
 END
 $$;
 
@@ -106,6 +148,37 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION jobs.link_audit_events() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  part  record;
+  head  jobs.tb_audit_chain;
+  heads jsonb;
+  mark  bytea;
+BEGIN
+  FOR part IN
+    SELECT n.chain, n.batch, min(n.id) AS first_id, max(n.id) AS last_id, count(*) AS events
+      FROM new_events n GROUP BY n.chain, n.batch ORDER BY n.chain, n.batch
+  LOOP
+    heads := NULL;
+    SELECT * INTO head FROM jobs.tb_audit_chain c WHERE c.chain = part.chain FOR UPDATE;
+    IF NOT FOUND THEN
+      SELECT jsonb_object_agg(latest.chain, jsonb_build_array(latest.seq, encode(latest.hash, 'hex'))) INTO heads
+        FROM (SELECT * FROM jobs.tb_audit_chain c ORDER BY c.updated_at DESC LIMIT 20) AS latest;
+      INSERT INTO jobs.tb_audit_chain (chain, seq, hash) VALUES (part.chain, 0, '') RETURNING * INTO head;
+    END IF;
+    mark := jobs.audit_link_hash(
+      part.chain, head.seq + 1, part.batch, part.first_id, part.last_id, heads, head.hash);
+    INSERT INTO jobs.tb_audit_link (chain, seq, batch, first_id, last_id, events, anchors, previous_hash, hash)
+    VALUES (part.chain, head.seq + 1, part.batch, part.first_id, part.last_id, part.events, heads, head.hash, mark);
+    UPDATE jobs.tb_audit_chain c SET seq = head.seq + 1, hash = mark, updated_at = now() WHERE c.chain = part.chain;
+  END LOOP;
+  RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION jobs.mark_job_started(job_id uuid) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -126,6 +199,16 @@ CREATE FUNCTION jobs.new_job_id() RETURNS uuid
               PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
               FROM 1 FOR 6),
       52, 1), 53, 1), 'hex')::uuid
+$$;
+
+CREATE FUNCTION jobs.refuse_audit_change() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RAISE EXCEPTION 'jobs.%: the audit trail is append-only; % is refused', TG_TABLE_NAME, TG_OP
+    USING ERRCODE = 'insufficient_privilege';
+END
 $$;
 
 CREATE FUNCTION jobs.refuse_row() RETURNS trigger
@@ -228,6 +311,60 @@ BEGIN
   RETURN NULL;
 END
 $$;
+
+CREATE TABLE jobs.tb_audit_chain (
+    chain text NOT NULL,
+    seq bigint NOT NULL,
+    hash bytea NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE jobs.tb_audit_event (
+    id bigint NOT NULL,
+    chain text NOT NULL,
+    batch bigint DEFAULT ((pg_current_xact_id())::text)::bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    outcome text NOT NULL,
+    job_id uuid NOT NULL,
+    lease_seq bigint NOT NULL,
+    attempt integer NOT NULL,
+    service_name text NOT NULL,
+    operation text NOT NULL,
+    execution_type text,
+    tenant_id uuid,
+    status text NOT NULL,
+    error_category text,
+    worker_id text,
+    runner_version text,
+    registry_digest text,
+    policy_digest text,
+    sandbox text,
+    duration_ms bigint,
+    violations jsonb,
+    CONSTRAINT ck_outcome_known CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'failed'::text, 'refused'::text, 'cancelled'::text, 'interrupted'::text, 'worker_lost'::text])))
+);
+
+ALTER TABLE jobs.tb_audit_event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME jobs.tb_audit_event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE jobs.tb_audit_link (
+    chain text NOT NULL,
+    seq bigint NOT NULL,
+    batch bigint NOT NULL,
+    first_id bigint NOT NULL,
+    last_id bigint NOT NULL,
+    events bigint NOT NULL,
+    anchors jsonb,
+    previous_hash bytea NOT NULL,
+    hash bytea NOT NULL
+);
 
 CREATE TABLE jobs.tb_change (
     id bigint NOT NULL,
@@ -369,6 +506,15 @@ CREATE TABLE jobs.tb_worker (
 )
 WITH (fillfactor='50');
 
+ALTER TABLE ONLY jobs.tb_audit_chain
+    ADD CONSTRAINT tb_audit_chain_pkey PRIMARY KEY (chain);
+
+ALTER TABLE ONLY jobs.tb_audit_event
+    ADD CONSTRAINT tb_audit_event_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY jobs.tb_audit_link
+    ADD CONSTRAINT tb_audit_link_pkey PRIMARY KEY (chain, seq);
+
 ALTER TABLE ONLY jobs.tb_change_job
     ADD CONSTRAINT tb_change_job_pkey PRIMARY KEY (change_id, job_id);
 
@@ -398,6 +544,8 @@ ALTER TABLE ONLY jobs.tb_worker
 
 CREATE INDEX idx_tb_job_run_correlation ON jobs.tb_job_run USING btree (correlation_id) WHERE (correlation_id IS NOT NULL);
 
+CREATE INDEX ix_tb_audit_event_place ON jobs.tb_audit_event USING brin (at, job_id) WITH (autosummarize='on');
+
 CREATE INDEX ix_tb_change_job_job ON jobs.tb_change_job USING btree (job_id);
 
 CREATE INDEX ix_tb_job_run_claim ON jobs.tb_job_run USING btree (((- priority)), run_at, id) WHERE (status = 'pending'::text);
@@ -410,7 +558,25 @@ CREATE UNIQUE INDEX uq_tb_job_run_idempotency ON jobs.tb_job_run USING btree (id
 
 CREATE UNIQUE INDEX uq_tb_job_run_identifier ON jobs.tb_job_run USING btree (identifier) WHERE (identifier IS NOT NULL);
 
+CREATE TRIGGER tg_audit_chain_forward BEFORE UPDATE ON jobs.tb_audit_chain FOR EACH ROW EXECUTE FUNCTION jobs.check_audit_head();
+
+ALTER TABLE jobs.tb_audit_chain ENABLE ALWAYS TRIGGER tg_audit_chain_forward;
+
+CREATE TRIGGER tg_audit_chain_kept BEFORE DELETE OR TRUNCATE ON jobs.tb_audit_chain FOR EACH STATEMENT EXECUTE FUNCTION jobs.refuse_audit_change();
+
+ALTER TABLE jobs.tb_audit_chain ENABLE ALWAYS TRIGGER tg_audit_chain_kept;
+
+CREATE TRIGGER tg_audit_event_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON jobs.tb_audit_event FOR EACH STATEMENT EXECUTE FUNCTION jobs.refuse_audit_change();
+
+ALTER TABLE jobs.tb_audit_event ENABLE ALWAYS TRIGGER tg_audit_event_append_only;
+
+CREATE TRIGGER tg_audit_link_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON jobs.tb_audit_link FOR EACH STATEMENT EXECUTE FUNCTION jobs.refuse_audit_change();
+
+ALTER TABLE jobs.tb_audit_link ENABLE ALWAYS TRIGGER tg_audit_link_append_only;
+
 CREATE TRIGGER tg_documents_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN (((octet_length((new.runner_config)::text) > 65536) OR (octet_length((new.security_context)::text) > 65536) OR (octet_length((new.resource_usage)::text) > 65536))) EXECUTE FUNCTION jobs.refuse_row('runner_config, security_context and resource_usage are at most 65536 bytes of JSON');
+
+CREATE TRIGGER tg_link_audit_events AFTER INSERT ON jobs.tb_audit_event REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION jobs.link_audit_events();
 
 CREATE TRIGGER tg_numbers_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN (((new.attempts > 1000000) OR (new.crash_count > 1000000) OR (new.max_attempts > 1000) OR (new.lease_seq > '1000000000000000'::bigint) OR (new.priority = '-2147483648'::integer) OR (new.timeout_seconds < 1))) EXECUTE FUNCTION jobs.refuse_row('max_attempts is at most 1000, attempts and crash_count 1000000, lease_seq 10^15; timeout_seconds at least 1; priority above -2147483648');
 
@@ -431,5 +597,7 @@ ALTER TABLE ONLY jobs.tb_job_log
 
 ALTER TABLE ONLY jobs.tb_service_minute
     ADD CONSTRAINT tb_service_minute_service_name_fkey FOREIGN KEY (service_name) REFERENCES jobs.tb_service_state(service_name) ON DELETE CASCADE;
+
+REVOKE ALL ON FUNCTION jobs.link_audit_events() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION jobs.wake_workers() FROM PUBLIC;

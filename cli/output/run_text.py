@@ -40,12 +40,14 @@ def _violations(drafted: Draft | PlanError) -> list[dict[str, str]]:
     return [{"code": "no_plan", "message": drafted.message, "field": "input"}]
 
 
-def show_verdict(console: Console, prepared: Prepared, drafted: Draft | PlanError, digest: str) -> bool:
-    """Print plan and verdict; return whether the job would be allowed."""
+def show_verdict(
+    console: Console, prepared: Prepared, drafted: Draft | PlanError, digest: str, *, named: Mapping[str, Any]
+) -> bool:
+    """Print plan and verdict; return whether the job would be allowed. `named` is added to the data."""
     violations = _violations(drafted)
     plan = plan_json(prepared, drafted, digest)
     verdict = "refused" if violations else "allowed"
-    data = {"plan": plan, "verdict": verdict, "violations": violations}
+    data = {**named, "plan": plan, "verdict": verdict, "violations": violations}
     console.answer(data, lambda: "\n".join(_verdict_lines(console, plan, violations)))
     console.say("Nothing was executed.")
     return not violations
@@ -79,11 +81,20 @@ def _short(value: Any) -> str:
     return one_line(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def show_result(console: Console, prepared: Prepared, drafted: Draft | PlanError, ran: Ran, digest: str) -> bool:
-    """Print the job's output and how it ended; return whether it completed."""
+def show_result(  # noqa: PLR0913 - one answer of exactly these
+    console: Console,
+    prepared: Prepared,
+    drafted: Draft | PlanError,
+    ran: Ran,
+    digest: str,
+    *,
+    named: Mapping[str, Any],
+) -> bool:
+    """Print the job's output and how it ended; return whether it completed. `named` is added to the data."""
     settled = ran.settlement
     error = {"category": settled.category, "message": settled.message} if settled.category else None
     data = {
+        **named,
         "service": prepared.service.name,
         "operation": prepared.operation.name,
         "execution_type": str(prepared.service.execution_type),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from ..contract import Violation
 from ..job import JobRecord, NewJob
 from ..lifecycle import Settlement
 
@@ -67,6 +68,8 @@ def of_completed(settlements: Sequence[Settlement]) -> dict[str, Any]:
         "max_attempts": [s.max_attempts for s in settlements],
         "types": [s.execution_type for s in settlements],
         "versions": [s.runner_version for s in settlements],
+        "policies": [s.policy_digest for s in settlements],
+        "sandboxes": [s.sandbox for s in settlements],
     }
 
 
@@ -79,7 +82,14 @@ def of_settled(settlements: Sequence[Settlement]) -> dict[str, Any]:
         "categories": [s.category for s in settlements],
         "messages": [s.message for s in settlements],
         "fingerprints": [s.fingerprint for s in settlements],
+        "endings": [s.ending for s in settlements],
+        "violations": [_violations(s.violations) for s in settlements],
     }
+
+
+def _violations(found: Sequence[Violation]) -> str | None:
+    """What the audit trail keeps of a refusal, as JSON text."""
+    return _json([{"code": v.code, "field": v.field, "message": v.message} for v in found]) if found else None
 
 
 def _json(value: Any) -> str | None:

@@ -157,6 +157,11 @@ class Store:
     async def _settle(self, name: str, parameters: Mapping[str, Any]) -> set[UUID]:
         return {row[0] for row in await self._rows(name, parameters)}
 
+    async def audit_head(self, worker_id: str) -> tuple[int, str] | None:
+        """Return the number and the hash, in hex, of the last link of the worker's audit chain; None without one."""
+        rows = await self._rows("audit_head", {"worker_id": worker_id})
+        return (rows[0][0], rows[0][1]) if rows else None
+
     async def _log(self, settlements: Sequence[Settlement]) -> None:
         chunks = [(s, number, chunk) for s in settlements for number, chunk in enumerate(s.logs)]
         if chunks:

@@ -58,6 +58,7 @@ SELECT id, CASE WHEN octet_length(document) <= %(cap)s THEN document END AS docu
 -- name: settle_completed
 -- The common case of settle, with the fewest parameters. coalesce() hides the partial index on running rows from the
 -- planner: analysed when it is empty, it looks cheaper than the primary key and makes the join quadratic.
+WITH settled AS (
 UPDATE jobs.tb_job_run AS j
    SET status = 'completed', completed_at = now(), updated_at = now(), output_data = s.output::jsonb,
        resource_usage = s.usage::jsonb, max_attempts = s.max_attempts,
@@ -65,9 +66,21 @@ UPDATE jobs.tb_job_run AS j
        registry_digest = %(digest)s, error_category = NULL, error_message = NULL,
        fingerprint = NULL
   FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(outputs)b::text[], %(usages)b::text[], %(max_attempts)b::int4[],
-              %(types)b::text[], %(versions)b::text[]) AS s (id, lease, output, usage, max_attempts, type, version)
+              %(types)b::text[], %(versions)b::text[], %(policies)b::text[], %(sandboxes)b::text[])
+       AS s (id, lease, output, usage, max_attempts, type, version, policy, sandbox)
  WHERE j.id = s.id AND coalesce(j.status, '') = 'running' AND j.lease_seq = s.lease
-RETURNING j.id;
+RETURNING j.id, j.lease_seq, j.attempts, j.service_name, j.operation, j.execution_type, j.tenant_id, j.started_at,
+          s.version, s.policy, s.sandbox
+), audited AS (
+  INSERT INTO jobs.tb_audit_event
+    (chain, outcome, job_id, lease_seq, attempt, service_name, operation, execution_type, tenant_id, status, worker_id,
+     runner_version, registry_digest, policy_digest, sandbox, duration_ms)
+  SELECT %(worker_id)s, 'succeeded', d.id, d.lease_seq, d.attempts, d.service_name, d.operation,
+         lower(d.execution_type), d.tenant_id, 'completed', %(worker_id)s, nullif(d.version, ''), %(digest)s,
+         nullif(d.policy, ''), nullif(d.sandbox, ''), extract(epoch FROM now() - d.started_at) * 1000
+    FROM settled d
+)
+SELECT id FROM settled;
 
 -- name: settle
 -- Any outcome. A retry of a job that somebody cancelled meanwhile ends as cancelled.
@@ -75,8 +88,10 @@ WITH given AS (
   SELECT * FROM unnest(
     %(ids)b::uuid[], %(leases)b::int8[], %(statuses)b::text[], %(given_back)b::bool[], %(delays)b::float8[],
     %(outputs)b::text[], %(usages)b::text[], %(categories)b::text[], %(messages)b::text[], %(fingerprints)b::text[],
-    %(max_attempts)b::int4[], %(types)b::text[], %(versions)b::text[])
-    AS t (id, lease, status, given_back, delay, output, usage, category, message, fingerprint, max_attempts, type, version)
+    %(max_attempts)b::int4[], %(types)b::text[], %(versions)b::text[], %(policies)b::text[], %(sandboxes)b::text[],
+    %(endings)b::text[], %(violations)b::text[])
+    AS t (id, lease, status, given_back, delay, output, usage, category, message, fingerprint, max_attempts, type, version,
+          policy, sandbox, ending, violations)
 ), settled AS (
   UPDATE jobs.tb_job_run AS j
      SET status = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NOT NULL THEN 'cancelled' ELSE s.status END,
@@ -95,7 +110,7 @@ WITH given AS (
          runner_version = nullif(s.version, ''), registry_digest = %(digest)s
     FROM given s
    WHERE j.id = s.id AND coalesce(j.status, '') = 'running' AND j.lease_seq = s.lease
-  RETURNING j.id, s.lease, j.attempts, j.started_at
+  RETURNING j.id, s.lease, j.attempts, j.started_at, j.status, j.service_name, j.operation, j.execution_type, j.tenant_id
 ), attempt AS (
   INSERT INTO jobs.tb_job_attempt
     (job_id, lease_seq, attempt, worker_id, started_at, error_category, error_message, fingerprint, resource_usage,
@@ -104,8 +119,21 @@ WITH given AS (
          nullif(s.version, ''), %(digest)s
     FROM settled d JOIN given s ON s.id = d.id
    WHERE s.category IS NOT NULL AND NOT s.given_back
+), audited AS (
+  INSERT INTO jobs.tb_audit_event
+    (chain, outcome, job_id, lease_seq, attempt, service_name, operation, execution_type, tenant_id, status,
+     error_category, worker_id, runner_version, registry_digest, policy_digest, sandbox, duration_ms, violations)
+  SELECT %(worker_id)s, s.ending, d.id, d.lease, d.attempts + CASE WHEN s.given_back THEN 1 ELSE 0 END, d.service_name,
+         d.operation, lower(d.execution_type), d.tenant_id, d.status, s.category, %(worker_id)s, nullif(s.version, ''),
+         %(digest)s, nullif(s.policy, ''), nullif(s.sandbox, ''), extract(epoch FROM now() - d.started_at) * 1000,
+         s.violations::jsonb
+    FROM settled d JOIN given s ON s.id = d.id
 )
 SELECT id FROM settled;
+
+-- name: audit_head
+-- Where a worker's own chain stands. Told to the log now and then: what is logged elsewhere cannot be cut off unseen.
+SELECT seq, encode(hash, 'hex') AS hash FROM jobs.tb_audit_chain WHERE chain = %(worker_id)s;
 
 -- name: log
 -- Captured output of settled leases only; a superseded worker's output is dropped with its result.
@@ -198,12 +226,20 @@ WITH orphan AS MATERIALIZED (
     FROM orphan o, jobs.tb_job_run old
    WHERE j.id = o.id AND old.id = j.id
   RETURNING j.id, j.status, j.lease_seq - 1 AS lease_seq, j.attempts, old.worker_id, old.started_at, j.error_category,
-            j.error_message, j.fingerprint
+            j.error_message, j.fingerprint, j.service_name, j.operation, j.execution_type, j.tenant_id
 ), attempt AS (
   INSERT INTO jobs.tb_job_attempt
     (job_id, lease_seq, attempt, worker_id, started_at, error_category, error_message, fingerprint)
   SELECT id, lease_seq, attempts, worker_id, started_at, 'worker_lost', error_message, fingerprint FROM rescued
   ON CONFLICT DO NOTHING
+), audited AS (
+  -- What a lost worker had executed when it was lost, nobody knows; that it held the job is certain.
+  INSERT INTO jobs.tb_audit_event
+    (chain, outcome, job_id, lease_seq, attempt, service_name, operation, execution_type, tenant_id, status,
+     error_category, worker_id)
+  SELECT 'rescue', 'worker_lost', id, lease_seq, attempts, service_name, operation, lower(execution_type), tenant_id,
+         status, error_category, worker_id
+    FROM rescued
 )
 SELECT id, status, worker_id FROM rescued;
 

@@ -51,7 +51,8 @@ async def attempt(job: JobRecord, document: str | None, around: Surroundings, st
         return _unprepared(job, error, around)
     result = await _result(prepared, job, document, around, stop)
     chance = random.random()  # noqa: S311 - jitter
-    return settle(job, result, prepared.service.retry, prepared.max_attempts(job), chance, origin=prepared.origin)
+    origin = around.planner.origin(prepared, job)
+    return settle(job, result, prepared.service.retry, prepared.max_attempts(job), chance, origin=origin)
 
 
 async def _result(

@@ -6,7 +6,7 @@ What does not change from job to job is made once per operation (Prepared); a jo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ..contract import Call, Footprint, JobRunner, Plan, Violation
@@ -108,7 +108,7 @@ class Planner:
 
     def _prepare(self, service_name: str, operation_name: str) -> Prepared:
         service, operation = find(self.registry, service_name, operation_name)
-        runner = self._runners.runner(service.execution_type)
+        runner, policy = self._runners.runner(service.execution_type), self._under_ceiling(service)
         if service.name not in self._specs:
             self._specs[service.name] = runner.validate_config(service)
         return Prepared(
@@ -116,17 +116,27 @@ class Planner:
             operation=operation,
             runner=runner,
             spec=self._specs[service.name],
-            policy=self._under_ceiling(service),
+            policy=policy,
             input=for_input(operation),
             output=for_output(operation),
-            origin=Origin(service.execution_type, runner.version, self.registry.digest),
+            origin=self._origin(service, runner, policy),
         )
+
+    def _origin(self, service: Service, runner: JobRunner[Any, Any], policy: Policy) -> Origin:
+        sandbox = policy.sandbox if service.execution_type is ExecutionType.SHELL else ""
+        return Origin(service.execution_type, runner.version, self.registry.digest, policy.digest(), sandbox)
 
     def _under_ceiling(self, service: Service) -> Policy:
         if self._ceiling is None:
             return service.policy
         policy, _decided = self._ceiling.hold(service.policy, service.execution_type)
         return policy
+
+    def origin(self, prepared: Prepared, job: JobRecord) -> Origin:
+        """Return what a settlement of the job says about its origin: the policy's digest is that of the job's own."""
+        if not (job.security_context or job.runner_config):
+            return prepared.origin
+        return replace(prepared.origin, policy_digest=_narrowed(prepared, job)[0].digest())
 
     def draft(self, prepared: Prepared, job: JobRecord, data: Mapping[str, Any]) -> Draft:
         """Return the judged plan of one attempt; raise PlanError where the input has no plan. Pure."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from ..clock import monotonic
 from ..contract import Failed, JobResult, Outcome, StopReason, StopSignal
 from ..job import Category, JobRecord
-from ..lifecycle import DEFAULT_MAX_ATTEMPTS, RetryPolicy, Settlement, settle
+from ..lifecycle import DEFAULT_MAX_ATTEMPTS, Origin, RetryPolicy, Settlement, settle
 from ..log import log_event
 from .attempt import Surroundings, attempt
 from .tasks import cancelled
@@ -115,10 +115,11 @@ def _ended(job: JobRecord, outcome: Outcome, around: Surroundings) -> Settlement
     try:
         prepared = around.planner.prepared(job.service_name, job.operation)
         retry, tries = prepared.service.retry, prepared.max_attempts(job)
+        origin = around.planner.origin(prepared, job)
     except Exception:  # noqa: BLE001 - this may be the very bug
         retry, tries = RetryPolicy(), job.max_attempts or DEFAULT_MAX_ATTEMPTS
-    settlement = settle(job, JobResult(outcome), retry, tries, 0.5)
-    return replace(settlement, registry_digest=around.planner.registry.digest)
+        origin = Origin(registry_digest=around.planner.registry.digest)
+    return settle(job, JobResult(outcome), retry, tries, 0.5, origin=origin)
 
 
 def _guard(slot: _Slot) -> None:

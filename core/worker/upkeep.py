@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,19 +13,25 @@ from .link import Link
 
 SWEEP_EVERY = 60.0  # seconds
 
+#: How often the head of the worker's audit chain is logged, in rounds of SWEEP_EVERY.
+HEAD_EVERY = 10
+
 
 class Upkeep:
     """Runs until cancelled; the first round is at the worker's start, before leftovers can hinder a job."""
 
-    def __init__(self, link: Link, runners: Sequence[JobRunner[Any, Any]]) -> None:
+    def __init__(self, link: Link, runners: Sequence[JobRunner[Any, Any]], worker_id: str) -> None:
         self._link = link
         self._runners = runners
+        self._worker_id = worker_id
 
     async def run(self) -> None:
-        """Sweep and forget, every minute."""
-        while True:
+        """Sweep and forget, every minute; log the head of the audit chain every tenth."""
+        for round_ in itertools.count(1):
             await self.sweep()
             await self._link.ask(lambda store: store.forget_workers())
+            if round_ % HEAD_EVERY == 0:
+                await log_head(self._link, self._worker_id)
             await asyncio.sleep(SWEEP_EVERY)
 
     async def sweep(self) -> None:
@@ -32,6 +39,13 @@ class Upkeep:
         alive = await self._link.ask(lambda store: store.alive_workers())
         for runner in self._runners:
             await _sweep(runner, alive)
+
+
+async def log_head(link: Link, worker_id: str) -> None:
+    """Tell the log where the worker's audit chain stands: `audit verify --head` finds out if it was cut later."""
+    head = await link.ask(lambda store: store.audit_head(worker_id))
+    if head is not None:
+        log_event("audit_head", chain=worker_id, link=head[0], hash=head[1])
 
 
 async def _sweep(runner: JobRunner[Any, Any], alive: frozenset[str]) -> None:

@@ -28,7 +28,7 @@ from .settler import Settler
 from .slots import Slots
 from .tasks import beside, cancelled, first_of
 from .terms import End, WorkerSettings
-from .upkeep import Upkeep
+from .upkeep import Upkeep, log_head
 
 #: Claims wait while more settlements than this are unwritten.
 LARGEST_BACKLOG = 2000
@@ -63,7 +63,7 @@ class Worker:
         self._claimer = Claimer(self._links["claim"], worker_id, settings.scope, self._known)
         self.reload(around)
         self.pulse = Pulse(settings.dsn, self.identity, self._listeners(), patience=settings.patience)
-        self._upkeep = Upkeep(self._links["upkeep"], runners)
+        self._upkeep = Upkeep(self._links["upkeep"], runners, worker_id)
 
     @property
     def stopping(self) -> bool:
@@ -221,6 +221,7 @@ class Worker:
             async with asyncio.timeout(LAST_PATIENCE):
                 await self.settler.flushed()
                 given_back = await self._links["settle"].ask(lambda store: store.give_back(self.identity.worker_id))
+                await log_head(self._links["settle"], self.identity.worker_id)
                 self.pulse.leaving()
                 await self._links["settle"].ask(lambda store: store.leave(self.identity.worker_id))
         except TimeoutError:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.cli import answering, specql_jobs, write_registry
+from support.require import require
 
 TOKEN = {"PAY_TOKEN": "tok-0123456789"}
 
@@ -201,3 +204,55 @@ def test_unreadable_files_are_named_in_words(registry: str, arguments: tuple[str
     assert said.code == 2
     assert said.error["message"] == "/nonexistent/x cannot be read: no such file or directory"
     assert said.error["hint"]
+
+
+SHELL_REGISTRY = """\
+services:
+  tool:
+    category: test
+    execution_type: shell
+    security_policy: {allowed_commands: [/usr/bin/env, /usr/bin/python3]}
+    runner_config: {environment: {COLOUR: blue}}
+    operations:
+      end:
+        input_schema: {code: integer}
+        argv: [/usr/bin/python3, -c, "import sys; sys.exit(int(sys.argv[1]))", "{code}"]
+      show: {input_schema: {}, argv: [/usr/bin/env]}
+"""
+
+
+@pytest.mark.parametrize("code", [0, 5, 77])
+def test_propagate_ends_with_the_programs_own_code(tmp_path: Path, code: int) -> None:
+    """--propagate gives the process's exit code instead of 0 or 1."""
+    require("sandbox", Path("/usr/bin/bwrap").exists(), "bubblewrap is not installed")
+    path = tmp_path / "services.yaml"
+    path.write_text(SHELL_REGISTRY, "utf-8")
+    said = specql_jobs("run", "tool.end", "--set", f"code={code}", "-r", str(path), "--propagate")
+    assert said.code == code, said.err
+
+
+def test_the_bwrap_line_can_be_pasted(tmp_path: Path) -> None:
+    """The plan's line runs the program under bubblewrap by hand, with only the variables that it names."""
+    require("sandbox", Path("/usr/bin/bwrap").exists(), "bubblewrap is not installed")
+    path = tmp_path / "services.yaml"
+    path.write_text(SHELL_REGISTRY, "utf-8")
+    line = specql_jobs("run", "tool.show", "-n", "-r", str(path), "-o", "json").data["plan"]["bwrap"]
+    done = subprocess.run(
+        ["/bin/sh", "-c", line],
+        env={"PATH": "/usr/bin:/bin", "COLOUR": "blue", "OTHER": "mine"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "COLOUR=blue" in done.stdout.splitlines()
+    assert "OTHER" not in done.stdout
+    assert "--unshare-net" in line
+
+
+def test_the_curl_line_can_be_pasted(registry: str) -> None:
+    """The plan's line makes the same request by hand, with the secret as a variable of the shell."""
+    plan = specql_jobs("run", "pay.ok", "--set", "amount=5", "-n", "-r", registry, "-o", "json", env=TOKEN).data["plan"]
+    assert "$PAY_TOKEN" in plan["curl"]
+    assert shlex.split(plan["curl"])[0] == "curl"
+    assert plan["url"] in plan["curl"]

@@ -96,8 +96,8 @@ def test_socket_families_are_closed(number: int) -> None:
     assert stdout(run(script(code))) == "97\n"
 
 
-def test_localhost_ports_is_refused_not_ignored() -> None:
-    """A policy that grants ports of the host cannot be kept yet, so no plan is made."""
+def test_localhost_ports_without_network_is_refused_not_ignored() -> None:
+    """A policy that grants ports of the host but no network contradicts itself, so no plan is made."""
     with pytest.raises(PlanError, match="localhost_ports") as caught:
         Job(argv=("/bin/true",), policy={"localhost_ports": (8080,)}).plan(ShellScriptRunner())
     assert caught.value.category is Category.POLICY_VIOLATION

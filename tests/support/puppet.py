@@ -52,6 +52,11 @@ class PuppetRunner(JobRunner[None, PuppetPlan]):
         self.says: Any = None  # output of jobs that order none
         self._now = 0
 
+    @property
+    def busy(self) -> bool:
+        """Whether an execution is under way."""
+        return self._now > 0
+
     def validate_config(self, service: Service) -> None:
         """Accept any configuration."""
 
