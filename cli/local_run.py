@@ -17,9 +17,11 @@ from ..core.lifecycle import RetryPolicy, Settlement, settle
 from ..core.narrow import Ceiling
 from ..core.registry.model import Registry
 from ..core.secrets import SecretRef, Secrets
+from ..core.settings import Settings
 from ..core.worker.attempt import Surroundings, perform
 from ..core.worker.planner import Draft, Planner, Prepared
 from ..runners import RunnerRegistry
+from .context import runner_settings
 from .exits import Terminated
 
 _ONCE = RetryPolicy(max_retries=0)
@@ -36,9 +38,11 @@ class Ran:
 
 
 @asynccontextmanager
-async def surroundings(registry: Registry, ceiling: Ceiling | None, secrets: Secrets) -> AsyncIterator[Surroundings]:
+async def surroundings(
+    registry: Registry, ceiling: Ceiling | None, secrets: Secrets, settings: Settings
+) -> AsyncIterator[Surroundings]:
     """Yield what an attempt needs; the runners' pools are released afterwards."""
-    runners = RunnerRegistry()
+    runners = RunnerRegistry(settings=runner_settings(settings))
     try:
         yield Surroundings(Planner(registry, runners, ceiling), secrets)
     finally:

@@ -29,6 +29,7 @@ class Settings:
     registry: Value | None = None
     environment: Value | None = None
     policy: Value | None = None
+    docker_host: str = ""  # DOCKER_HOST; "" is the engine's usual socket
     actor: str = ""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     profiles: tuple[str, ...] = ()  # every profile that could be named
@@ -76,6 +77,7 @@ def load_settings(
         registry=_first(_variable(env, "SPECQL_JOBS_REGISTRY"), *(file.file_value("registry") for file in files)),
         environment=_first(_variable(env, "SPECQL_JOBS_ENV"), *(file.value("environment") for file in files)),
         policy=_first(_variable(env, "SPECQL_JOBS_POLICY"), *(file.file_value("policy") for file in files)),
+        docker_host=env.get("DOCKER_HOST", ""),
         actor=env.get("SPECQL_JOBS_ACTOR") or _person(env),
         variables=env,
         profiles=_profile_names(files),

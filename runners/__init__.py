@@ -14,6 +14,7 @@ from ..core.errors import RunnerUnavailable
 from ..core.job import ExecutionType
 
 if TYPE_CHECKING:
+    from .docker import DockerRunner
     from .http import HTTPRunner
     from .shell import ShellScriptRunner
 
@@ -24,10 +25,11 @@ ENTRY_POINTS = "specql_jobs.runners"
 _BUILT_IN = {
     ExecutionType.HTTP: ("http", "HTTPRunner"),
     ExecutionType.SHELL: ("shell", "ShellScriptRunner"),
+    ExecutionType.DOCKER: ("docker", "DockerRunner"),
 }
 
 
-__all__ = ["ENTRY_POINTS", "HTTPRunner", "Runner", "RunnerRegistry", "ShellScriptRunner"]
+__all__ = ["ENTRY_POINTS", "DockerRunner", "HTTPRunner", "Runner", "RunnerRegistry", "ShellScriptRunner"]
 
 
 def __getattr__(name: str) -> Any:
@@ -84,5 +86,5 @@ def _third_party(execution_type: ExecutionType) -> Callable[..., Runner]:
         return point.load()  # type: ignore[no-any-return]  # checked by the conformance suite
     raise RunnerUnavailable(
         f"this installation has no runner for {execution_type.value} services",
-        hint="http and shell are built in; specql-jobs doctor lists what this host can execute",
+        hint="http, shell and docker are built in; specql-jobs doctor lists what this host can execute",
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..core.contract import ExecutionContext, JobResult, Outcome, StopReason
 from .cgroup import JobGroup
+from .ending import Ending, Said, usage_of
 from .launch import Running
 from .sandbox import SCRATCH
 from .shell_launch import (
@@ -25,7 +26,7 @@ from .shell_launch import (
     remove_scratch,
     unboxed,
 )
-from .shell_outcome import Ending, Said, host_busy, outcome, unavailable, usage_of
+from .shell_outcome import host_busy, outcome, unavailable
 from .shell_plan import ShellPlan
 
 CPU_LOOK_SECONDS = 0.2  # between two looks at how much CPU time a limited job has used

@@ -31,6 +31,8 @@ NAMES = {
     "CI",
     "COLUMNS",
     "NOTIFY_SOCKET",
+    "DOCKER_HOST",
+    "DOCKER_CONFIG",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "ALL_PROXY",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...core import dsn as address
 from ...core.errors import RunnerUnavailable, SpecqlJobsError
 from ...core.job import ExecutionType
-from ..context import database, environment_name, registry_paths, settings_for
+from ..context import database, environment_name, registry_paths, runner_settings, settings_for
 from ..exits import Exit, Finished
 from ..leaf import command, group
 from ..options import Sources, Target
@@ -31,7 +31,7 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
 async def doctor(console: Console, target: Target, sources: Sources) -> None:
     """Check database, schema, registry and each runner on this host. Exit 1 when any check fails."""
     settings = settings_for(console, target)
-    checks = [_python(), _tls(), *await _database(console, settings), _registry(sources, settings), *await _runners()]
+    checks = [_python(), _tls(), *await _database(console, settings), _registry(sources, settings), *await _runners(settings)]
     console.answer({"checks": [asdict(check) for check in checks]}, lambda: _text(console, checks))
     raise Finished(Exit.NEGATIVE if any(check.status == "fail" for check in checks) else Exit.OK)
 
@@ -95,10 +95,10 @@ def _registry(sources: Sources, settings: Settings) -> Check:
     return _check("registry", "ok", f"{names}: {len(found.registry.services)} services")
 
 
-async def _runners() -> list[Check]:
+async def _runners(settings: Settings) -> list[Check]:
     from ...runners import RunnerRegistry  # noqa: PLC0415 - the runners' libraries
 
-    runners = RunnerRegistry()
+    runners = RunnerRegistry(settings=runner_settings(settings))
     try:
         return [check for kind in ExecutionType for check in await _runner(runners, kind)]
     finally:

@@ -56,7 +56,7 @@ async def run(console: Console, job_input: JobInput, sources: Sources, manner: M
     settings = _settings(console, manner)
     registry, path = load_registry(sources, settings), policy_path(sources.policy, settings)
     ceiling = load_ceiling(path) if path else None
-    async with local_run.surroundings(registry, ceiling, console.secrets) as around:
+    async with local_run.surroundings(registry, ceiling, console.secrets, settings) as around:
         prepared = around.planner.prepared(job.service_name, job.operation)
         data = read_input(job_input, prepared.operation.input_schema)
         _check(prepared, data)

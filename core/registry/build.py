@@ -53,7 +53,8 @@ def build_policy(node: Node) -> Policy:
     """Return the policy that a service states, over the restrictive defaults.
 
     A function that the service itself names is allowed unless `allowed_functions` says otherwise: the registry decides
-    both. Of two limits on time, the shorter holds.
+    both. Containers that are not isolated have a network, unless `network_access` says less. Of two limits on time, the
+    shorter holds.
     """
     policy, stated = Policy(), node.get("security_policy")
     terms = [term for term in read_terms(data(stated) if stated else {}) if isinstance(term, Stated)]
@@ -62,8 +63,11 @@ def build_policy(node: Node) -> Policy:
     times = [term.value for term in terms if term.field == "max_execution_time"]
     if times:
         policy = apply(policy, "max_execution_time", min(times))
+    stated_fields = {term.field for term in terms}
+    if not policy.network_isolation and "network_access" not in stated_fields:
+        policy = apply(policy, "network_access", "all")
     function = (node.get("runner_config") or Node({}, node.position)).get("function_name")
-    if function is not None and not any(term.field == "allowed_functions" for term in terms):
+    if function is not None and not "allowed_functions" not in stated_fields:
         policy = apply(policy, "allowed_functions", (str(function.value),))
     return policy
 
@@ -81,6 +85,8 @@ def _settings(node: Node) -> dict[str, Any]:
         settings["timeout"] = parse_seconds(settings["timeout"])
     if "memory_mb" in settings:
         settings["memory_mb"] = parse_size(settings["memory_mb"], MIB)
+    if isinstance(settings.get("tmpfs"), dict):
+        settings["tmpfs"] = {path: parse_size(size, MIB) for path, size in settings["tmpfs"].items()}
     return settings
 
 
