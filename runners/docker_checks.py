@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from ..core.contract import Check
 from .docker_engine import Engine, EngineError, Facts
@@ -16,7 +15,7 @@ async def run(engine: Engine, *, stated: bool) -> list[Check]:
     try:
         facts = await engine.facts()
     except EngineError as error:
-        absent = not stated and not Path(engine.socket_path).exists()
+        absent = not stated and not engine.has_socket()
         return [Check("docker", "skip" if absent else "fail", error.message, _START)]
     return [Check("docker", "ok", f"{facts.name}, API {facts.api}, at {engine.url}"), *_lines(engine, facts)]
 

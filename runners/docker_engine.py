@@ -78,6 +78,10 @@ class Engine:
         """The engine's socket on this host, "" for one that is reached over TCP."""
         return self.url.removeprefix("unix://") if self.url.startswith("unix://") else ""
 
+    def has_socket(self) -> bool:
+        """Whether there is anything at the socket's path."""
+        return bool(self.socket_path) and Path(self.socket_path).exists()
+
     async def facts(self) -> Facts:
         """Return what the engine is, asking once; raise EngineError."""
         async with self._connecting:
@@ -106,10 +110,10 @@ class Engine:
             raise EngineError(problem)
         from docker import APIClient  # noqa: PLC0415 - 145 ms, needed by docker jobs only
 
+        files, groups = _shared(self.socket_path)  # first: the SDK forgets to close a socket that cannot connect
         if self._client is not None:
             self._client.close()
         self._client = APIClient(self.url, version="auto", timeout=CALL_SECONDS, max_pool_size=POOL)
-        files, groups = _shared(self.socket_path)
         return _read_facts(self._client.info(), self._client.version(), files=files, groups=groups)
 
     async def aclose(self) -> None:

@@ -1,8 +1,8 @@
 """Host folders given to containers: checked before the engine resolves them again, and looked at once it has.
 
 The engine takes a path, not a descriptor, and follows symbolic links in it. So nobody but root and the worker's owner
-may be able to swap any part of the path; the folder is opened meanwhile; and as soon as the container runs, the kernel's
-own list of its mounts must show that very folder, or the container is killed. Blocks on the file system.
+may be able to swap any part of the path; the folder is opened meanwhile; and as soon as the container runs, the
+kernel's own list of its mounts must show that very folder, or the container is killed. Blocks on the file system.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -18,6 +19,9 @@ from support.require import require
 from support.waiting import until
 
 from specql_jobs.core.store import db, migrate
+
+if TYPE_CHECKING:
+    from support.engine import TestEngine
 
 PREFIXES = ("SPECQL_JOBS_", "PG")
 NAMES = {
@@ -121,6 +125,20 @@ def empty_dsn(postgres_server: postgres.Server) -> Iterator[str]:
     """A database for this test alone, without the schema `jobs`."""
     with postgres.database(postgres_server) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[TestEngine]:
+    """The run's container engine: a reachable one, or a private one that is ended with the run."""
+    from support import engine as engines  # noqa: PLC0415 - the engine's client, for tests that use one
+
+    with ExitStack() as stack:
+        try:
+            served = stack.enter_context(engines.serve())
+        except engines.EngineAbsent as error:
+            require("docker", available=False, reason=str(error))
+            raise
+        yield served
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
 async def doctor(console: Console, target: Target, sources: Sources) -> None:
     """Check database, schema, registry and each runner on this host. Exit 1 when any check fails."""
     settings = settings_for(console, target)
-    checks = [_python(), _tls(), *await _database(console, settings), _registry(sources, settings), *await _runners(settings)]
+    host = [_python(), _tls(), *await _database(console, settings), _registry(sources, settings)]
+    checks = [*host, *await _runners(settings)]
     console.answer({"checks": [asdict(check) for check in checks]}, lambda: _text(console, checks))
     raise Finished(Exit.NEGATIVE if any(check.status == "fail" for check in checks) else Exit.OK)
 

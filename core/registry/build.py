@@ -67,7 +67,7 @@ def build_policy(node: Node) -> Policy:
     if not policy.network_isolation and "network_access" not in stated_fields:
         policy = apply(policy, "network_access", "all")
     function = (node.get("runner_config") or Node({}, node.position)).get("function_name")
-    if function is not None and not "allowed_functions" not in stated_fields:
+    if function is not None and "allowed_functions" not in stated_fields:
         policy = apply(policy, "allowed_functions", (str(function.value),))
     return policy
 
