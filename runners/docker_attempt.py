@@ -78,8 +78,7 @@ class Attempt:
 
     async def _work(self, held: tuple[Held, ...]) -> None:
         body = request(self._plan, self._setting())
-        made = await self._ask(lambda client: client.create_container_from_config(body, self._name))
-        self._id = made["Id"]
+        await self._ask(lambda client: self._create(client, body))
         connection = await self._ask(lambda client: attach(client, self._id))
         self._streams = Streams(connection, self._plan.output_bytes, flood_limit(self._plan))
         self._listening = asyncio.create_task(self._streams.listen())
@@ -89,6 +88,10 @@ class Attempt:
         if held:
             await self._check_mounts(held)
         await self._watch(self._streams)
+
+    def _create(self, client: Any, body: dict[str, Any]) -> None:
+        """In a thread, so that the id is known even if nobody waits for the answer any more."""
+        self._id = client.create_container_from_config(body, self._name)["Id"]
 
     def _setting(self) -> Setting:
         return Setting(
@@ -238,10 +241,10 @@ class Attempt:
             await _cancelled([task for task in (self._listening, *self._helpers) if task is not None])
             if self._streams is not None:
                 self._streams.close()
-            if self._call is not None:
+            if self._id:
                 # An engine that is gone keeps the container until the next sweep.
                 with suppress(EngineError):
-                    await remove(self._lodging.engine, self._name)
+                    await remove(self._lodging.engine, self._id)
             if self._parent:
                 await asyncio.to_thread(docker_usage.remove, self._parent)
         finally:

@@ -23,8 +23,9 @@ _STDERR = 2
 def attach(client: Any, container_id: str) -> socket.socket:
     """Return a connection to the streams of a container that has not started. Blocks; called in a thread."""
     taken = client.attach_socket(container_id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-    # Ours alone: the SDK may close its response whenever it is collected.
+    # Ours alone: the SDK leaves its own to the garbage collector.
     own = socket.socket(fileno=os.dup(taken.fileno()))
+    taken._sock.close()  # noqa: SLF001 - io's SocketIO has no other name for what it reads from
     taken.close()
     own.setblocking(False)  # noqa: FBT003 - the standard library's signature
     return own

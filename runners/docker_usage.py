@@ -43,7 +43,8 @@ def remove_owner(owner: str) -> list[str]:
     folders = [place.base / f"{PREFIX}{owner}" for place in _hierarchies()]
     for folder in folders:
         for path in _below(folder):
-            remove_folder(path)
+            if not _below(path):  # else a container is in it
+                remove_folder(path)
     return [str(folder) for folder in folders if folder.is_dir() and not _below(folder) and remove_folder(folder)]
 
 

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -150,3 +151,13 @@ def spawn() -> Iterator[Callable[..., Started]]:
             return stack.enter_context(started(str(COMMAND), *arguments, **settings))  # type: ignore[arg-type]
 
         yield start
+
+
+@pytest.fixture
+def volume() -> Iterator[Path]:
+    """A folder that only root could swap, as containers are given them; pytest's own would be refused."""
+    with tempfile.TemporaryDirectory(prefix="sqj-volumes-", dir="/var/tmp") as parent:
+        Path(parent).chmod(0o755)
+        made = Path(parent, "data")
+        made.mkdir()
+        yield made

@@ -15,7 +15,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -88,6 +88,7 @@ def serve_private() -> Iterator[TestEngine]:
             yield engine
     finally:
         _end(process)
+        _end_what_is_left(folder)
         _unmount_below(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -178,6 +179,38 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _end_what_is_left(folder: Path) -> None:
+    """An engine that a test killed has left its containers running, each under a shim that names our folder."""
+    left = {pid for pid in _pids() if str(folder).encode() in _read(f"/proc/{pid}/cmdline")}
+    while more := {pid for pid in _pids() if _parent(pid) in left} - left:
+        left |= more
+    for pid in left:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    until(lambda: not left & set(_pids()), "the killed engine's containers end")
+    ids = [path.name for path in (folder / "data" / "containers").glob("*")]
+    for group in [path for id_ in ids for path in Path("/sys/fs/cgroup").glob(f"*/*/*/{id_}")]:
+        for level in (group, *group.parents[:2]):  # the container's, its job's, its worker's
+            with suppress(OSError):
+                level.rmdir()
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:  # it ended meanwhile
+        return b""
+
+
+def _parent(pid: int) -> int:
+    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return int(fields[1]) if fields else 0
 
 
 def _unmount_below(folder: Path) -> None:
