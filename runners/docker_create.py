@@ -84,8 +84,8 @@ def _host(plan: DockerPlan, setting: Setting) -> dict[str, Any]:
         "IpcMode": "private",
         "CgroupnsMode": "private",
         "ShmSize": SHARED_MEMORY,
-        "Tmpfs": {path: tmpfs_options(size) for path, size in plan.tmpfs},
-        "Mounts": [*_binds(plan), *_scratch_for_volumes(plan, setting.image.volumes)],
+        "Tmpfs": {path: tmpfs_options(size, plan.user) for path, size in _scratch(plan, setting.image.volumes)},
+        "Mounts": list(_binds(plan)),
         # Nothing is kept by the engine: the worker reads the streams itself, within its own cap.
         "LogConfig": {"Type": "none", "Config": {}},
         "RestartPolicy": {"Name": "no"},
@@ -113,13 +113,13 @@ def _binds(plan: DockerPlan) -> Iterator[dict[str, Any]]:
         }
 
 
-def _scratch_for_volumes(plan: DockerPlan, volumes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """An image's own volumes would be on the engine's disk, without a size: they become scratch in memory."""
+def _scratch(plan: DockerPlan, volumes: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+    """The plan's scratch. An image's own volumes, which would be on the engine's disk without a size, become such too."""
+    yield from plan.tmpfs
     taken = {*(mount.job_path for mount in plan.mounts), *(path for path, _ in plan.tmpfs)}
     free = [path for path in volumes if path.rstrip("/") not in taken]
     for path in free:
-        size = max((plan.resources.disk_mb or 0) // len(free), 1) * MIB
-        yield {"Type": "tmpfs", "Target": path, "TmpfsOptions": {"SizeBytes": size, "Mode": 0o1777}}
+        yield path, max((plan.resources.disk_mb or 0) // len(free), 1)
 
 
 def _limits(plan: DockerPlan) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def _options(plan: DockerPlan) -> Iterator[str]:
     yield from ("--read-only",) if plan.read_only else ()
     yield from _limits(plan.resources)
     for path, size in plan.tmpfs:
-        yield from ("--tmpfs", f"{path}:{tmpfs_options(size)}")
+        yield from ("--tmpfs", f"{path}:{tmpfs_options(size, plan.user)}")
     for mount in plan.mounts:
         yield from ("--mount", _mount(mount))
     for name in plan.environment:
@@ -79,9 +79,14 @@ def _options(plan: DockerPlan) -> Iterator[str]:
     yield from ("--entrypoint", plan.entrypoint[0]) if plan.entrypoint else ()
 
 
-def tmpfs_options(size: int) -> str:
-    """Return the mount options of one scratch folder of `size` MiB; inodes are bounded too, for they take memory."""
-    return f"rw,noexec,nosuid,nodev,mode=1777,size={size}m,nr_inodes={max(size * 256, 256)}"
+def tmpfs_options(size: int, user: str) -> str:
+    """Return the mount options of one scratch folder of `size` MiB; inodes are bounded too, for they take memory.
+
+    It belongs to the user where that is a number: some runtimes give it the mode of the image's folder of that name.
+    """
+    uid, _, gid = user.partition(":")
+    owner = f",uid={uid},gid={gid}" if uid.isdigit() and gid.isdigit() else ""
+    return f"rw,noexec,nosuid,nodev,mode=1777{owner},size={size}m,nr_inodes={max(size * 256, 256)}"
 
 
 def _limits(resources: ResourceRequirements) -> Iterator[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ..core.contract import Mount
-from .paths import PathProblem, open_source
+from .paths import PathProblem, normal, open_source
 
 
 class VolumeProblem(PathProblem):
@@ -51,7 +51,7 @@ def release(held: tuple[Held, ...]) -> None:
 
 
 def _hold(mount: Mount, private: tuple[str, ...]) -> Held:
-    path = PurePosixPath(os.path.normpath(mount.host_path))
+    path = normal(mount.host_path)
     for own in map(PurePosixPath, private):
         if path.is_relative_to(own) or own.is_relative_to(path):
             raise VolumeProblem(f"volume {path} is never given to a job: it holds the container engine's own files")

@@ -161,8 +161,13 @@ def open_source(path: str, job_uid: int | None) -> int:
     return descriptor
 
 
+def normal(path: str) -> PurePosixPath:
+    """Return an absolute path without `.`, `..` and the double slash at its start, which POSIX lets mean another root."""
+    return PurePosixPath("/" + os.path.normpath(path).lstrip("/"))
+
+
 def _forbidden(path: str) -> str:
-    plain = PurePosixPath(os.path.normpath(path))
+    plain = normal(path)
     below = next((root for root in _FORBIDDEN_BELOW if plain.is_relative_to(root)), None)
     above = next(
         (root for root in (*_FORBIDDEN_AT, *_FORBIDDEN_BELOW) if PurePosixPath(root).is_relative_to(plain)), None
@@ -175,7 +180,7 @@ def _forbidden(path: str) -> str:
 def _open_steps(path: str, job_uid: int | None) -> int:
     flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
     here = os.open("/", flags)
-    for name in PurePosixPath(os.path.normpath(path)).parts[1:]:
+    for name in normal(path).parts[1:]:
         try:
             below = os.open(name, flags, dir_fd=here)
         except OSError as error:

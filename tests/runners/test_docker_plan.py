@@ -59,7 +59,10 @@ def test_the_image_goes_in_by_id() -> None:
 
 def test_volumes_become_binds_that_fail_when_absent() -> None:
     """A volume is a mount of type bind, read-only unless stated; the engine never creates its source."""
-    volumes = [{"host_path": "/srv/a", "container_path": "/a"}, {"host_path": "/srv/b", "container_path": "/b/", "mode": "rw"}]
+    volumes = [
+        {"host_path": "/srv/a", "container_path": "/a"},
+        {"host_path": "/srv/b", "container_path": "/b/", "mode": "rw"},
+    ]
     mounts = _body(_plan(config={"volumes": volumes}))["HostConfig"]["Mounts"]
     assert [(each["Type"], each["Source"], each["Target"], each["ReadOnly"]) for each in mounts] == [
         ("bind", "/srv/a", "/a", True),

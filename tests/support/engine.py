@@ -102,7 +102,16 @@ def _check_means() -> None:
 
 
 def _command(folder: Path) -> list[str]:
-    words = [*NAMESPACE, "dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/run", "--pidfile", f"{folder}/pid"]
+    words = [
+        *NAMESPACE,
+        "dockerd",
+        "--data-root",
+        f"{folder}/data",
+        "--exec-root",
+        f"{folder}/run",
+        "--pidfile",
+        f"{folder}/pid",
+    ]
     words += ["--host", f"unix://{folder}/engine.sock", "--storage-driver", _storage(folder)]
     if not _may_filter():
         words += ["--iptables=false", "--bridge=none"]
@@ -262,9 +271,40 @@ def make_image(client: Any, name: str, changes: list[str]) -> None:
 
 
 APPLETS: Final = (
-    *("sh", "cat", "echo", "id", "sleep", "ls", "ln", "mount", "umount", "chown", "mknod", "kill", "wget", "nc", "ping"),
+    *(
+        "sh",
+        "cat",
+        "echo",
+        "id",
+        "sleep",
+        "ls",
+        "ln",
+        "mount",
+        "umount",
+        "chown",
+        "mknod",
+        "kill",
+        "wget",
+        "nc",
+        "ping",
+    ),
     *("dd", "yes", "printf", "true", "false", "env", "grep", "head", "setsid", "rm", "mkdir", "touch", "ps", "unshare"),
-    *("chroot", "hostname", "ip", "stat", "seq", "tr", "find", "sysctl", "date", "readlink", "wc", "awk", "chmod", "cp"),
+    *(
+        "chroot",
+        "hostname",
+        "ip",
+        "stat",
+        "seq",
+        "tr",
+        "find",
+        "sysctl",
+        "date",
+        "readlink",
+        "wc",
+        "awk",
+        "chmod",
+        "cp",
+    ),
 )
 
 
