@@ -255,9 +255,9 @@ def make_image(client: Any, name: str, changes: list[str]) -> None:
     """Import an image of busybox and its applets; `changes` are lines of a Dockerfile."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        for folder in ("bin", "tmp", "etc", "data"):
+        for folder in ("bin", "tmp", "etc", "data", "open"):
             entry = tarfile.TarInfo(folder)
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder in ("tmp", "open") else 0o755
             tar.addfile(entry)
         tar.add(shutil.which("busybox") or "/bin/busybox", "bin/busybox")
         _add_text(tar, "etc/passwd", "root:x:0:0::/:/bin/sh\nhidden:x:0:0::/:/bin/sh\n", 0o644)
