@@ -114,7 +114,7 @@ def _binds(plan: DockerPlan) -> Iterator[dict[str, Any]]:
 
 
 def _scratch(plan: DockerPlan, volumes: tuple[str, ...]) -> Iterator[tuple[str, int]]:
-    """The plan's scratch. An image's own volumes, which would be on the engine's disk without a size, become such too."""
+    """The plan's scratch, and in its likeness the image's own volumes, which would be on the engine's disk unsized."""
     yield from plan.tmpfs
     taken = {*(mount.job_path for mount in plan.mounts), *(path for path, _ in plan.tmpfs)}
     free = [path for path in volumes if path.rstrip("/") not in taken]

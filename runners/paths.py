@@ -162,7 +162,7 @@ def open_source(path: str, job_uid: int | None) -> int:
 
 
 def normal(path: str) -> PurePosixPath:
-    """Return an absolute path without `.`, `..` and the double slash at its start, which POSIX lets mean another root."""
+    """Return an absolute path without `.`, `..` and the two slashes at its start that POSIX lets mean another root."""
     return PurePosixPath("/" + os.path.normpath(path).lstrip("/"))
 
 

@@ -20,11 +20,10 @@ from support.dockerjobs import shell
 from support.engine import BUSYBOX, EngineAbsent, TestEngine, make_image, serve_private
 from support.processes import started
 from support.require import require
-from support.results import failed, refused, succeeded
+from support.results import failed
 from support.waiting import until_async
 
 from specql_jobs.core.contract import Interrupted, JobResult
-from specql_jobs.core.errors import ConfigError
 from specql_jobs.core.job import Category
 from specql_jobs.runners import docker_sweep
 from specql_jobs.runners.docker import DockerRunner

@@ -117,7 +117,7 @@ def test_input_that_has_no_plan(given: dict[str, Any]) -> None:
         ({"network_mode": "container:other"}, "network_mode"),
         ({"runtime": "../x"}, "runtime"),
         ({"working_dir": "/proc/self/fd/8"}, "working_dir"),
-        ({"working_dir": "/work/../proc/1"}, "working_dir"),
+        ({"working_dir": "/srv/../proc/1"}, "working_dir"),
         ({"tmpfs": ["/"]}, "tmpfs"),
         ({"tmpfs": ["/dev/shm"]}, "tmpfs"),
         ({"tmpfs": {"/a": -1}}, "tmpfs"),
@@ -200,7 +200,7 @@ def test_ports_of_the_host_are_refused() -> None:
 
 
 def test_the_line_can_be_pasted() -> None:
-    """The plan's command is a docker run line that a shell reads back as the same words, with names of variables only."""
+    """The plan's command is a docker run line that a shell reads as the same words; of variables it has the names."""
     config = {
         "environment": {"TOKEN_KIND": "very secret"},
         "volumes": [{"host_path": "/srv/a", "container_path": "/a"}],

@@ -1,7 +1,7 @@
 """Attacks from inside a container on the host, its network, its kernel and other jobs.
 
-Each is checked from outside the job: a listening socket that nobody reached, a marker file that is not there, the kernel's
-own word about a living process, a host that has kept its name.
+Each is checked from outside the job: a listening socket that nobody reached, the kernel's own word about a living
+process, a victim that still runs, a host that has kept its name.
 """
 
 from __future__ import annotations
@@ -169,7 +169,8 @@ def test_another_jobs_container_is_out_of_reach(engine: TestEngine) -> None:
 def test_a_child_that_leaves_its_parent_dies(engine: TestEngine) -> None:
     """A daemon in a session of its own, deaf to signals, is gone when the job is over."""
     mark = uuid4().hex
-    code = f"for n in 1 2 3; do setsid sh -c 'trap \"\" TERM HUP INT; sleep 300; : {mark}' >/dev/null 2>&1 & done; sleep 0.3"
+    daemon = f"setsid sh -c 'trap \"\" TERM HUP INT; sleep 300; : {mark}' >/dev/null 2>&1 &"
+    code = f"for n in 1 2 3; do {daemon} done; sleep 0.3"
     run(shell(code), engine)
     assert running(mark) == []
 

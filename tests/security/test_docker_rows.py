@@ -1,6 +1,6 @@
 """Rows in the queue that ask for another container than the registry's, and workers that die: with the real worker.
 
-Each is checked from outside: what the engine was asked for, what stands in the row and its audit, which container lives.
+Each is checked from outside: what stands in the row, which container lives, what was written to the shared folder.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ LESS: Final[dict[str, tuple[dict[str, Any], str, str]]] = {
         "dd if=/dev/zero of=/tmp/x bs=1M count=3 2>&1 | grep No >&2; exit 1",
         "No space left",
     ),
-    "files": ({"resource_limits": {"open_files": 9}}, "ulimit -n 20", "ulimit"),
+    "files": ({"resource_limits": {"open_files": 30}}, "ulimit -n 40", "setting limit"),
     "time": ({"max_execution_time": 1}, "sleep 30", "timeout of 1 s"),
     "output": ({"max_output_bytes": 100}, "yes", "max_output_bytes is 100"),
     "volumes": ({"volume_restrictions": {"max_volumes": 0}}, "touch /data/x", "volumes"),

@@ -1,7 +1,8 @@
 """A container engine for tests: the one that DOCKER_HOST or the usual socket gives, or a private plain `dockerd`.
 
-A private engine has its data, runtime files, socket and pidfile below one temporary folder, and a network namespace of its
-own, so that its bridge and firewall rules are gone with it. It is ended by its process id, with its containers and mounts.
+A private engine has its data, runtime files, socket and pidfile below one temporary folder, and a network namespace of
+its own, so that its bridge and firewall rules are gone with it. It is ended by its process id, with its containers and
+mounts.
 """
 
 from __future__ import annotations

@@ -22,9 +22,24 @@ from .builders import make_call, make_context, make_operation, make_service
 from .require import require
 from .results import failed, refused, stdout, succeeded
 
-__all__ = [  # with the questions to a result, which every file of shell jobs asks
-    *("JOB_UID", "PYTHON", "SHELL", "Job", "Meanwhile", "execute", "folder", "groups", "run", "running"),
-    *("sandbox_here", "script", "survivors", "failed", "refused", "stdout", "succeeded"),
+__all__ = [
+    "JOB_UID",
+    "PYTHON",
+    "SHELL",
+    "Job",
+    "Meanwhile",
+    "execute",
+    "failed",
+    "folder",
+    "groups",
+    "refused",
+    "run",
+    "running",
+    "sandbox_here",
+    "script",
+    "stdout",
+    "succeeded",
+    "survivors",
 ]
 
 PYTHON: Final = "/usr/bin/python3"
