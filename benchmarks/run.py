@@ -1,7 +1,7 @@
 """All benchmarks in one command: each beside a peer or a floor, on the same Postgres, in the same run.
 
     python benchmarks/run.py                 all
-    python benchmarks/run.py throughput      one of: throughput pickup recovery help
+    python benchmarks/run.py throughput      one of: throughput pickup recovery help docker
 
 Sides take turns, so that a noisy machine is noisy for all; the table has medians, and ratios are what to read.
 """
@@ -226,11 +226,26 @@ def start_up(_admin: str) -> None:
         print(f"  {name:<26} median {statistics.median(times):6.1f}   min {min(times):6.1f}")
 
 
+# ---- containers -----------------------------------------------------------------------------------------------------
+
+
+def containers(_admin: str) -> None:
+    """One job in a container, beside `docker run --rm` of the same image with the same limits, taking turns."""
+    with subprocess.Popen([sys.executable, str(HERE / "containers.py")], stdout=subprocess.PIPE, text=True) as side:
+        found: dict[str, Any] = json.loads(side.communicate()[0].strip().splitlines()[-1])
+    print(f"\none container, milliseconds ({found.pop('runs')} each, taking turns), {found.pop('engine')}")
+    for name, times in found.items():
+        print(f"  {name:<34} median {statistics.median(times):6.1f}   min {min(times):6.1f}")
+    ours, bare, confined = (statistics.median(times) for times in found.values())
+    print(f"  ratio to docker run {ours / bare:.2f}, to docker run as confined {ours / confined:.2f}")
+
+
 BENCHMARKS: dict[str, Callable[[str], None]] = {
     "throughput": throughput,
     "pickup": pickup,
     "recovery": recovery,
     "help": start_up,
+    "docker": containers,
 }
 
 
