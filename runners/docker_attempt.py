@@ -195,7 +195,8 @@ class Attempt:
         return self._result(ending)
 
     def _result(self, ending: Ending) -> JobResult:
-        used = usage(ending, self._sample, self._image, self._id)
+        source = "cgroup" if self._parent else "samples"
+        used = usage(ending, self._sample, self._image, self._id, source)
         if self._streams is None:
             assert ending.stop is not None
             return JobResult(ending.stop.outcome(ending.timeout_seconds), used)

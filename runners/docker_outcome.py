@@ -51,10 +51,11 @@ def with_oom(usage: GroupUsage | None, state: Mapping[str, Any]) -> GroupUsage |
     return known if known.oom_kills else GroupUsage(known.cpu_seconds, known.peak_bytes, known.io_bytes, 1)
 
 
-def usage(ending: Ending, sample: Sample, image: Image, container_id: str) -> dict[str, Any]:
-    """Return resource usage by the keys of `resource_usage`, and which image it really was."""
+def usage(ending: Ending, sample: Sample, image: Image, container_id: str, source: str) -> dict[str, Any]:
+    """Return resource usage by the keys of `resource_usage`, where it is from, and which image it really was."""
     known = dict(usage_of(ending))
     known.pop("limits", None)  # the engine holds them whether or not somebody measures
+    known["source"] = source
     if sample.network_bytes is not None:
         known["network_bytes"] = sample.network_bytes
     known["container_id"] = container_id[:12]

@@ -25,11 +25,12 @@ def test_a_fork_bomb_stops_at_the_limit(engine: TestEngine) -> None:
     """However fast it forks, the kernel never counts more than the policy's number of processes."""
     seen: list[int] = []
 
+    async def look(context: ExecutionContext) -> bool:
+        seen.extend(int(path.read_text()) for path in _files(context, "pids", "pids.current"))
+        return len(seen) >= 40
+
     async def watch(context: ExecutionContext) -> None:
-        while not context.stop.reason and len(seen) < 20:
-            pids = [int(path.read_text()) for path in _files(context, "pids", "pids.current")]
-            seen.extend(pids)
-            await asyncio.sleep(0.05)
+        await until_async(lambda: look(context), "forty looks at the bomb")
 
     run(shell(BOMB, limits={"pids": 20}), engine, meanwhile=watch, timeout_seconds=4.0)
     assert 0 < max(seen) <= 20
@@ -108,16 +109,16 @@ def test_a_flood_of_output_is_ended(engine: TestEngine) -> None:
 
 def test_a_flood_reaches_no_disk(engine: TestEngine) -> None:
     """The engine keeps no log of a job: there is no file of it to fill the host."""
-    root, seen = Path(str(engine.client.info()["DockerRootDir"])), []
+    mark, root = uuid4().hex, Path(str(engine.client.info()["DockerRootDir"]))
+    seen: list[object] = []
 
     async def look(context: ExecutionContext) -> None:
-        name = docker_sweep.name_of(context)
-        await until_async(lambda: asyncio.sleep(0, name in engine.ours()), "the container exists")
-        found = engine.client.inspect_container(name)
+        await until_async(lambda: asyncio.sleep(0, running(mark)), "the job runs")
+        found = await asyncio.to_thread(engine.client.inspect_container, docker_sweep.name_of(context))
         seen.append((found["HostConfig"]["LogConfig"]["Type"], found["LogPath"]))
         seen.append(list(root.glob(f"containers/{found['Id']}/*-json.log")))
 
-    run(shell("yes | head -c 500000; sleep 1"), engine, meanwhile=look)
+    run(shell(f"yes | head -c 500000; sleep 3; : {mark}"), engine, meanwhile=look)
     assert seen == [("none", ""), []]
 
 
