@@ -210,7 +210,7 @@ def test_a_killed_worker_leaves_nothing_after_the_next_sweep(
     spawn("worker", "--registry", registry, "--dsn", board.dsn).wait_for("worker_started")
     until(lambda: not engine.ours(), "the sweep")
     assert running(f"; : {mark}") == []
-    assert not list(Path("/sys/fs/cgroup").glob(f"*/specql-docker-*.{first.pid}.*"))
+    until(lambda: not list(Path("/sys/fs/cgroup").glob(f"*/specql-docker-*.{first.pid}.*")), "its groups are gone too")
 
 
 def test_a_worker_without_its_engine_leaves_the_jobs(
@@ -256,4 +256,5 @@ def test_nothing_is_left_after_random_kills(
     spawn("worker", "--registry", registry, "--dsn", board.dsn).wait_for("worker_started")
     until(lambda: not board.ids("--status", "pending,running") and not engine.ours(), "the rest, and the sweep")
     assert running(f"; : {mark}") == []
-    assert not [path for pid in killed for path in Path("/sys/fs/cgroup").glob(f"*/specql-docker-*.{pid}.*")]
+    groups = [f"*/specql-docker-*.{pid}.*" for pid in killed]
+    until(lambda: not [path for each in groups for path in Path("/sys/fs/cgroup").glob(each)], "no group is left")

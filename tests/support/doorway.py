@@ -14,7 +14,14 @@ async def over_tcp(url: str) -> AsyncIterator[str]:
     """Yield the tcp:// address of the engine whose unix:// address is `url`."""
     path = url.removeprefix("unix://")
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    ways: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        way = asyncio.create_task(connect(reader, writer))
+        ways.add(way)
+        way.add_done_callback(ways.discard)
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_unix_connection(path)
         try:
             await asyncio.gather(_pass_on(reader, far_writer), _pass_on(far_reader, writer))
@@ -27,6 +34,9 @@ async def over_tcp(url: str) -> AsyncIterator[str]:
         yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
