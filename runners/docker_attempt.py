@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 from ..core.contract import ExecutionContext, JobResult, StopReason
 from . import docker_usage
 from .arguments import identity
-from .cgroup import MIB
+from .cgroup import MIB, GroupUsage
 from .docker_create import Image, Setting, request
 from .docker_engine import Engine, EngineError, Facts
 from .docker_mounts import Held, VolumeProblem, misplaced
-from .docker_outcome import engine_outcome, usage, with_oom
+from .docker_outcome import engine_outcome, may_be_oom, usage, with_oom
 from .docker_plan import DockerPlan
 from .docker_stream import Streams, attach
 from .docker_sweep import labels, name_of, own_name, remove
@@ -27,6 +27,7 @@ from .paths import path_outcome
 T = TypeVar("T")
 
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL
+LATE_WORD = 0.3  # seconds in which the engine hears of a kill for want of memory
 LAST_WAIT = 5.0  # seconds in which a killed container must have ended
 SHORTEST_LOOK, LONGEST_LOOK = 0.005, 1.0  # seconds between two looks at a container
 
@@ -177,10 +178,12 @@ class Attempt:
     async def _conclude(self, stop: StopReason | None, started: float) -> JobResult:
         await self._last_call()
         flooded = self._streams is not None and self._streams.flooded.done()
-        if self._started and (stop or flooded or self._cpu_exceeded or self._disk_exceeded):
+        ours = bool(stop or flooded or self._cpu_exceeded or self._disk_exceeded)
+        if self._started and ours:
             await self._stop(gently=stop in (StopReason.TIMEOUT, StopReason.CANCELLED))
-        state = (await self._inspect())["State"] if self._id else {}
         measured = await asyncio.to_thread(docker_usage.measured, self._parent) if self._parent else None
+        used = self._sample.usage(measured)
+        state = await self._last_state(used, wait=not ours) if self._id else {}
         ending = Ending(
             exit_code=int(state["ExitCode"]) if self._started else None,
             stop=stop,
@@ -189,10 +192,19 @@ class Attempt:
             confirmed_dead=not state.get("Running"),
             seconds=time.monotonic() - started,
             timeout_seconds=self._context.timeout_seconds,
-            usage=with_oom(self._sample.usage(measured), state),
+            usage=with_oom(used, state, None if ours else self._plan.resources),
             disk_exceeded=self._disk_exceeded,
         )
         return self._result(ending)
+
+    async def _last_state(self, used: GroupUsage | None, *, wait: bool) -> dict[str, Any]:
+        """Return the container's state, waiting a moment for word of a kill for want of memory, which may come late."""
+        deadline = time.monotonic() + (LATE_WORD if wait else 0.0)
+        while True:
+            state: dict[str, Any] = (await self._inspect())["State"]
+            if not may_be_oom(state, used, self._plan.resources) or time.monotonic() > deadline:
+                return state
+            await asyncio.sleep(SHORTEST_LOOK * 4)
 
     def _result(self, ending: Ending) -> JobResult:
         source = "cgroup" if self._parent else "samples"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from ..core.contract import Failed, Interrupted, Outcome
+from ..core.contract import Failed, Interrupted, Outcome, ResourceRequirements
 from ..core.job import Category
-from .cgroup import GroupUsage
+from .cgroup import MIB, GroupUsage
 from .docker_create import Image
 from .docker_engine import EngineError
 from .docker_usage import Sample
 from .ending import Ending, usage_of
 
+KILLED = 137  # exit code of a program that ended by SIGKILL
+BATCH = 256 * 1024  # bytes; the kernel charges memory in batches of 64 pages, on each processor
 RETRY_SECONDS = 5.0  # before a job is claimed again that found no engine
 
 #: The engine's words for a command that the image does not have, or that is no program.
@@ -43,12 +46,30 @@ def image_missing(image: str) -> Outcome:
     return Failed(Category.INFRASTRUCTURE, f"{message} (docker pull {image}, then retry)")
 
 
-def with_oom(usage: GroupUsage | None, state: Mapping[str, Any]) -> GroupUsage | None:
-    """Return the usage with the engine's own word about an out-of-memory kill."""
-    if not state.get("OOMKilled"):
+def may_be_oom(state: Mapping[str, Any], usage: GroupUsage | None, limits: ResourceRequirements) -> bool:
+    """Whether the kernel may have killed for want of memory although the engine does not say so, or not yet."""
+    return not state.get("OOMKilled") and (state.get("ExitCode") == KILLED or _at_limit(usage, limits))
+
+
+def _at_limit(usage: GroupUsage | None, limits: ResourceRequirements) -> bool:
+    """Whether the measured peak reached the limit, but for the pages that the kernel charges in batches."""
+    peak, most = usage.peak_bytes if usage else None, limits.memory_mb
+    return peak is not None and most is not None and peak >= most * MIB - BATCH
+
+
+def with_oom(
+    usage: GroupUsage | None, state: Mapping[str, Any], limits: ResourceRequirements | None
+) -> GroupUsage | None:
+    """Return the usage with the out-of-memory kill that the engine reports, or that it missed.
+
+    Its word is lost when the container is gone before it is heard: then a SIGKILL at the limit is what it looks like.
+    `limits` None: the SIGKILL was ours.
+    """
+    missed = limits is not None and state.get("ExitCode") == KILLED and _at_limit(usage, limits)
+    if not (state.get("OOMKilled") or missed):
         return usage
     known = usage or GroupUsage()
-    return known if known.oom_kills else GroupUsage(known.cpu_seconds, known.peak_bytes, known.io_bytes, 1)
+    return known if known.oom_kills else replace(known, oom_kills=1)
 
 
 def usage(ending: Ending, sample: Sample, image: Image, container_id: str, source: str) -> dict[str, Any]:

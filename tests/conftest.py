@@ -133,6 +133,8 @@ def engine() -> Iterator[TestEngine]:
     """The run's container engine: a reachable one, or a private one that is ended with the run."""
     from support import engine as engines  # noqa: PLC0415 - the engine's client, for tests that use one
 
+    from specql_jobs.runners import docker_sweep  # noqa: PLC0415 - the same
+
     with ExitStack() as stack:
         try:
             served = stack.enter_context(engines.serve())
@@ -140,6 +142,7 @@ def engine() -> Iterator[TestEngine]:
             require("docker", available=False, reason=str(error))
             raise
         yield served
+        docker_sweep.sweep_groups()  # of the workers that the last tests killed
 
 
 @pytest.fixture

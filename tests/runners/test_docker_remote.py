@@ -32,7 +32,7 @@ async def test_input_and_output_cross_the_network(engine: TestEngine) -> None:
 
 async def test_usage_is_sampled(engine: TestEngine) -> None:
     """Where no control group can be read, the engine's samples say what was used, and the usage says so."""
-    result = await _execute(shell("x=$(head -c 9000000 /dev/zero | tr '\\0' x); sleep 0.7"), engine)
+    result = await _execute(shell("x=$(head -c 9000000 /dev/zero | tr '\\0' x); sleep 3"), engine)
     assert (result.usage["source"], result.usage["exit_code"]) == ("samples", 0)
     assert result.usage["peak_memory_mb"] > 8
     assert result.usage["cpu_seconds"] > 0

@@ -20,27 +20,7 @@ from specql_jobs.runners.shell_plan import ShellPlan
 
 from .builders import make_call, make_context, make_operation, make_service
 from .require import require
-from .results import failed, refused, stdout, succeeded
-
-__all__ = [
-    "JOB_UID",
-    "PYTHON",
-    "SHELL",
-    "Job",
-    "Meanwhile",
-    "execute",
-    "failed",
-    "folder",
-    "groups",
-    "refused",
-    "run",
-    "running",
-    "sandbox_here",
-    "script",
-    "stdout",
-    "succeeded",
-    "survivors",
-]
+from .results import failed, refused, stdout, succeeded  # noqa: F401 - asked by every file of shell jobs
 
 PYTHON: Final = "/usr/bin/python3"
 SHELL: Final = "/bin/sh"
