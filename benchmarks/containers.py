@@ -17,8 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from support.builders import make_context
+from support.dockerd import BUSYBOX, TestEngine, serve
 from support.dockerjobs import Job
-from support.engine import BUSYBOX, TestEngine, serve
 
 from specql_jobs.runners.docker import DockerRunner
 

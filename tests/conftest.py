@@ -22,7 +22,7 @@ from support.waiting import until
 from specql_jobs.core.store import db, migrate
 
 if TYPE_CHECKING:
-    from support.engine import TestEngine
+    from support.dockerd import TestEngine
 
 PREFIXES = ("SPECQL_JOBS_", "PG")
 NAMES = {
@@ -131,7 +131,7 @@ def empty_dsn(postgres_server: postgres.Server) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[TestEngine]:
     """The run's container engine: a reachable one, or a private one that is ended with the run."""
-    from support import engine as engines  # noqa: PLC0415 - the engine's client, for tests that use one
+    from support import dockerd as engines  # noqa: PLC0415 - the engine's client, for tests that use one
 
     from specql_jobs.runners import docker_sweep  # noqa: PLC0415 - the same
 

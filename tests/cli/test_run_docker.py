@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.cli import specql_jobs
-from support.engine import BUSYBOX, TestEngine
+from support.dockerd import BUSYBOX, TestEngine
 
 REGISTRY = """
 services:

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 from support.builders import make_context
+from support.dockerd import BUSYBOX, SPOOFED, TestEngine
 from support.dockerjobs import SHELL, Job, groups, run, running, shell
-from support.engine import BUSYBOX, SPOOFED, TestEngine
 from support.results import failed, refused, stdout, succeeded
 from support.waiting import until_async
 

@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import pytest
 from support.builders import make_context
+from support.dockerd import BUSYBOX, EngineAbsent, TestEngine, make_image, serve_private
 from support.dockerjobs import shell
-from support.engine import BUSYBOX, EngineAbsent, TestEngine, make_image, serve_private
 from support.processes import started
 from support.require import require
 from support.results import failed
@@ -189,7 +189,7 @@ def test_a_running_container_is_never_swept() -> None:
 
 async def test_an_image_with_our_labels_is_nobodys_leftover(engine: TestEngine) -> None:
     """A stranger's container, started from an image that carries a runner's labels, survives the sweep."""
-    from support.engine import SPOOFED  # noqa: PLC0415 - beside its one use
+    from support.dockerd import SPOOFED  # noqa: PLC0415 - beside its one use
 
     made = engine.client.create_container(SPOOFED, command=["/bin/sleep", "1"], name=f"stranger-{uuid4().hex[:8]}")
     runner = DockerRunner(url=engine.url)

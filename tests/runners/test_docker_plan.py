@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from support.builders import make_context
+from support.dockerd import BUSYBOX
 from support.dockerjobs import Job
-from support.engine import BUSYBOX
 
 from specql_jobs.core.contract import Mount, PlanError
 from specql_jobs.core.errors import ConfigError

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from support.builders import make_context
+from support.dockerd import TestEngine
 from support.dockerjobs import Job, shell
 from support.doorway import over_tcp
-from support.engine import TestEngine
 from support.results import failed, refused, stdout, succeeded
 
 from specql_jobs.core.contract import Failed, JobResult

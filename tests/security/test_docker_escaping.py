@@ -16,8 +16,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from support.dockerd import TestEngine
 from support.dockerjobs import Job, execute, run, running, shell
-from support.engine import TestEngine
 from support.results import stdout
 from support.waiting import until_async
 

@@ -9,8 +9,8 @@ import asyncio
 from pathlib import Path
 from uuid import uuid4
 
+from support.dockerd import TestEngine
 from support.dockerjobs import Job, run, running, shell
-from support.engine import TestEngine
 from support.results import failed, stdout
 from support.waiting import until_async
 

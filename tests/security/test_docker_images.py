@@ -15,8 +15,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from support.dockerd import BUSYBOX, OTHER_NAME, SPOOFED, TestEngine
 from support.dockerjobs import Job, run, shell
-from support.engine import BUSYBOX, OTHER_NAME, SPOOFED, TestEngine
 from support.results import failed, refused, stdout
 
 from specql_jobs.core.contract import Mount

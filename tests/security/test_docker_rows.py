@@ -13,8 +13,8 @@ from uuid import uuid4
 
 import pytest
 from support.board import Board
+from support.dockerd import BUSYBOX, OTHER_NAME, TestEngine
 from support.dockerjobs import running
-from support.engine import BUSYBOX, OTHER_NAME, TestEngine
 from support.processes import Started
 from support.waiting import until
 

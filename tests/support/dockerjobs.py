@@ -19,7 +19,7 @@ from specql_jobs.runners.docker import DockerRunner
 from specql_jobs.runners.docker_plan import DockerPlan
 
 from .builders import make_call, make_context, make_operation, make_service
-from .engine import BUSYBOX, TestEngine
+from .dockerd import BUSYBOX, TestEngine
 
 SHELL: Final = "/bin/sh"
 
