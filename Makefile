@@ -11,7 +11,7 @@ MYPY_CACHE ?= .mypy_cache
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-7s %s\n", $$1, $$2 }'
 
-dev: ## Set up .venv, and bubblewrap where this user may install it
+dev: ## Set up .venv, and bubblewrap and a container engine where this user may install them
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or newer is wanted, and $(PYTHON) is older: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 2; }

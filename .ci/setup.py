@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tomllib
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,7 +23,15 @@ LINKS = ROOT / ".typecheck" / "specql_jobs"
 PACKAGES = ("core", "runners", "cli", "schemas")
 
 #: Host package -> the command it brings, and what is lost without it.
-HOST = {"bubblewrap": ("bwrap", "shell jobs are refused here, and their tests and demo jobs are skipped")}
+HOST = {
+    "bubblewrap": ("bwrap", "shell jobs are refused here, and their tests and demo jobs are skipped"),
+    "docker.io": ("dockerd", "container jobs wait for a Docker Engine, and their tests are skipped unless one runs"),
+    "busybox-static": ("busybox", "there is nothing to make test images of, so tests of container jobs are skipped"),
+}
+#: Where an engine listens that somebody runs here already: then none is installed.
+ENGINE_SOCKET = Path("/var/run/docker.sock")
+#: While this program stands there and ends with 101, Debian starts no service that it installs.
+START_POLICY = Path("/usr/sbin/policy-rc.d")
 #: Seconds; a mirror that does not answer must not hang the build.
 APT_TIMEOUT = 300
 
@@ -35,14 +45,20 @@ def main() -> None:
 
 def host_packages() -> None:
     """Install what is missing where this user may; else name it and what is lost."""
-    missing = [name for name, (command, _) in HOST.items() if not shutil.which(command)]
+    missing = [name for name, (command, _) in HOST.items() if absent(command)]
     if missing:
         apt_install(missing)
     for name in missing:
         command, loss = HOST[name]
-        if not shutil.which(command):
+        if absent(command):
             say(f"{name} is not installed and could not be installed by this user: {loss}.")
             say(f"  To have it: sudo apt-get install {name} (or your system's package of that name)")
+
+
+def absent(command: str) -> bool:
+    """Whether a command is wanted here and not there; tests use an engine that is given instead of starting one."""
+    given = command == "dockerd" and (ENGINE_SOCKET.exists() or bool(os.environ.get("DOCKER_HOST")))
+    return not shutil.which(command) and not given
 
 
 def apt_install(names: list[str]) -> None:
@@ -51,8 +67,23 @@ def apt_install(names: list[str]) -> None:
     if privilege is None or not shutil.which("apt-get"):
         return
     say("installing with apt-get: " + " ".join(names))
-    for step in (["update"], ["install", "--yes", "--no-install-recommends", *names]):
-        quietly([*privilege, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", *step])
+    with nothing_started(privilege):
+        for step in (["update"], ["install", "--yes", "--no-install-recommends", *names]):
+            quietly([*privilege, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", *step])
+
+
+@contextmanager
+def nothing_started(privilege: list[str]) -> Iterator[None]:
+    """While inside, installing a service does not start it: a set-up leaves no daemon behind."""
+    if START_POLICY.exists():
+        yield
+        return
+    make = f"printf '#!/bin/sh\\nexit 101\\n' > {START_POLICY} && chmod 755 {START_POLICY}"
+    quietly([*privilege, "sh", "-c", make])
+    try:
+        yield
+    finally:
+        quietly([*privilege, "rm", "-f", str(START_POLICY)])
 
 
 def how_to_be_root() -> list[str] | None:

@@ -1,7 +1,7 @@
 """All benchmarks in one command: each beside a peer or a floor, on the same Postgres, in the same run.
 
     python benchmarks/run.py                 all
-    python benchmarks/run.py throughput      one of: throughput pickup recovery help validate shell http lambda
+    python benchmarks/run.py throughput      one of: throughput pickup recovery help validate shell http docker lambda
 
 Sides take turns, so that a noisy machine is noisy for all; the table has medians, and ratios are what to read.
 """
@@ -295,6 +295,20 @@ def _watched(words: list[str], lines: int) -> dict[str, float]:
     return {"seconds": took, "CPU seconds": cpu, "lines/s": lines / took, "peak RSS, MiB": usage.ru_maxrss / 1024}
 
 
+# ---- containers -----------------------------------------------------------------------------------------------------
+
+
+def containers(_admin: str) -> None:
+    """One job in a container, beside `docker run --rm` of the same image with the same limits, taking turns."""
+    with subprocess.Popen([sys.executable, str(HERE / "containers.py")], stdout=subprocess.PIPE, text=True) as side:
+        found: dict[str, Any] = json.loads(side.communicate()[0].strip().splitlines()[-1])
+    print(f"\none container, milliseconds ({found.pop('runs')} each, taking turns), {found.pop('engine')}")
+    for name, times in found.items():
+        print(f"  {name:<34} median {statistics.median(times):6.1f}   min {min(times):6.1f}")
+    ours, bare, confined = (statistics.median(times) for times in found.values())
+    print(f"  ratio to docker run {ours / bare:.2f}, to docker run as confined {ours / confined:.2f}")
+
+
 BENCHMARKS: dict[str, Callable[[str], None]] = {
     "throughput": throughput,
     "pickup": pickup,
@@ -304,6 +318,7 @@ BENCHMARKS: dict[str, Callable[[str], None]] = {
     "help": start_up,
     "lambda": invocations,
     "validate": validate,
+    "docker": containers,
 }
 
 

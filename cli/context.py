@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core import dsn as address
 from ..core.errors import UsageError
@@ -14,6 +14,7 @@ from .options import Sources, Target
 from .output.console import Console
 
 if TYPE_CHECKING:
+    from ..core.job import ExecutionType
     from ..core.narrow import Ceiling
     from ..core.registry.load import Loaded
     from ..core.registry.model import Registry
@@ -32,6 +33,13 @@ def settings_for(console: Console, target: Target | None = None) -> Settings:
     if settings.dsn is not None and settings.dsn.origin == "--dsn" and address.passwords(settings.dsn.text):
         console.warn("other users of this host can see the password in --dsn with ps; set SPECQL_JOBS_DSN instead")
     return settings
+
+
+def runner_settings(settings: Settings) -> dict[ExecutionType, dict[str, Any]]:
+    """Return what the runners are made with: constructor arguments by execution type."""
+    from ..core.job import ExecutionType  # noqa: PLC0415 - only commands that execute need it
+
+    return {ExecutionType.DOCKER: {"url": settings.docker_host}}
 
 
 @asynccontextmanager

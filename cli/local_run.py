@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +17,11 @@ from ..core.lifecycle import RetryPolicy, Settlement, settle
 from ..core.narrow import Ceiling
 from ..core.registry.model import Registry
 from ..core.secrets import SecretRef, Secrets
+from ..core.settings import Settings
 from ..core.worker.attempt import Surroundings, perform
 from ..core.worker.planner import Draft, Planner, Prepared
 from ..runners import RunnerRegistry
+from .context import runner_settings
 from .exits import Terminated
 
 _ONCE = RetryPolicy(max_retries=0)
@@ -37,10 +39,10 @@ class Ran:
 
 @asynccontextmanager
 async def surroundings(
-    registry: Registry, ceiling: Ceiling | None, secrets: Secrets, chosen: Mapping[str, str]
+    registry: Registry, ceiling: Ceiling | None, secrets: Secrets, settings: Settings
 ) -> AsyncIterator[Surroundings]:
-    """Yield what an attempt needs; the runners' pools are released afterwards. `chosen`: see RunnerRegistry."""
-    runners = RunnerRegistry(chosen=chosen)
+    """Yield what an attempt needs; the runners' pools are released afterwards."""
+    runners = RunnerRegistry(settings=runner_settings(settings), chosen=settings.runners)
     try:
         yield Surroundings(Planner(registry, runners, ceiling), secrets)
     finally:

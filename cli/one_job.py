@@ -62,7 +62,7 @@ async def carry_out(console: Console, sources: Sources, manner: Manner, given: G
     settings, job = given.settings, given.job
     registry, path = load_registry(sources, settings), policy_path(sources.policy, settings)
     ceiling = load_ceiling(path) if path else None
-    async with local_run.surroundings(registry, ceiling, console.secrets, settings.runners) as around:
+    async with local_run.surroundings(registry, ceiling, console.secrets, settings) as around:
         prepared = around.planner.prepared(job.service_name, job.operation)
         data = given.read(prepared)
         _check(prepared, data)

@@ -25,7 +25,7 @@ from ..core.worker.health import Health
 from ..core.worker.planner import Planner
 from ..core.worker.worker import End, Worker, WorkerSettings, run_worker
 from ..runners import RunnerRegistry
-from .context import load_ceiling, load_registry, policy_path, settings_for
+from .context import load_ceiling, load_registry, policy_path, runner_settings, settings_for
 from .exits import Exit
 from .options import Sources, Target
 from .output.console import Console
@@ -94,7 +94,8 @@ class Start:
 
     async def run(self) -> bool:
         """Run one worker process to its end; return whether it drained."""
-        runners = RunnerRegistry(settings=_runner_settings(self.options), chosen=self.settings.runners)
+        made_with = {**runner_settings(self.settings), **_weaker(self.options)}
+        runners = RunnerRegistry(settings=made_with, chosen=self.settings.runners)
         planner = self.planner(runners)
         working = await _working(runners, planner.registry, _types(self.options.types))
         scope = _scope(planner.registry, working, self.options)
@@ -186,7 +187,7 @@ def _address(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def _runner_settings(options: WorkerOptions) -> dict[ExecutionType, dict[str, Any]]:
+def _weaker(options: WorkerOptions) -> dict[ExecutionType, dict[str, Any]]:
     weaker = {"allow_weak_limits": options.allow_weak_limits, "allow_unsandboxed": options.allow_unsandboxed}
     return {ExecutionType.SHELL: weaker}
 
@@ -219,10 +220,10 @@ async def _working(
         except RunnerUnavailable as error:
             log.log_event("runner_unavailable", execution_type=execution_type.value, reason=error.message)
             continue
-        failed = [check for check in await runner.check() if check.status == "fail"]
-        for check in failed:
+        missing = [check for check in await runner.check() if check.status in ("fail", "skip")]
+        for check in missing:
             log.log_event("runner_unavailable", execution_type=execution_type.value, reason=check.detail, fix=check.fix)
-        if not failed:
+        if not missing:
             found.append(runner)
     return found
 

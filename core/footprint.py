@@ -55,6 +55,7 @@ class Footprint:
     endpoints: tuple[Endpoint, ...] = ()
     commands: tuple[str, ...] = ()  # executables on this host
     images: tuple[str, ...] = ()
+    user: str = ""  # in a container: uid:gid or a name
     functions: tuple[FunctionRef, ...] = ()
     mounts: tuple[Mount, ...] = ()
     working_directory: str = ""  # on this host; "" = private scratch

@@ -104,8 +104,21 @@ def _images(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
     for image in footprint.images:
         if not admits(policy.allowed_images, image, image_covers):
             yield _not_listed("image_not_allowed", "image", image, policy.allowed_images, "allowed_images")
-        if policy.require_digest and "@sha256:" not in image:
+        if policy.require_digest and not _PINNED.fullmatch(image):
             yield Violation("image_without_digest", f"image {image!r} is not pinned by digest", "require_digest")
+    if footprint.network != "none" and policy.network_isolation:
+        message = f"network_mode: a network ({footprint.network}) asked, and network_isolation is true"
+        yield Violation("network_isolated", message, "network_isolation")
+
+
+#: By digest, or by the image's own id: both are what the engine computes from the content.
+_PINNED = re.compile(r"(?:[^@]+@)?sha256:[0-9a-f]{64}")
+
+
+def _user(footprint: Footprint, _policy: Policy) -> Iterator[Violation]:
+    user = footprint.user.partition(":")[0]
+    if user == "root" or (user.isdigit() and int(user) == 0):
+        yield Violation("root_user", f"user {footprint.user!r} is root: containers never run as root", "user")
 
 
 def _functions(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
@@ -253,6 +266,7 @@ _WHERE_STATED: tuple[tuple[str, Check], ...] = (
     ("endpoints", _endpoints),
     ("commands", _commands),
     ("images", _images),
+    ("user", _user),
     ("functions", _functions),
     ("mounts", _mounts),
     ("working_directory", _working_directory),

@@ -15,6 +15,7 @@ from ..core.errors import RunnerUnavailable
 from ..core.job import ExecutionType
 
 if TYPE_CHECKING:
+    from .docker import DockerRunner
     from .http import HTTPRunner
     from .serverless import ServerlessRunner
     from .shell import ShellScriptRunner
@@ -26,11 +27,20 @@ ENTRY_POINTS = "specql_jobs.runners"
 _BUILT_IN = {
     ExecutionType.HTTP: ("http", "HTTPRunner"),
     ExecutionType.SHELL: ("shell", "ShellScriptRunner"),
+    ExecutionType.DOCKER: ("docker", "DockerRunner"),
     ExecutionType.SERVERLESS: ("serverless", "ServerlessRunner"),
 }
 
 
-__all__ = ["ENTRY_POINTS", "HTTPRunner", "Runner", "RunnerRegistry", "ServerlessRunner", "ShellScriptRunner"]
+__all__ = [
+    "ENTRY_POINTS",
+    "DockerRunner",
+    "HTTPRunner",
+    "Runner",
+    "RunnerRegistry",
+    "ServerlessRunner",
+    "ShellScriptRunner",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -125,5 +135,5 @@ def _unusable(name: str, reason: str) -> RunnerUnavailable:
 def _no_runner(execution_type: ExecutionType) -> RunnerUnavailable:
     return RunnerUnavailable(
         f"this installation has no runner for {execution_type.value} services",
-        hint="http, serverless and shell are built in; specql-jobs doctor lists what this host can execute",
+        hint="http, shell, docker and serverless are built in; specql-jobs doctor lists what this host can execute",
     )

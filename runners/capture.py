@@ -23,45 +23,24 @@ Redact = Callable[[str], str]
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-class Capture:
-    """Reads one stream of a process until its end; keeps the beginning and the end, and counts all of it."""
+class Kept:
+    """What is kept of one stream: its beginning and its end, and how much there was in all."""
 
-    def __init__(self, descriptor: int, keep: int, on_bytes: Callable[[int], None]) -> None:
-        """Take over the non-blocking `descriptor`; `on_bytes` hears how many bytes came."""
-        self._descriptor = descriptor
+    def __init__(self, keep: int) -> None:
+        """Keep at most `keep` bytes, and some more at each end so that a secret there is seen whole."""
         self._keep = keep
-        self._on_bytes = on_bytes
         self._head = bytearray()
         self._tail = bytearray()
-        self._open = True
         self.total = 0
-        asyncio.get_running_loop().add_reader(descriptor, self.pump)
 
-    def pump(self) -> bool:
-        """Read what is there, at most one chunk; return whether more may come."""
-        try:
-            data = os.read(self._descriptor, CHUNK) if self._open else b""
-        except BlockingIOError:
-            return False
-        if not data:
-            self.close()
-            return False
-        self._store(data)
-        self._on_bytes(len(data))
-        return True
-
-    def drain(self, most: int) -> None:
-        """Read what the dead process left in the pipe, at most `most` bytes."""
-        end = self.total + most
-        while self.total < end and self.pump():
-            pass
-
-    def close(self) -> None:
-        """Stop reading; what was kept stays."""
-        if self._open:
-            self._open = False
-            asyncio.get_running_loop().remove_reader(self._descriptor)
-            os.close(self._descriptor)
+    def store(self, data: bytes) -> None:
+        """Take the stream's next bytes."""
+        self.total += len(data)
+        room = self._keep + MARGIN - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+        self._tail += data
+        del self._tail[: -(self._keep // 2 + MARGIN)]
 
     def whole(self, most: int) -> bytes | None:
         """Return the complete bytes, or None if there are more than `most` of them."""
@@ -77,13 +56,43 @@ class Capture:
         part = max((min(most, self._keep) - len(mark.encode())) // 2, 0)
         return cut(head, part) + mark + cut_front(tail, part)
 
-    def _store(self, data: bytes) -> None:
-        self.total += len(data)
-        room = self._keep + MARGIN - len(self._head)
-        if room > 0:
-            self._head += data[:room]
-        self._tail += data
-        del self._tail[: -(self._keep // 2 + MARGIN)]
+
+class Capture(Kept):
+    """Reads one stream of a process until its end."""
+
+    def __init__(self, descriptor: int, keep: int, on_bytes: Callable[[int], None]) -> None:
+        """Take over the non-blocking `descriptor`; `on_bytes` hears how many bytes came."""
+        super().__init__(keep)
+        self._descriptor = descriptor
+        self._on_bytes = on_bytes
+        self._open = True
+        asyncio.get_running_loop().add_reader(descriptor, self.pump)
+
+    def pump(self) -> bool:
+        """Read what is there, at most one chunk; return whether more may come."""
+        try:
+            data = os.read(self._descriptor, CHUNK) if self._open else b""
+        except BlockingIOError:
+            return False
+        if not data:
+            self.close()
+            return False
+        self.store(data)
+        self._on_bytes(len(data))
+        return True
+
+    def drain(self, most: int) -> None:
+        """Read what the dead process left in the pipe, at most `most` bytes."""
+        end = self.total + most
+        while self.total < end and self.pump():
+            pass
+
+    def close(self) -> None:
+        """Stop reading; what was kept stays."""
+        if self._open:
+            self._open = False
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+            os.close(self._descriptor)
 
 
 class Feed:

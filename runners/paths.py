@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
 
+from ..core.contract import Failed, Outcome, Refused, Violation
+from ..core.job import Category
+
 MOST_LINKS = 40  # as the kernel's own limit
 MOST_ENTRIES = 10_000  # looked at in a mounted folder for sockets
 
@@ -39,6 +42,13 @@ class ProgramProblem(PathProblem):
     """A program cannot be used."""
 
     key = "allowed_commands"
+
+
+def path_outcome(problem: PathProblem) -> Outcome:
+    """A path that is not there is the host's fault and may be another host's pride; a suspect one is refused."""
+    if problem.absent:
+        return Failed(Category.INFRASTRUCTURE, problem.message, retryable=True)
+    return Refused((Violation("path_refused", problem.message, problem.key),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +143,11 @@ def _check_step(step: str, found: os.stat_result, owners: frozenset[int], path: 
 # ---- mounts --------------------------------------------------------------------------------------------------------
 
 
-def open_source(path: str, job_uid: int) -> int:
+def open_source(path: str, job_uid: int | None) -> int:
     """Return an O_PATH descriptor of a folder or file, opened without following any symbolic link.
 
     Raises PathProblem if it is absent, a link on the way, nothing that a job may be given, or closed to the job user.
+    `job_uid` None: whoever mounts it need not pass through the folders above.
     """
     problem = _forbidden(path)
     if problem:
@@ -150,8 +161,13 @@ def open_source(path: str, job_uid: int) -> int:
     return descriptor
 
 
+def normal(path: str) -> PurePosixPath:
+    """Return an absolute path without `.`, `..` and the two slashes at its start that POSIX lets mean another root."""
+    return PurePosixPath("/" + os.path.normpath(path).lstrip("/"))
+
+
 def _forbidden(path: str) -> str:
-    plain = PurePosixPath(os.path.normpath(path))
+    plain = normal(path)
     below = next((root for root in _FORBIDDEN_BELOW if plain.is_relative_to(root)), None)
     above = next(
         (root for root in (*_FORBIDDEN_AT, *_FORBIDDEN_BELOW) if PurePosixPath(root).is_relative_to(plain)), None
@@ -161,10 +177,10 @@ def _forbidden(path: str) -> str:
     return f"path {path} is never given to a job, because of {reason}" if reason else ""
 
 
-def _open_steps(path: str, job_uid: int) -> int:
+def _open_steps(path: str, job_uid: int | None) -> int:
     flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
     here = os.open("/", flags)
-    for name in PurePosixPath(os.path.normpath(path)).parts[1:]:
+    for name in normal(path).parts[1:]:
         try:
             below = os.open(name, flags, dir_fd=here)
         except OSError as error:
@@ -182,10 +198,10 @@ def _open_steps(path: str, job_uid: int) -> int:
     return here
 
 
-def _check_opened(found: os.stat_result, name: str, path: str, job_uid: int) -> None:
+def _check_opened(found: os.stat_result, name: str, path: str, job_uid: int | None) -> None:
     if stat.S_ISLNK(found.st_mode):
         raise PathProblem(f"path {path} has a symbolic link in it ({name}); name the real path")
-    if stat.S_ISDIR(found.st_mode) and not allows(found, job_uid, stat.S_IXOTH):
+    if job_uid is not None and stat.S_ISDIR(found.st_mode) and not allows(found, job_uid, stat.S_IXOTH):
         message = f"path {path} is closed to the job user {job_uid} at {name!r} (chmod o+x, or chown it)"
         raise PathProblem(message, absent=True)
 

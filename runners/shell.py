@@ -24,7 +24,6 @@ from ..core.contract import (
     Call,
     Check,
     ExecutionContext,
-    Failed,
     JobResult,
     JobRunner,
     Outcome,
@@ -33,10 +32,10 @@ from ..core.contract import (
     Violation,
 )
 from ..core.errors import ConfigError
-from ..core.job import Category, ExecutionType
+from ..core.job import ExecutionType
 from . import shell_checks
 from .cgroup_host import CgroupHost
-from .paths import Owner, PathProblem, trusted_program
+from .paths import Owner, PathProblem, path_outcome, trusted_program
 from .sandbox import PRLIMIT, HostLayout
 from .seccomp import program as seccomp_program
 from .shell_attempt import Admitted, attempt
@@ -146,7 +145,7 @@ class ShellScriptRunner(JobRunner[ShellSpec, ShellPlan]):
             weak = bool(shell_checks.unenforced(plan.resources, cgroups.enforces))
             return Admitted(Where(host, cgroups, weak), prepare(plan, host.owner))
         except PathProblem as problem:
-            return _path_outcome(problem)
+            return path_outcome(problem)
 
     def _refusal(self, plan: ShellPlan, host: Host, cgroups: CgroupHost) -> Outcome | None:
         if plan.sandbox == "none" and not self._allow_unsandboxed:
@@ -190,10 +189,3 @@ def _layout() -> HostLayout:
     links = tuple((os.readlink(name), name) for name in names if Path(name).is_symlink())
     folders = tuple(name for name in names if Path(name).is_dir() and not Path(name).is_symlink())
     return HostLayout(links, folders)
-
-
-def _path_outcome(problem: PathProblem) -> Outcome:
-    """A path that is not there is the host's fault and may be another host's pride; a suspect one is refused."""
-    if problem.absent:
-        return Failed(Category.INFRASTRUCTURE, problem.message, retryable=True)
-    return Refused((Violation("path_refused", problem.message, problem.key),))

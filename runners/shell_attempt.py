@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..core.contract import ExecutionContext, JobResult, Outcome, StopReason
 from .cgroup import JobGroup
+from .ending import Ending, Said, usage_of
 from .launch import Running
 from .sandbox import SCRATCH
 from .shell_launch import (
@@ -23,7 +24,7 @@ from .shell_launch import (
     environment,
     unboxed,
 )
-from .shell_outcome import Ending, Said, host_busy, outcome, unavailable, usage_of
+from .shell_outcome import host_busy, outcome, unavailable
 from .shell_plan import ShellPlan
 from .shell_ports import relayed
 from .shell_scratch import make_scratch, remove_scratch

@@ -9,14 +9,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from ..core.contract import ExecutionContext
+from .arguments import identity
 from .cgroup_host import CgroupHost
+from .ending import flood_limit
 from .launch import Launch
 from .paths import Owner, PathProblem, Program, allows, open_source, trusted_program
 from .sandbox import SCRATCH, HostLayout, Sandbox, Source, limit_words, options
 from .seccomp import program as seccomp_program
 from .shell_orphans import name_for
-from .shell_outcome import flood_limit
-from .shell_plan import FIRST_ENVIRONMENT, JOB_NAMES, ShellPlan
+from .shell_plan import FIRST_ENVIRONMENT, ShellPlan
 
 #: Reads one line, the gate, then becomes the job. Used only where policy and worker both switched the sandbox off.
 GATE = ("/bin/sh", "-c", 'read -r _ && exec "$@"', "job")
@@ -209,6 +210,4 @@ def unboxed(plan: ShellPlan, variables: Mapping[str, str], where: Where, scratch
 
 def environment(plan: ShellPlan, context: ExecutionContext, home: str) -> dict[str, str]:
     """Return the job's whole environment: nothing of the worker's is in it."""
-    identity = (str(context.job_id), str(context.lease_seq), str(context.attempt))
-    first = {**FIRST_ENVIRONMENT, "HOME": home}
-    return {**first, **plan.environment, **dict(zip(JOB_NAMES, identity, strict=True))}
+    return {**FIRST_ENVIRONMENT, "HOME": home, **plan.environment, **identity(context)}

@@ -9,19 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..core.contract import Call, Footprint, Mount, PlanError, ResourceRequirements
-from ..core.errors import ConfigError
 from ..core.job import Category
-from ..core.template import LONGEST_ARGUMENT, fill_argument
+from ..core.template import fill_argument
+from .arguments import JOB_NAMES, check_size, config_environment, input_environment, word, wrong
 from .sandbox import SCRATCH, HostLayout, Sandbox, limit_words, pasted
 
 if TYPE_CHECKING:
     from ..core.registry.model import Operation, Service
-
-#: All arguments and the environment together, well under what Linux lets one process have.
-LARGEST_COMMAND = 1024 * 1024  # bytes
-
-#: The job's identity, set last: nothing else may set them.
-JOB_NAMES = ("SPECQL_JOB_ID", "SPECQL_JOB_LEASE", "SPECQL_JOB_ATTEMPT")
 
 #: What a job starts from, before registry and input add names.
 FIRST_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/work", "LANG": "C.UTF-8"}
@@ -134,21 +128,10 @@ def read_spec(service: Service) -> ShellSpec:
     config = service.runner_config
     directory = config.get("working_directory") or ""
     if not isinstance(directory, str) or (directory and not directory.startswith("/")):
-        raise _wrong(service, "working_directory", "must be an absolute path")
-    environment = config.get("environment") or {}
-    if not isinstance(environment, Mapping):
-        raise _wrong(service, "environment", "must be a mapping of names to values")
+        raise wrong(service, "working_directory", "must be an absolute path")
     for operation in service.operations.values():
         _check_argv(service, operation)
-    return ShellSpec(directory, {str(name): _value(service, name, value) for name, value in environment.items()})
-
-
-def _value(service: Service, name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int | float) and "\0" not in str(value):
-        return str(value)
-    raise _wrong(service, f"environment.{name}", "must be a text or a number")
+    return ShellSpec(directory, config_environment(service))
 
 
 def _check_argv(service: Service, operation: Operation) -> None:
@@ -156,12 +139,7 @@ def _check_argv(service: Service, operation: Operation) -> None:
     if argv is None:
         return
     if not isinstance(argv, list | tuple) or not argv or not all(isinstance(word, str) for word in argv):
-        raise _wrong(service, f"operations.{operation.name}.argv", "must be a list of texts that starts with a command")
-
-
-def _wrong(service: Service, key: str, message: str) -> ConfigError:
-    where = key if key.startswith("operations.") else f"runner_config.{key}"
-    return ConfigError(f"service {service.name}: {where} {message}", hint=f"correct {where} in the registry")
+        raise wrong(service, f"operations.{operation.name}.argv", "must be a list of texts that starts with a command")
 
 
 # ---- the plan ------------------------------------------------------------------------------------------------------
@@ -177,7 +155,7 @@ def make_plan(spec: ShellSpec, call: Call) -> ShellPlan:
         )
     argv, from_input = _command(call)
     environment = {**spec.environment, **from_input}
-    _check_size(argv, environment)
+    check_size(argv, environment)
     schema = call.operation.output_schema or {}
     return ShellPlan(
         argv=argv,
@@ -206,36 +184,8 @@ def _command(call: Call) -> tuple[tuple[str, ...], dict[str, str]]:
         raise PlanError("the operation has no argv, so the input must name a command: {command, args, env_vars}")
     if not isinstance(arguments, list | tuple):
         raise PlanError("the input field 'args' must be a list")
-    words = (_word(f"args[{index}]", value) for index, value in enumerate(arguments))
-    return (_word("command", command), *words), _input_environment(call.input.get("env_vars") or {})
-
-
-def _input_environment(values: object) -> dict[str, str]:
-    if not isinstance(values, Mapping):
-        raise PlanError("the input field 'env_vars' must be an object")
-    return {str(name): _word(f"env_vars.{name}", value) for name, value in values.items()}
-
-
-def _word(what: str, value: object) -> str:
-    """One argument or value as a program receives it: text as it is, numbers and booleans as JSON writes them."""
-    if not isinstance(value, str | int | float):
-        raise PlanError(f"the input field {what!r} must be a text, a number or a boolean")
-    text = value if isinstance(value, str) else json.dumps(value)
-    if "\0" in text:
-        raise PlanError(f"the input field {what!r} contains a NUL byte")
-    if len(text.encode("utf-8", "surrogatepass")) >= LONGEST_ARGUMENT:
-        raise PlanError(f"the input field {what!r} is longer than {LONGEST_ARGUMENT} bytes")
-    return text
-
-
-def _check_size(argv: tuple[str, ...], environment: Mapping[str, str]) -> None:
-    words = [*argv, *environment, *environment.values()]
-    try:
-        size = sum(len(word.encode()) + 1 for word in words)
-    except UnicodeEncodeError:
-        raise PlanError("an argument or variable has characters that are not Unicode text") from None
-    if size > LARGEST_COMMAND:
-        raise PlanError(f"arguments and environment have {size} bytes, more than {LARGEST_COMMAND}")
+    words = (word(f"args[{index}]", value) for index, value in enumerate(arguments))
+    return (word("command", command), *words), input_environment(call.input.get("env_vars") or {})
 
 
 def _mounts(spec: ShellSpec, call: Call) -> tuple[Mount, ...]:

@@ -6,9 +6,11 @@ import asyncio
 import inspect
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -19,6 +21,9 @@ from support.require import require
 from support.waiting import until
 
 from specql_jobs.core.store import db, migrate
+
+if TYPE_CHECKING:
+    from support.dockerd import TestEngine
 
 #: `pytest --hypothesis-profile=long tests/unit/registry/test_fuzz.py`: minutes, for a person who looks for trouble.
 settings.register_profile("long", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
@@ -35,6 +40,8 @@ NAMES = {
     "CI",
     "COLUMNS",
     "NOTIFY_SOCKET",
+    "DOCKER_HOST",
+    "DOCKER_CONFIG",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "ALL_PROXY",
@@ -125,6 +132,23 @@ def empty_dsn(postgres_server: postgres.Server) -> Iterator[str]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def engine() -> Iterator[TestEngine]:
+    """The run's container engine: a reachable one, or a private one that is ended with the run."""
+    from support import dockerd as engines  # noqa: PLC0415 - the engine's client, for tests that use one
+
+    from specql_jobs.runners import docker_sweep  # noqa: PLC0415 - the same
+
+    with ExitStack() as stack:
+        try:
+            served = stack.enter_context(engines.serve())
+        except engines.EngineAbsent as error:
+            require("docker", available=False, reason=str(error))
+            raise
+        yield served
+        docker_sweep.sweep_groups()  # of the workers that the last tests killed
+
+
 @pytest.fixture
 def spawn() -> Iterator[Callable[..., Started]]:
     """Start `specql-jobs` with the given arguments (and env=, folder=) as a process; all are ended with the test."""
@@ -134,3 +158,13 @@ def spawn() -> Iterator[Callable[..., Started]]:
             return stack.enter_context(started(str(COMMAND), *arguments, **settings))  # type: ignore[arg-type]
 
         yield start
+
+
+@pytest.fixture
+def volume() -> Iterator[Path]:
+    """A folder that only root could swap, as containers are given them; pytest's own would be refused."""
+    with tempfile.TemporaryDirectory(prefix="sqj-volumes-", dir="/var/tmp") as parent:
+        Path(parent).chmod(0o755)
+        made = Path(parent, "data")
+        made.mkdir()
+        yield made

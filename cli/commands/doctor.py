@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 from ...core import dsn as address
 from ...core.errors import RunnerUnavailable, SpecqlJobsError
 from ...core.job import ExecutionType
-from ..context import database, environment_name, registry_paths, settings_for
+from ..context import database, environment_name, registry_paths, runner_settings, settings_for
 from ..exits import Exit, Finished
 from ..leaf import command, group
 from ..options import Sources, Target
 from ..output.console import Console
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ...core.contract import Check
     from ...core.settings import Settings
     from ...runners import RunnerRegistry
@@ -33,8 +31,8 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
 async def doctor(console: Console, target: Target, sources: Sources) -> None:
     """Check database, schema, registry and each runner on this host. Exit 1 when any check fails."""
     settings = settings_for(console, target)
-    checks = [_python(), _tls(), *await _database(console, settings), _registry(sources, settings)]
-    checks += await _runners(settings.runners)
+    host = [_python(), _tls(), *await _database(console, settings), _registry(sources, settings)]
+    checks = [*host, *await _runners(settings)]
     console.answer({"checks": [asdict(check) for check in checks]}, lambda: _text(console, checks))
     raise Finished(Exit.NEGATIVE if any(check.status == "fail" for check in checks) else Exit.OK)
 
@@ -98,10 +96,10 @@ def _registry(sources: Sources, settings: Settings) -> Check:
     return _check("registry", "ok", f"{names}: {len(found.registry.services)} services")
 
 
-async def _runners(chosen: Mapping[str, str]) -> list[Check]:
+async def _runners(settings: Settings) -> list[Check]:
     from ...runners import RunnerRegistry  # noqa: PLC0415 - the runners' libraries
 
-    runners = RunnerRegistry(chosen=chosen)
+    runners = RunnerRegistry(settings=runner_settings(settings), chosen=settings.runners)
     try:
         return [check for kind in ExecutionType for check in await _runner(runners, kind)]
     finally:

@@ -55,7 +55,8 @@ def build_policy(node: Node) -> Policy:
     """Return the policy that a service states, over the restrictive defaults.
 
     A function that the service itself names is allowed unless `allowed_functions` says otherwise: the registry decides
-    both; so with its endpoint_url, and with the memory that it states. Of two limits on time, the shorter holds.
+    both; so with its endpoint_url, and with the memory that it states. Containers that are not isolated have a network,
+    unless `network_access` says less. Of two limits on time, the shorter holds.
     """
     stated = node.get("security_policy")
     terms = [term for term in read_terms(data(stated) if stated else {}) if isinstance(term, Stated)]
@@ -63,6 +64,8 @@ def build_policy(node: Node) -> Policy:
     times = [term.value for term in terms if term.field == "max_execution_time"]
     if times:
         values["max_execution_time"] = min(times)
+    if values.get("network_isolation") is False:
+        values.setdefault("network_access", "all")
     if execution_type(node) is ExecutionType.SERVERLESS:
         for field, value in _own_function(node.get("runner_config") or Node({}, node.position)):
             values.setdefault(field, value)
@@ -93,6 +96,8 @@ def _settings(node: Node) -> dict[str, Any]:
         settings["timeout"] = parse_seconds(settings["timeout"])
     if "memory_mb" in settings:
         settings["memory_mb"] = parse_size(settings["memory_mb"], MIB)
+    if isinstance(settings.get("tmpfs"), dict):
+        settings["tmpfs"] = {path: parse_size(size, MIB) for path, size in settings["tmpfs"].items()}
     return settings
 
 

@@ -88,7 +88,12 @@ _RULES: Final = (
     Rule("SQJ409", "wide-domain", _WARNING, "name the hosts, or *.your-company.example"),
     Rule("SQJ410", "container-engine-socket", _WARNING, "remove it: whoever reaches the engine is root on the host"),
     Rule("SQJ411", "wide-path", _WARNING, "name the folder that is needed, and nothing above it"),
-    Rule("SQJ412", "root-user", _WARNING, "name a user without privileges, such as 65534:65534"),
+    Rule(
+        "SQJ412",
+        "root-user",
+        _WARNING,
+        "name another user, such as 65534:65534: jobs that would run as root are refused",
+    ),
     Rule("SQJ413", "writable-container", _WARNING, "remove `read_only: false`; add a tmpfs where files are written"),
     Rule("SQJ414", "dangerous-variable", _WARNING, "remove it: a job's input may never set this variable"),
     Rule("SQJ415", "writable-program", _WARNING, "keep programs apart from folders that jobs write to"),

@@ -95,7 +95,12 @@ def wildcards(view: View) -> Iterator[Finding]:
 def images(view: View) -> Iterator[Finding]:
     """Images whose content can change under the same name."""
     image = view.config("image")
-    if view.kind is not ExecutionType.DOCKER or not isinstance(image, str) or "@sha256:" in image:
+    if (
+        view.kind is not ExecutionType.DOCKER
+        or not isinstance(image, str)
+        or "@sha256:" in image
+        or image.startswith("sha256:")
+    ):
         return
     where, tag = view.at("runner_config", "image"), image.rpartition("/")[2].partition(":")[2]
     if view.policy.require_digest:

@@ -78,7 +78,7 @@ def test_doctor_is_well(board: Board, tmp_path: Path) -> None:
     said = board("doctor", "-r", str(write_registry(tmp_path)), "-o", "json")
     found = {each["name"]: each["status"] for each in said.data["checks"]}
     assert {found[name] for name in ("python", "tls", "database", "schema", "registry")} == {"ok"}
-    assert found["docker"] == "skip"
+    assert found["docker"] in ("skip", "ok")  # an engine may run here
     assert said.code == (1 if "fail" in found.values() else 0)
 
 

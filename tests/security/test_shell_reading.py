@@ -175,7 +175,9 @@ def test_link_inside_the_working_directory_leads_nowhere(folder: Path) -> None:
     assert str(result.outcome).count("No such file or directory") >= 2
 
 
-@pytest.mark.parametrize("path", ["/", "/proc", "/sys/kernel", "/dev", "/run", "/root", "/etc", "/tmp", "/var"])
+@pytest.mark.parametrize(
+    "path", ["/", "//", "//etc", "/proc", "/sys/kernel", "/dev", "/run", "/root", "/etc", "/tmp", "/var"]
+)
 def test_dangerous_host_paths_are_never_mounted(path: str) -> None:
     """Whatever a registry grants, the folders that hold the host's secrets and sockets are not given to a job."""
     result = run(Job(argv=(SHELL, "-c", "ls"), policy={"read_paths": (path,)}))

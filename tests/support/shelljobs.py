@@ -12,14 +12,15 @@ from typing import Any, Final
 
 import pytest
 
-from specql_jobs.core.contract import ExecutionContext, Failed, JobResult, Refused, Succeeded
-from specql_jobs.core.job import Category, ExecutionType
+from specql_jobs.core.contract import ExecutionContext, JobResult, Refused
+from specql_jobs.core.job import ExecutionType
 from specql_jobs.core.policy import Policy, judge
 from specql_jobs.runners.shell import ShellScriptRunner
 from specql_jobs.runners.shell_plan import ShellPlan
 
 from .builders import make_call, make_context, make_operation, make_service
 from .require import require
+from .results import failed, refused, stdout, succeeded  # noqa: F401 - asked by every file of shell jobs
 
 PYTHON: Final = "/usr/bin/python3"
 SHELL: Final = "/bin/sh"
@@ -129,27 +130,3 @@ def groups() -> list[str]:
     mine = f"-{os.getpid()}."
     found = Path("/sys/fs/cgroup").glob("**/specql/w-*")
     return [str(path) for path in found if mine in path.name]
-
-
-def succeeded(result: JobResult) -> Any:
-    """Return the output of a job that succeeded."""
-    assert isinstance(result.outcome, Succeeded), result
-    return result.outcome.output
-
-
-def failed(result: JobResult, category: Category) -> Failed:
-    """Return the failure of a job that failed for this reason."""
-    assert isinstance(result.outcome, Failed), result
-    assert result.outcome.category is category, result.outcome
-    return result.outcome
-
-
-def refused(result: JobResult) -> dict[str, str]:
-    """Return the violations of a refused job: code to message."""
-    assert isinstance(result.outcome, Refused), result
-    return {violation.code: violation.message for violation in result.outcome.violations}
-
-
-def stdout(result: JobResult) -> str:
-    """Return what the job wrote to stdout."""
-    return "".join(chunk.text for chunk in result.logs if chunk.stream == "stdout")

@@ -161,9 +161,11 @@ def test_containers_have_a_number_of_volumes() -> None:
 
 def test_digests_can_be_demanded() -> None:
     """With require_digest a tag is refused, though the list admits it."""
-    pinned = replace(OPEN, require_digest=True, allowed_images=("app@sha256:ab", "app:1"))
-    assert refused(pinned, images=("app@sha256:ab",)) == []
-    assert refused(pinned, images=("app:1",)) == ["image_without_digest"]
+    digest = f"app@sha256:{'ab' * 32}"
+    pinned = replace(OPEN, require_digest=True, allowed_images=(digest, "app@sha256:ab", "app:1"))
+    assert refused(pinned, images=(digest,)) == []
+    for image in ("app:1", "app@sha256:ab"):
+        assert refused(pinned, images=(image,)) == ["image_without_digest"]
 
 
 def test_every_violation_names_the_key_and_the_list() -> None:

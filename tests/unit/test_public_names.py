@@ -10,9 +10,9 @@ import specql_jobs.runners
 
 @pytest.mark.parametrize("package", [specql_jobs.core, specql_jobs.runners], ids=["core", "runners"])
 def test_every_public_name_is_there_and_sorted(package: object) -> None:
-    """__all__ is sorted, and each of its names can be had from the package."""
+    """__all__ is sorted, constants first, and each of its names can be had from the package."""
     names = package.__all__  # type: ignore[attr-defined] # a package of ours
-    assert names == sorted(names)
+    assert names == sorted(names, key=lambda name: (not name.isupper(), name))
     assert all(getattr(package, name) is not None for name in names)
 
 
@@ -28,4 +28,5 @@ def test_the_original_names_mean_the_present_classes() -> None:
     """ExecutionRunner is JobRunner; the built-in runners are found under the names of the plan."""
     assert specql_jobs.core.ExecutionRunner is specql_jobs.core.JobRunner
     assert issubclass(specql_jobs.runners.HTTPRunner, specql_jobs.core.JobRunner)
+    assert issubclass(specql_jobs.runners.DockerRunner, specql_jobs.core.JobRunner)
     assert issubclass(specql_jobs.runners.ShellScriptRunner, specql_jobs.core.JobRunner)
