@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from .model import Position
@@ -99,6 +99,15 @@ def token(at: Position) -> Position:
     if at.end_line <= at.line:
         return at
     return Position(at.path, at.line, at.column, at.line, at.column + 1)
+
+
+def part(node: Node, start: int, end: int) -> Position:
+    """Return where characters `start` to `end` of a scalar stand, when it is written on one line without escapes."""
+    at = node.position
+    lead = 0 if node.plain else 1
+    if at.line != at.end_line or at.end_column - at.column != len(node.text) + 2 * lead:
+        return at
+    return replace(at, column=at.column + lead + start, end_column=at.column + lead + end)
 
 
 def texts(node: Node) -> Iterator[Node]:
