@@ -20,6 +20,7 @@ from ..registry.nodes import Node
 from ..registry.suppressions import suppress
 from . import callback_rules, input_rules, reference_rules, target_rules
 from .files import EntityFile, entity_files
+from .hints import near
 from .model import Entity
 from .read import is_entity, read_entity
 from .reading import Reading
@@ -125,4 +126,7 @@ def _no_entity(path: str, root: Node | None) -> Finding:
         help_text = "name it without --entities: specql-jobs validate REGISTRY --entities ENTITY"
         return helped(finding("SQJ601", message, root.pairs["services"].key), help_text)
     message = "the file is no entity: it has no key `entity`"
+    for key, pair in root.pairs.items() if root is not None else ():
+        if near(key, ("entity",)):
+            return helped(finding("SQJ601", message, pair.key), f"did you mean `entity` where `{key[:60]}` stands?")
     return finding("SQJ601", message, Position(path, 1, 1, 1, 2))

@@ -164,6 +164,15 @@ def test_a_registry_given_as_an_entity_is_told_so(tmp_path: Path) -> None:
     assert (found.position.line, "without --entities" in found.help) == (2, True)
 
 
+def test_a_misspelt_entity_is_found_where_it_stands(tmp_path: Path) -> None:
+    """The key that is nearly `entity` is where the finding points."""
+    path = tmp_path / "order.yaml"
+    path.write_text("# mine\nentty: order\n")
+    (found,) = load([path]).findings
+    assert (found.code, found.position.line) == ("SQJ601", 2)
+    assert "did you mean `entity`" in found.help
+
+
 @pytest.mark.parametrize(("key", "meant"), [("action", "actions"), ("acitons", "actions"), ("feilds", "fields")])
 def test_a_misspelt_section_is_found(tmp_path: Path, key: str, meant: str) -> None:
     """Actions and fields under a misspelt key would be passed over, and every call in them."""
