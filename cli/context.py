@@ -63,7 +63,7 @@ def registry_paths(given: list[str] | None, settings: Settings) -> list[Path]:
             raise UsageError("a registry path is empty", hint="leave it out, or name a file")
         return [Path(path) for path in given]
     if settings.registry is not None:
-        return [Path(settings.registry.text)]
+        return [_from_here(Path(settings.registry.text))]
     found = [Path(name) for name in DEFAULT_REGISTRIES if Path(name).exists()]
     if not found:
         raise UsageError(
@@ -74,6 +74,12 @@ def registry_paths(given: list[str] | None, settings: Settings) -> list[Path]:
             f"or put one of {', '.join(DEFAULT_REGISTRIES)} into this folder",
         )
     return found[:1]
+
+
+def _from_here(path: Path) -> Path:
+    """A configured path as people write it: relative where it is below the current folder."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def environment_name(sources_env: str, settings: Settings) -> str:

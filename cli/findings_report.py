@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..core.registry.load import Declared, Loaded
     from ..core.registry.model import Finding
 
+#: Notes of one rule that text shows one by one; of more, the first and a number.
+MOST_NOTES: Final = 3
 _ORDER: Final = ("error", "warning", "info")
 
 
@@ -110,7 +112,20 @@ def _text(report: Report, console: Console) -> str:
     if report.statistics:
         rows = [(str(each["count"]), each["code"], each["severity"], each["name"]) for each in report.counts()]
         return text_table(("COUNT", "CODE", "SEVERITY", "RULE"), rows, console.width)
-    return finding_text.report(report.shown(), report.loaded.sources, console)
+    shown, folded = (report.shown(), ()) if console.verbose else _folded(report)
+    listed = finding_text.report(shown, report.loaded.sources, console)
+    return "\n".join([listed, "", *folded]) if folded else listed
+
+
+def _folded(report: Report) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """The findings that text lists, and a line for each rule of whose many notes only the first is among them."""
+    notes = [each for each in report.shown() if each.severity == "info" and not report.fails(each)]
+    numbers = Counter(each.code for each in notes)
+    first = {each.code: each for each in reversed(notes)}
+    many = {code for code, number in numbers.items() if number > MOST_NOTES}
+    left = tuple(each for each in report.shown() if each.code not in many or each is first[each.code])
+    lines = (f"{numbers[code] - 1} more notes of {code} ({first[code].name}); -v shows each" for code in sorted(many))
+    return left, tuple(lines)
 
 
 def _json(report: Report, console: Console) -> str:

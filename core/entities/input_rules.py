@@ -11,7 +11,7 @@ from ..registry.schemas import Validator
 from ..registry.secret_shapes import looks_secret
 from .expression import Entry, Expression, Literal, Record, Reference, is_constant, literals, plain
 from .field_types import FieldType, of_schema
-from .hints import hint
+from .hints import hint, near
 from .view import CallView
 
 _COMPOSED: Final = ("$ref", "allOf", "anyOf", "oneOf", "if", "patternProperties", "$dynamicRef")
@@ -52,9 +52,11 @@ def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def _missing(
     view: CallView, names: Sequence[str], schema: Mapping[str, Any], at: Position, path: str
 ) -> Iterator[Finding]:
+    properties = _properties(schema) or {}
+    misspelt = {meant for name in names if name not in properties for meant in near(name, properties)}
     for name in schema.get("required", ()):
-        if name not in names:
-            wanted = of_schema((_properties(schema) or {}).get(name)).name
+        if name not in names and name not in misspelt:
+            wanted = of_schema(properties.get(name)).name
             message = f"{view.call.whole} wants the input field `{path}{name}`" + (f" ({wanted})" if wanted else "")
             yield view.found("SQJ614", message, at)
 

@@ -12,13 +12,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from ..registry.codes import finding
+from ..registry.codes import finding, helped
 from ..registry.files import read_bytes
 from ..registry.load import Declared, read_tree
 from ..registry.model import Finding, Position, Registry
+from ..registry.nodes import Node
 from ..registry.suppressions import suppress
 from . import callback_rules, input_rules, reference_rules, target_rules
 from .files import EntityFile, entity_files
+from .hints import near
 from .model import Entity
 from .read import is_entity, read_entity
 from .reading import Reading
@@ -108,16 +110,23 @@ def _read(file: EntityFile, reading: Reading, sources: dict[str, str]) -> tuple[
     if root is None and (file.named or _CLAIM.search(sources.get(path, ""))):
         reading.findings += [each for each in problems if each.code != "SQJ106"]
         if any(each.code == "SQJ106" for each in problems):
-            reading.findings.append(_no_entity(path))
+            reading.findings.append(_no_entity(path, None))
         return None, True
     if root is None or not is_entity(root):
         if file.named:
-            reading.findings.append(_no_entity(path))
+            reading.findings.append(_no_entity(path, root))
         return None, file.named
     reading.findings += problems
     return read_entity(root, reading), True
 
 
-def _no_entity(path: str) -> Finding:
+def _no_entity(path: str, root: Node | None) -> Finding:
+    if root is not None and "services" in root.pairs:
+        message = "the file is a service registry, not a SpecQL entity"
+        help_text = "name it without --entities: specql-jobs validate REGISTRY --entities ENTITY"
+        return helped(finding("SQJ601", message, root.pairs["services"].key), help_text)
     message = "the file is no entity: it has no key `entity`"
+    for key, pair in root.pairs.items() if root is not None else ():
+        if near(key, ("entity",)):
+            return helped(finding("SQJ601", message, pair.key), f"did you mean `entity` where `{key[:60]}` stands?")
     return finding("SQJ601", message, Position(path, 1, 1, 1, 2))

@@ -10,6 +10,7 @@ from ..registry.canonical import Named, named
 from ..registry.nodes import Node, is_mapping
 from ..registry.scalar_rules import ambiguous
 from .field_types import UNKNOWN, is_required, of_name, of_text
+from .hints import near
 from .model import Action, Entity, Field
 from .reading import Reading, shown, text_of
 from .steps import read_steps
@@ -43,6 +44,7 @@ def read_entity(root: Node, reading: Reading) -> Entity | None:
         hint = "write entity: NAME, or entity: {name: NAME, schema: …}"
         reading.wrong("SQJ601", f"an entity has a name, and this is {shown(head)}", pair.key, hint)
         return None
+    _misspelt(root, head, reading)
     fields = head.get("fields") or root.get("fields")
     actions = head.get("actions") or root.get("actions")
     schema = text_of(head.get("schema") or root.get("schema"))
@@ -55,6 +57,15 @@ def read_entity(root: Node, reading: Reading) -> Entity | None:
         actions=_actions(actions, reading),
         position=label.position,
     )
+
+
+def _misspelt(root: Node, head: Node, reading: Reading) -> None:
+    """What is nearly `fields` or `actions`, where there is none: SpecQL passes over it, and so over every call."""
+    for wanted in ("fields", "actions"):
+        for node in () if wanted in root.pairs or wanted in head.pairs else (root, head):
+            for key, pair in node.pairs.items():
+                if wanted in near(key, ("fields", "actions")) and (pair.node.pairs or pair.node.items):
+                    reading.wrong("SQJ601", f"an entity has no key `{key[:60]}`", pair.key, f"did you mean `{wanted}`?")
 
 
 def _fields(node: Node | None, what: str, reading: Reading) -> Mapping[str, Field] | None:

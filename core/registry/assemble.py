@@ -15,6 +15,7 @@ from .build import build_service
 from .canonical import Named, by_name, canonical, execution_type
 from .codes import finding
 from .declared import declared
+from .mistaken import file_shape, service_shape
 from .model import Finding, Position, Service, Severity
 from .name_rules import misspelt
 from .nodes import Node, Pair, token, unresolved, with_value
@@ -52,7 +53,7 @@ def assemble(root: Node, environment: str, variables: Mapping[str, str]) -> Asse
     work = _Work(environment)
     filled = _filled(root, variables, work)
     work.add(*ambiguous(root))
-    work.add(*shape.check(filled, "document", shape.Subject("")))
+    work.add(*file_shape(filled))
     base = _base(filled, work)
     variants = {"": base, **_variants(filled, base, work)}
     for name, services in variants.items():
@@ -62,7 +63,7 @@ def assemble(root: Node, environment: str, variables: Mapping[str, str]) -> Asse
     known = tuple(name for name in variants if name)
     if not services and not has_errors(work.findings):
         work.add(_no_services(filled, known))
-    findings = [each for each in dict.fromkeys(work.findings) if not _replaced(each, services, environment)]
+    findings = [each for each in _once(work.findings) if not _replaced(each, services, environment)]
     return Assembled(partial(_built, services, (root, filled), tuple(variants.values())), services, findings, known)
 
 
@@ -75,6 +76,14 @@ def _built(services: Services, roots: tuple[Node, ...], variants: tuple[Services
 def has_errors(findings: list[Finding]) -> bool:
     """Whether any finding makes a registry unusable."""
     return any(found.severity is Severity.ERROR for found in findings)
+
+
+def _once(findings: list[Finding]) -> Iterator[Finding]:
+    """Each finding once, and no `yes` that looks like a switch where a switch was wanted: that is said already."""
+    refused = {each.position for each in findings if each.code == "SQJ102"}
+    for each in dict.fromkeys(findings):
+        if each.code != "SQJ012" or each.position not in refused:
+            yield each
 
 
 def _no_services(root: Node, known: tuple[str, ...]) -> Finding:
@@ -132,9 +141,12 @@ def _base(root: Node, work: _Work) -> Services:
     work.add(*doubles, *_list_form(stated))
     changed = _changed_here(root, work.environment)
     for key, entry in found.items():
-        problems = shape.check(_as_written(stated, entry), _form(stated), _subject(entry))
-        if key in changed:
-            problems = tuple(each for each in problems if each.code != "SQJ103")  # the merged service decides
+        written = _as_written(stated, entry)
+        if key in changed:  # the merged service decides what is missing
+            problems = shape.check(written, _form(stated), _subject(entry))
+            problems = tuple(each for each in problems if each.code != "SQJ103")
+        else:
+            problems = service_shape(written, _form(stated), entry)
         work.add(*problems)
         if has_errors(list(problems)):
             work.unshaped.add(key)

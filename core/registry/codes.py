@@ -50,7 +50,7 @@ _RULES: Final = (
     Rule("SQJ103", "missing-key", _ERROR, "add the key; docs/registry-keys.md has an example of each type"),
     Rule("SQJ104", "bad-value", _ERROR, "write what is wanted; docs/registry-keys.md has every key"),
     Rule("SQJ105", "bad-unit", _ERROR, "write sizes as 512MB or 1GiB and durations as 30s, 5m or 1h"),
-    Rule("SQJ106", "no-services", _ERROR, "add a service under `services:`; docs/registry.md begins with an example"),
+    Rule("SQJ106", "no-services", _ERROR, "add a service under `services:`; specql-jobs init writes examples"),
     Rule("SQJ107", "duplicate-name", _ERROR, "names are compared without regard to case; rename one of the two"),
     Rule("SQJ108", "defined-twice", _ERROR, "a service is defined in one file; use an environment to change it"),
     Rule("SQJ109", "stated-twice", _ERROR, "keep one of the two spellings"),

@@ -36,6 +36,7 @@ _ROOT: Final = re.compile(r"(?:root|0)(?::.*)?")
 _PATHS: Final = (
     ("security_policy", "read_paths"),
     ("security_policy", "write_paths"),
+    ("security_policy", "working_directory_restrictions"),
     ("security_policy", "volume_restrictions", "allowed_host_paths"),
 )
 #: Paths that are one text each.
@@ -61,13 +62,18 @@ def host_paths(view: View) -> Iterator[Finding]:
     """Folders of the host that say too much, or that anybody may write to."""
     for node in _host_paths(view):
         path = str(node.value).rstrip("/") or "/"
-        if _SOCKETS.fullmatch(path):
+        if is_engine_socket(path):
             yield view.found("SQJ410", f"{view.name} reaches the container engine through {path}", node.position)
         elif _WIDE.fullmatch(path):
             yield view.found("SQJ411", f"{view.name} reaches all of {path} on the host", node.position)
         elif any(path_covers(shared, path) for shared in _TEMPORARY):
             message = f"{view.name} uses {path}, where every user of the host may write"
             yield view.found("SQJ419", message, node.position)
+
+
+def is_engine_socket(path: str) -> bool:
+    """Whether a path is where a container engine listens."""
+    return bool(_SOCKETS.fullmatch(path))
 
 
 def writable_programs(view: View) -> Iterator[Finding]:

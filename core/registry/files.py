@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -57,11 +58,21 @@ def _files(path: Path) -> Iterator[Path]:
     yield from files
 
 
+def _sibling(path: Path) -> str:
+    """A hint at the file beside a path that is not there, whose name is nearly its own."""
+    try:
+        beside = [] if path.exists() else [each.name for each in path.parent.iterdir()]
+    except (OSError, ValueError):
+        return ""
+    near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.8)
+    return f"did you mean {path.with_name(near[0])}?" if near else ""
+
+
 def _unreadable(path: Path, error: Exception, what: str = "the registry") -> UsageError:
     reason = (error.strerror or "unreadable") if isinstance(error, OSError) else "not a path"
     return UsageError(
         f"cannot read {what} {path}: {reason.lower()}",
-        hint="check the path and its permissions",
+        hint=_sibling(path) or "check the path and its permissions",
         code="E221",
         name="registry-unreadable",
     )

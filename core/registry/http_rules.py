@@ -35,7 +35,7 @@ def base_url(view: View) -> Iterator[Finding]:
         yield view.found(
             "SQJ104", f"{view.name}.runner_config.base_url names no host", view.at("runner_config", "base_url")
         )
-    elif url.startswith("http://") and not _plain_http(view.policy):
+    elif url.startswith("http://") and not admits_plain_http(view.policy) and not _is_forbidden(host_of(url)):
         message = f"{view.name} calls {host_of(url)} over plain http, which the policy refuses"
         yield view.found("SQJ502", message, view.at("runner_config", "base_url"))
 
@@ -47,7 +47,7 @@ def private_address(view: View) -> Iterator[Finding]:
     address = parse_address("127.0.0.1" if host == "localhost" else host)
     if address is None:
         return
-    if classify(address) is AddressClass.FORBIDDEN:
+    if _is_forbidden(host):
         message = f"{view.name} calls {host}, an address that is never reachable from a job"
         yield view.found("SQJ505", message, view.at("runner_config", key))
     elif view.policy.allow_private_networks:
@@ -55,6 +55,12 @@ def private_address(view: View) -> Iterator[Finding]:
     elif classify(address) in (AddressClass.LOOPBACK, AddressClass.PRIVATE):
         message = f"{view.name} calls {host}, a {classify(address)} address, which the policy refuses"
         yield view.found("SQJ504", message, view.at("runner_config", key))
+
+
+def _is_forbidden(host: str) -> bool:
+    """Whether no policy opens an address; what else is wrong with it does not matter then."""
+    address = parse_address(host)
+    return address is not None and classify(address) is AddressClass.FORBIDDEN
 
 
 #: What each auth_type needs: a secret by reference, or (those in _PLAIN_TOO) as it is.
@@ -89,5 +95,6 @@ def _states(stated: dict[str, Any], name: str) -> bool:
     return any(f"{name}{kind}" in stated for kind in ("_env_var", "_file")) or (name in _PLAIN_TOO and name in stated)
 
 
-def _plain_http(policy: Policy) -> bool:
+def admits_plain_http(policy: Policy) -> bool:
+    """Whether requests without TLS are sent at all."""
     return policy.allow_http or policy.allow_private_networks

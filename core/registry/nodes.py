@@ -123,6 +123,15 @@ def token(at: Position) -> Position:
     return Position(at.path, at.line, at.column, at.line, at.column + 1)
 
 
+def part(node: Node, start: int, end: int) -> Position:
+    """Return where characters `start` to `end` of a scalar stand, when it is written on one line without escapes."""
+    at = node.position
+    lead = 0 if node.plain else 1
+    if at.line != at.end_line or at.end_column - at.column != len(node.text) + 2 * lead:
+        return at
+    return at._replace(column=at.column + lead + start, end_column=at.column + lead + end)
+
+
 def texts(node: Node) -> Iterator[Node]:
     """Yield every text at or below a node."""
     if isinstance(node.value, str):

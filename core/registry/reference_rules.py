@@ -10,8 +10,9 @@ from ..job import ExecutionType
 from ..template import PLACEHOLDER, placeholders
 from .build import MAPPING_KEYS
 from .canonical import Named
+from .key_hints import nearest
 from .model import Finding, Position
-from .nodes import Node, texts
+from .nodes import Node, part, texts
 from .schema_rules import declared_fields, expanded
 from .view import View
 
@@ -32,7 +33,19 @@ def undeclared(view: View) -> Iterator[Finding]:
             for path in placeholders(node.value):
                 if path.split(".")[0] not in fields:
                     message = f"{view.name}.{operation.name}.{key}: {{{path}}} is no field of input_schema"
-                    yield view.found("SQJ201", message, node.position, operation.name)
+                    yield view.found(
+                        "SQJ201", message, _placeholder(node, path), operation.name, help_text=_near(path, fields)
+                    )
+
+
+def _placeholder(node: Node, path: str) -> Position:
+    start = node.text.find(f"{{{path}}}")
+    return node.position if start < 0 else part(node, start, start + len(path) + 2)
+
+
+def _near(path: str, fields: frozenset[str]) -> str:
+    near = nearest(path.split(".", maxsplit=1)[0], sorted(fields))
+    return f"did you mean {' or '.join(f'{{{each}}}' for each in near)}? If not, declare the field" if near else ""
 
 
 #: A brace that begins a word, or ends the text, and yet is no placeholder; `{"a": 1}` and `{}` are somebody's JSON.
@@ -50,6 +63,25 @@ def stray_braces(view: View) -> Iterator[Finding]:
             if found is not None:
                 message = f"{view.name}.{operation.name}.{key}: {found[:80]!r} is no placeholder and is sent as it is"
                 yield view.found("SQJ207", message, node.position, operation.name)
+
+
+#: A field as templates and shells elsewhere write it. With spaces around it is text of another language, as in GraphQL.
+_ELSEWHERE: Final = re.compile(r"\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}|^\$([A-Za-z_][A-Za-z0-9_]*)$")
+
+
+def written_elsewhere(view: View) -> Iterator[Finding]:
+    """A field of the input in the form of another language: `{{name}}` or `$name` is sent as it stands."""
+    key = MAPPING_KEYS[view.kind]
+    for operation in view.operations:
+        fields = declared_fields(operation.node.get("input_schema")) or frozenset()
+        for node in texts(operation.node.get(key) or Node({}, operation.position)):
+            text = str(node.value)
+            match = None if re.search(r"\s", text) else _ELSEWHERE.search(text)
+            name = (match[1] or match[2]) if match else ""
+            if match and name in fields:
+                message = f"{view.name}.{operation.name}.{key}: {match[0]!r} is no placeholder, and not filled in"
+                at, help_text = part(node, *match.span()), f"write {{{name}}} for the input field"
+                yield view.found("SQJ207", message, at, operation.name, help_text=help_text)
 
 
 def unused(view: View) -> Iterator[Finding]:

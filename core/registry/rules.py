@@ -6,6 +6,7 @@ page_texts/, a function beside its family, its line in RULES.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
@@ -101,11 +102,14 @@ def _schemas(view: View) -> Iterator[Finding]:
 
 def _outside_policy(view: View) -> Iterator[Finding]:
     for path, value, allowed, covers, key in _asked(view):
-        if not value or admits(allowed, value, covers):
+        if not value or admits(allowed, value, covers) or exposure_rules.is_engine_socket(value):
             continue
         relative = key == "allowed_commands" and not value.startswith("/")
         reason = "is not an absolute path" if relative else f"is not in {key}"
         help_text = "write the program's whole path, here and in allowed_commands" if relative else ""
+        near = () if relative else difflib.get_close_matches(value, allowed, n=1, cutoff=0.8)
+        if near:
+            help_text = f"{key} has {near[0]!r}: correct one of the two, or every job of this service is refused"
         yield view.found("SQJ403", f"{view.name} needs {value!r}, which {reason}", view.at(*path), help_text=help_text)
 
 
@@ -164,6 +168,7 @@ def _open_doors(view: View) -> Iterator[Finding]:
 RULES: Final[tuple[Rule, ...]] = (
     reference_rules.undeclared,
     reference_rules.stray_braces,
+    reference_rules.written_elsewhere,
     reference_rules.unused,
     reference_rules.optional,
     reference_rules.answer,

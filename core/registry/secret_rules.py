@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ..job import ExecutionType
-from .http_rules import host_of
+from .http_rules import admits_plain_http, host_of
 from .model import Finding
 from .nodes import Node
 from .secret_shapes import is_secret_name, looks_secret
@@ -35,7 +35,9 @@ def secrets_in_clear(view: View) -> Iterator[Finding]:
             yield view.found("SQJ408", message, node.position, operation)
         elif looks_secret(node.text) or (sent and _named_secret(key, node.text)):
             message = f"{view.name}: the value of {key} looks like a credential"
-            yield view.found("SQJ407", message, node.position, operation)
+            named = f"{key} wants the variable's name; keep the credential in that variable, and change it"
+            help_text = named if key.endswith("_env_var") else ""
+            yield view.found("SQJ407", message, node.position, operation, help_text=help_text)
 
 
 def credential_over_http(view: View) -> Iterator[Finding]:
@@ -44,6 +46,8 @@ def credential_over_http(view: View) -> Iterator[Finding]:
     kind = view.config("auth_type")
     if view.kind is not ExecutionType.HTTP or kind in (None, "none") or urlsplit(url).scheme != "http":
         return
+    if not admits_plain_http(view.policy):
+        return  # nothing is sent, and that is a finding of its own
     if host_of(url) not in ("localhost", "127.0.0.1", "::1"):
         message = f"{view.name} sends its {kind} credential to {host_of(url)} over plain http"
         yield view.found("SQJ418", message, view.at("runner_config", "base_url"))

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from .codes import finding, helped
-from .key_hints import known_keys, nearest, owners
+from .key_hints import known_keys, meant, nearest, owners, reference, unnamed
 from .model import Finding, Position
 from .nodes import Node, data, locate, token
 from .quick_shape import is_above, passes, schema
@@ -50,8 +50,11 @@ _PHRASES: Final = {
 _FORMS: Final = {
     "array": "write a list: [first, second], or one `- item` a line",
     "object": "write a mapping: {key: value}, or one `key: value` a line",
-    "integer": "write a number without quotes",
+    "integer": "write a whole number without quotes",
+    "boolean": "write true or false without quotes",
 }
+
+_EMPTY: Final = "write a value after the colon, or remove the key; a text that begins with # needs quotes"
 
 #: Code, message, place, and a help of its own or "".
 _Explained = tuple[str, str, Position, str]
@@ -149,8 +152,9 @@ def _explained(
 def _unknown_keys(error: ValidationError, node: Node, where: str) -> Iterator[_Explained]:
     assert isinstance(error.schema, dict)
     known = error.schema.get("properties", {})
+    label = unnamed(node, known) if "name" in known else ""  # what lacks it is a finding already
     for key in node.pairs:
-        if key not in known:
+        if key not in known and key != label:
             message, help_text = _unknown(key, where, list(known))
             yield "SQJ101", message, _key(node, key), help_text
 
@@ -160,7 +164,8 @@ def _unknown(key: str, where: str, known: list[str]) -> tuple[str, str]:
     elsewhere = owners(key, where, schema()["$defs"])
     near = () if elsewhere else nearest(key, known)
     hint = f"; did you mean {' or '.join(f'`{each}`' for each in near)}?" if near else ""
-    return f"{where}: unknown key `{key[:80]}`{elsewhere or hint}", known_keys(known) if not near else ""
+    help_text = reference(key, known) or (known_keys(known) if not near else "")
+    return f"{where}: unknown key `{key[:80]}`{elsewhere or hint}", help_text
 
 
 def _missing_keys(
@@ -169,8 +174,15 @@ def _missing_keys(
     where = _where(path, root, subject)
     position = token(_owner(path, root) or (None if path else subject.position) or node.position)
     assert isinstance(error.validator_value, list)
+    assert isinstance(error.schema, dict)
+    known = list(error.schema.get("properties", {}))
+    misspelt = meant(node, known) if known else frozenset()
+    label = unnamed(node, known) if "name" in known else ""
     for key in error.validator_value:
-        if key not in node.pairs:
+        if key == "name" and label:
+            help_text = f"write - name: {label[:80]} with its keys below, or take the dashes away"
+            yield "SQJ103", f"{where}: the key `name` is missing", node.pairs[label].key, help_text
+        elif key not in node.pairs and key not in misspelt:
             yield "SQJ103", f"{where}: the key `{key}` is missing", position, ""
 
 
@@ -193,7 +205,11 @@ def _bad_value(error: ValidationError, node: Node, where: str) -> _Explained:
     usual = "SQJ102" if error.validator == "type" else "SQJ104"
     unit = str(rules.get("x-code", usual)) if error.validator in ("type", "pattern") else usual
     code = "SQJ102" if unit == "SQJ105" and not isinstance(node.value, str) else unit
-    help_text = _FORMS.get(str(error.validator_value), "") if error.validator == "type" else ""
+    form = str(rules.get("x-form") or _FORMS.get(str(error.validator_value), ""))
+    form = _EMPTY if node.value is None and not node.text else form
+    help_text = form if error.validator == "type" else ""
+    if error.validator == "maximum" and "x-unit" in rules and not isinstance(node.value, str):
+        help_text = f"a number alone counts {rules['x-unit']}s; write its unit, as in 30s or 512MB"
     return code, f"{where}: wanted {_wanted(error, rules)}, got {got}", token(node.position), help_text
 
 
@@ -201,7 +217,7 @@ def _wanted(error: ValidationError, rules: dict[str, Any]) -> str:
     value: Any = error.validator_value
     phrase = _PHRASES.get(str(error.validator))
     if phrase:
-        unit = f" {rules['x-unit']}s" if "x-unit" in rules and isinstance(error.instance, str) else ""
+        unit = f" {rules['x-unit']}s" if "x-unit" in rules else ""
         return phrase.format(_either(value) if isinstance(value, list) else f"{value}{unit}")
     types = value if isinstance(value, list) else [value]
     return str(rules.get("x-wanted") or " or ".join(_TYPE_WORDS.get(str(item), str(item)) for item in types))

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import yaml
 
-from .codes import finding, helped
+from .codes import finding
 from .model import Finding, Position
 from .nodes import Node, Pair, children, token
 from .scalars import resolve
+from .syntax import syntax_finding
 
 LARGEST_FILE: Final = 4 * 1024 * 1024  # bytes
 MOST_NODES: Final = 500_000  # with every alias expanded
@@ -41,7 +42,7 @@ def read(text: str, path: str) -> tuple[Node | None, tuple[Finding, ...]]:
     except _HaltError as halt:
         return None, (*builder.findings, halt.finding)
     except yaml.MarkedYAMLError as error:
-        return None, (*builder.findings, _syntax(error, text, path))
+        return None, (*builder.findings, syntax_finding(error, text, path, builder.long))
     if builder.root is None:
         builder.findings.append(
             finding("SQJ106", "the file is empty: it defines no service", Position(path, 1, 1, 1, 2))
@@ -85,6 +86,7 @@ class _Builder:
         self._anchors: dict[str, Node] = {}
         self._unused: dict[str, Position] = {}
         self._nodes = 0
+        self.long: Position | None = None  # the last text in quotes that goes on in another line
 
     def build(self, parser: Any) -> None:
         """Add every event of a parser to the tree."""
@@ -149,6 +151,8 @@ class _Builder:
             self._refuse_tag(event)
         start, end, text, plain = event.start_mark, event.end_mark, event.value, event.implicit[0]
         at = _new(Position, (self.path, start.line + 1, start.column + 1, end.line + 1, end.column + 1))
+        if end.line > start.line and event.style in ("'", '"'):
+            self.long = at
         node = _new(Node, (resolve(text) if plain else text, at, 1, text, text, plain, False))
         if event.anchor is not None:
             self._anchor(event)
@@ -256,36 +260,6 @@ def _depth(node: Node) -> int:
         below = [child for parent in level for child in children(parent)]
         level = list({id(child): child for child in below}.values())
     return deepest
-
-
-def _syntax(error: yaml.MarkedYAMLError, text: str, path: str) -> Finding:
-    mark = (None if _began_earlier(error) else error.problem_mark) or error.context_mark
-    at = _point(text, mark.line, mark.column, path) if mark else Position(path, 1, 1, 1, 2)
-    line = text.split("\n")[at.line - 1]
-    if line[at.column - 1 : at.column] == "\t":
-        return finding("SQJ006", "a tab stands where YAML wants spaces", at)
-    context = f"{error.context}: " if error.context and error.problem else ""
-    help_text = _INDENTATION if re.match(r"while parsing a block (collection|mapping)", error.context or "") else ""
-    begun = error.context_mark.line + 1 if error.context_mark and "flow" in (error.context or "") else at.line
-    since = f"; it begins in line {begun}" if begun != at.line else ""
-    return helped(finding("SQJ001", f"not valid YAML: {context}{error.problem or error.context}{since}", at), help_text)
-
-
-def _began_earlier(error: yaml.MarkedYAMLError) -> bool:
-    """Whether the mistake is where something begins, and is noticed only where the file or the next line does."""
-    unclosed = "quoted scalar" in (error.context or "") and "unexpected" in (error.problem or "")
-    return unclosed or "simple key" in (error.context or "")
-
-
-_INDENTATION: Final = "check the indentation: keys of one mapping, and the dashes of one list, begin in the same column"
-
-
-def _point(text: str, line: int, column: int, path: str) -> Position:
-    """One character's position; what libyaml reports beyond the end is put at the end of the last line."""
-    lines = text.rstrip("\n").split("\n")
-    if line >= len(lines):
-        line, column = len(lines) - 1, len(lines[-1])
-    return Position(path, line + 1, column + 1, line + 1, column + 2)
 
 
 def _bad_character(text: str, offset: int, path: str) -> Finding:

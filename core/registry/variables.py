@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from operator import is_
 from typing import Final
 
-from .codes import finding
-from .model import Finding, Position
-from .nodes import Node, Pair, with_value
+from .codes import finding, helped
+from .model import Finding
+from .nodes import Node, Pair, part, with_value
 from .scalars import resolve
 
 _REFERENCE: Final = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}|\$\{")
+
+
+_FIELD: Final = "set the variable, or write {{{0}}} without $ where a field of the input is meant"
 
 
 class _Filler:
@@ -52,12 +55,14 @@ class _Filler:
         if match[0] == "$${":
             return "${"
         if name is None:
-            self.findings.append(finding("SQJ009", "`${` does not begin a variable here", _at(node, match)))
+            self.findings.append(finding("SQJ009", "`${` does not begin a variable here", part(node, *match.span())))
             return match[0]
         # As in a shell, `:-` takes the default for an empty variable too.
         value = self._variables.get(name, "") or default
         if value is None and name not in self._variables:
-            self.findings.append(finding("SQJ008", f"the variable {name} is not set", _at(node, match)))
+            found = finding("SQJ008", f"the variable {name} is not set", part(node, *match.span()))
+            # Variables of hosts are upper case; what is not may be a field of the input.
+            self.findings.append(found if name.isupper() else helped(found, _FIELD.format(name)))
         return value or ""
 
 
@@ -65,13 +70,3 @@ def fill(node: Node, variables: Mapping[str, str]) -> tuple[Node, tuple[Finding,
     """Return the tree with its variables filled in, and a finding for each that is unset or malformed."""
     filler = _Filler(variables)
     return filler.fill(node), tuple(filler.findings)
-
-
-def _at(node: Node, match: re.Match[str]) -> Position:
-    """Where the reference itself stands, when its scalar is written on one line without escapes."""
-    at = node.position
-    lead = 0 if node.plain else 1
-    width = at.end_column - at.column
-    if at.line != at.end_line or width != len(node.text) + 2 * lead:
-        return at
-    return at._replace(column=at.column + lead + match.start(), end_column=at.column + lead + match.end())

@@ -151,7 +151,7 @@ def _finding(tmp_path: Path, text: str, code: str) -> dict[str, str]:
             HTTP.format("runner_config: {auth_type: bearer, auth_config: {token: x}}"),
             "SQJ101",
             "did you mean `token_env_var` or `token_file`",
-            "correct the key",
+            "write token_env_var: ITS_NAME",
         ),
         (HTTP.format("runner_config: []"), "SQJ102", "wanted a mapping", "write a mapping: {key: value}"),
         (HTTP.format("runner_config: {auth_type: x}"), "SQJ104", "wanted bearer, basic, api_key", "write what is"),

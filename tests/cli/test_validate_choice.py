@@ -131,3 +131,26 @@ def test_write_baseline_wants_a_file(folder: Path) -> None:
     """--write-baseline without --baseline is exit 2 and says what to add."""
     said = check(folder, "--write-baseline")
     assert (said.code, "--baseline FILE" in said.err) == (2, True)
+
+
+def _without_timeouts(folder: Path, number: int) -> None:
+    services = "".join(f"  s{n}: {{category: c, operations: {{o: {{input_schema: {{}}}}}}}}\n" for n in range(number))
+    (folder / "services.yaml").write_text(f"services:\n{services}")
+
+
+@pytest.mark.parametrize(("number", "listed"), [(3, 3), (4, 1)])
+def test_many_notes_of_one_rule_are_one_and_a_number(tmp_path: Path, number: int, listed: int) -> None:
+    """Up to three notes of a rule are shown, of more the first; nothing else leaves them out."""
+    _without_timeouts(tmp_path, number)
+    said = specql_jobs("validate", "services.yaml", "--select", "SQJ306", folder=tmp_path)
+    assert (said.code, said.out.count("info[SQJ306]")) == (0, listed)
+    assert (f"{number - 1} more notes of SQJ306 (no-timeout); -v shows each" in said.out) is (listed == 1)
+    assert f"{number} notes" in said.err
+
+
+@pytest.mark.parametrize("arguments", [("-v",), ("--fail-on", "info"), ("-o", "github")])
+def test_notes_are_shown_to_whoever_needs_each(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """-v lists every note, and so does a check that notes fail, and every other format."""
+    _without_timeouts(tmp_path, 5)
+    said = specql_jobs("validate", "services.yaml", "--select", "SQJ306", *arguments, folder=tmp_path)
+    assert said.out.count("SQJ306") == 5

@@ -156,6 +156,40 @@ def test_a_named_file_that_is_no_entity_is_a_finding(tmp_path: Path, text: str) 
     assert [found.code for found in load([path]).findings] == ["SQJ601"]
 
 
+def test_a_registry_given_as_an_entity_is_told_so(tmp_path: Path) -> None:
+    """Whoever names a registry learns where it belongs, at its `services`."""
+    path = tmp_path / "services.yaml"
+    path.write_text("# mine\nservices: {}\n")
+    (found,) = load([path]).findings
+    assert (found.position.line, "without --entities" in found.help) == (2, True)
+
+
+def test_a_misspelt_entity_is_found_where_it_stands(tmp_path: Path) -> None:
+    """The key that is nearly `entity` is where the finding points."""
+    path = tmp_path / "order.yaml"
+    path.write_text("# mine\nentty: order\n")
+    (found,) = load([path]).findings
+    assert (found.code, found.position.line) == ("SQJ601", 2)
+    assert "did you mean `entity`" in found.help
+
+
+@pytest.mark.parametrize(("key", "meant"), [("action", "actions"), ("acitons", "actions"), ("feilds", "fields")])
+def test_a_misspelt_section_is_found(tmp_path: Path, key: str, meant: str) -> None:
+    """Actions and fields under a misspelt key would be passed over, and every call in them."""
+    path = tmp_path / "order.yaml"
+    path.write_text(f"entity: order\n{key}: {{a: {{}}}}\n")
+    (found,) = load([path]).findings
+    assert (found.code, found.position.line, found.help) == ("SQJ601", 2, f"did you mean `{meant}`?")
+
+
+@pytest.mark.parametrize("head", ["entity: order", "entity: {name: order, actions: []}"])
+def test_a_section_that_is_there_is_not_asked_for(tmp_path: Path, head: str) -> None:
+    """Other words beside what is stated are the author's own."""
+    path = tmp_path / "order.yaml"
+    path.write_text(f"{head}\n{'' if 'name' in head else 'actions: []'}\naction: {{a: {{}}}}\n")
+    assert load([path]).findings == ()
+
+
 def test_a_path_that_is_not_there_is_a_wrong_call(tmp_path: Path) -> None:
     """A path nobody can read is no empty folder."""
     with pytest.raises(UsageError) as caught:

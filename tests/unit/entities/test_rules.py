@@ -151,6 +151,7 @@ def test_fields_that_may_come_from_elsewhere_are_not_judged(tmp_path: Path, extr
     [
         ("{}", "SQJ614", "wants the input field `entry_id` (string)"),
         ("{entry: x, entry_id: z}", "SQJ613", "takes no input field `entry`"),
+        ("{entri_id: x}", "SQJ613", "takes no input field `entri_id`"),
         ("{entry_id: 5}", "SQJ615", "entry_id: wanted string, got an integer 5"),
         ("{entry_id: x, reason: typo}", "SQJ615", 'wanted one of ["mistake", "fraud"]'),
         ("{entry_id: x, reason: $invoice.state}", "SQJ617", "can be open, booked"),
