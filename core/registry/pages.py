@@ -70,7 +70,8 @@ def page(code: str) -> Page:
 
 def _near(code: str) -> str:
     by_word = {**{each: each for each in pages()}, **{each.name.upper(): each.code for each in pages().values()}}
-    near = difflib.get_close_matches(code.upper(), list(by_word), n=3, cutoff=0.6)
+    begun = [each for each in pages() if code and each.startswith(code.upper())][:3]
+    near = begun or difflib.get_close_matches(code.upper(), list(by_word), n=3, cutoff=0.6)
     found = list(dict.fromkeys(by_word[word] for word in near))
     return f"did you mean {' or '.join(found)}?" if found else "specql-jobs explain --all lists every code"
 
