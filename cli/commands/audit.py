@@ -14,8 +14,8 @@ from ..context import database, settings_for
 from ..exits import Exit, Finished
 from ..leaf import Listed, command, group
 from ..options import Target
-from ..output import tables
 from ..output.console import Console
+from ..output.listed import Part, Table, answer_page, limit_of
 from ..selectors import complete, read_ids
 
 if TYPE_CHECKING:
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from ...core.store.report import Page
 
 app = group("What was executed and refused, and whether the record of it is whole.")
-
-#: Rows when --limit is not given, as in `list`.
-TERMINAL_LIMIT = 50
-PROGRAM_LIMIT = 1000
 
 OUTCOMES = ("succeeded", "failed", "refused", "cancelled", "interrupted", "worker_lost")
 
@@ -72,7 +68,7 @@ async def list_events(console: Console, events: Events, target: Target) -> None:
     Without --limit: 50 on a terminal, 1000 in a pipe or as JSON.
     """
     selector, ids = _selector(events), read_ids(events.ids, prefixes=True)
-    limit = _limit(events, console)
+    limit = limit_of(events.limit, console)
     async with database(console, settings_for(console, target)) as connection:
         from ...core.store import audit as trail  # noqa: PLC0415 - psycopg costs 170 ms
         from ...core.store.report import Page  # noqa: PLC0415 - with it
@@ -99,35 +95,12 @@ def _selector(events: Events) -> EventSelector:
     )
 
 
-def _limit(events: Events, console: Console) -> int | None:
-    if events.limit is not None:
-        return events.limit or None
-    return TERMINAL_LIMIT if console.width and console.format == "text" else PROGRAM_LIMIT
-
-
 def _show(console: Console, page: Page, limit: int | None) -> None:
     from ..output import audit_text  # noqa: PLC0415 - after the query
 
-    rows = [audit_text.as_json(row) for row in page.rows]
-    truncated = page.total > len(rows)
-    match console.format:
-        case "json":
-            shown = {"returned": len(rows), "limit": limit, "total": page.total, "truncated": truncated}
-            console.document(rows, page=shown)
-        case "jsonl":
-            console.lines(rows)
-        case "tsv":
-            console.data(tables.tsv(list(rows[0]), audit_text.cells(rows)) if rows else "")
-        case "markdown":
-            table = [audit_text.table_row(row) for row in page.rows]
-            console.data(tables.markdown_table(audit_text.HEADERS, table))
-        case _:
-            table = [audit_text.table_row(row) for row in page.rows]
-            console.data(tables.text_table(audit_text.HEADERS, table, console.width, audit_text.SPARE))
-    if truncated:
-        console.say(f"showing {len(rows)} of {page.total} (--limit 0 for all)")
-    elif not rows and console.format == "text":
-        console.say("no events match")
+    part = Part("events", [audit_text.as_json(row) for row in page.rows], page.total, limit)
+    rows = page.rows
+    answer_page(console, part, lambda: Table(audit_text.HEADERS, [*map(audit_text.table_row, rows)], audit_text.SPARE))
 
 
 @command(app, "audit verify", "audit verify --head 3f9a…64 hex digits…c01d", "audit verify -o json", name="verify")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .console import Console
@@ -44,11 +43,6 @@ def as_json(row: Row) -> dict[str, Any]:
         "violations": row["violations"] or [],
         "chain": row["chain"],
     }
-
-
-def cells(rows: Sequence[Row]) -> list[list[Any]]:
-    """Return the rows' values for a table of text: lists as JSON."""
-    return [[json.dumps(cell) if isinstance(cell, list) else cell for cell in row.values()] for row in rows]
 
 
 def table_row(row: Row) -> list[str]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .console import Console
 from .tables import markdown_table, text_table, tsv
 from .text import one_line
+
+#: Rows when --limit is not given: a screenful for people, a bounded answer for programs.
+TERMINAL_LIMIT = 50
+PROGRAM_LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +40,51 @@ def answer_list(console: Console, key: str, found: Sequence[dict[str, Any]], tab
             console.data("\n".join(one_line(each["name"]) for each in found))
         case _:
             console.data(text_table(table.headers, table.rows, console.width, spare=table.spare))
+
+
+def limit_of(given: int | None, console: Console) -> int | None:
+    """Return how many rows to ask for: what `--limit` says, where 0 is None, no limit."""
+    if given is not None:
+        return given or None
+    return TERMINAL_LIMIT if console.width and console.format == "text" else PROGRAM_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The records of a page, what they are called, and how many there are beside them."""
+
+    what: str  # "jobs"
+    records: Sequence[dict[str, Any]]
+    total: int
+    limit: int | None
+
+
+def answer_page(console: Console, part: Part, table: Callable[[], Table]) -> None:
+    """Answer with a page of records, with -q their ids; say on stderr when some are missing. `table`: for people."""
+    records = part.records
+    truncated = part.total > len(records)
+    match console.format:
+        case "json":
+            shown = {"returned": len(records), "limit": part.limit, "total": part.total, "truncated": truncated}
+            console.document(records, page=shown)
+        case "jsonl":
+            console.lines(records)
+        case "tsv":
+            console.data(tsv(list(records[0]), [_cells(each) for each in records]) if records else "")
+        case "text" if console.quiet:
+            console.data("\n".join(str(each["id"]) for each in records))
+        case "markdown":
+            people = table()
+            console.data(markdown_table(people.headers, people.rows))
+        case _:
+            people = table()
+            console.data(text_table(people.headers, people.rows, console.width, people.spare))
+    if truncated:
+        console.say(f"showing {len(records)} of {part.total} (--limit 0 for all)")
+    elif not records and console.format == "text":
+        console.say(f"no {part.what} match")
+
+
+def _cells(record: dict[str, Any]) -> list[Any]:
+    """The values of a record for a table of text: lists as JSON."""
+    return [json.dumps(cell) if isinstance(cell, list) else cell for cell in record.values()]

@@ -86,15 +86,6 @@ async def _is_lost(it: Queue) -> bool:
     return bool(await it.rows("SELECT 1 AS yes FROM jobs.tb_worker WHERE worker_id = 'slower' AND state = 'lost'"))
 
 
-async def _waits_for_a_lock(it: Queue, connection: str) -> bool:
-    rows = await it.rows(
-        "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE %s "
-        "AND datname = current_database()",
-        f"%worker {connection}",
-    )
-    return bool(rows)
-
-
 async def _waits_for_work(it: Queue) -> bool:
     return bool(await it.rows("SELECT 1 AS yes FROM jobs.tb_worker WHERE waiting"))
 
@@ -113,7 +104,7 @@ async def test_a_claim_whose_answer_is_lost_is_given_back(dsn: str) -> None:
             await other.rows("BEGIN")
             await other.rows("LOCK TABLE jobs.tb_job_run IN SHARE ROW EXCLUSIVE MODE")
             id_ = await other.add()
-            await near.until(lambda: _waits_for_a_lock(near, "claim"), "the claim waits for the table")
+            await near.until(lambda: near.waits_for_a_lock("claim"), "the claim waits for the table")
             relay.mute()
             await other.rows("COMMIT")
             await near.until(lambda: _status_is(near, id_, "running"), "the claim is committed")
@@ -133,7 +124,7 @@ async def test_a_settlement_whose_answer_is_lost_is_written_once(dsn: str) -> No
             await near.until(lambda: _is(len(worker.slots) == 1), "the job runs")
             await other.rows("BEGIN")
             await other.rows("SELECT id FROM jobs.tb_job_run FOR UPDATE")
-            await near.until(lambda: _waits_for_a_lock(near, "settle"), "the settlement waits for the row")
+            await near.until(lambda: near.waits_for_a_lock("settle"), "the settlement waits for the row")
             relay.mute()
             await other.rows("COMMIT")
             await near.until(lambda: _status_is(near, id_, "completed"), "the settlement is committed")

@@ -190,7 +190,7 @@ async def test_a_deadlock_costs_no_settlement(dsn: str) -> None:
         for id_ in (first, second):
             settler.add(settle(jobs[id_], JobResult(Succeeded()), RetryPolicy(), 3, 0.0))
         settling = asyncio.create_task(settler.run())
-        await it.until(lambda: _waits_for_a_lock(it, "settle"), "the settler waits for a row")
+        await it.until(lambda: it.waits_for_a_lock("settle"), "the settler waits for a row")
         await other.execute("SELECT FROM jobs.tb_job_run WHERE id = %s FOR UPDATE", (first,))
         await other.execute("COMMIT")
         await asyncio.wait({settling, asyncio.ensure_future(settler.flushed())}, return_when=asyncio.FIRST_COMPLETED)
@@ -202,22 +202,13 @@ async def test_a_deadlock_costs_no_settlement(dsn: str) -> None:
     assert [row["status"] for row in rows] == ["completed", "completed"]
 
 
-async def _waits_for_a_lock(it: Queue, connection: str) -> bool:
-    rows = await it.rows(
-        "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE %s "
-        "AND datname = current_database()",
-        f"%worker {connection}",
-    )
-    return bool(rows)
-
-
 async def test_a_cancelled_statement_does_not_end_the_worker(dsn: str) -> None:
     """An administrator's pg_cancel_backend, or a statement timeout, is waited out like a lost connection."""
     async with queue(dsn) as it, _another(dsn) as other, it.working() as worker:
         await it.until(lambda: _true(worker.ready), "the worker is ready")
         await other.execute("BEGIN")
         await other.execute("LOCK TABLE jobs.tb_job_run IN EXCLUSIVE MODE")
-        await it.until(lambda: _waits_for_a_lock(it, "claim"), "the claim waits for the table")
+        await it.until(lambda: it.waits_for_a_lock("claim"), "the claim waits for the table")
         await it.rows(
             "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%worker claim' "
             "AND datname = current_database()"
@@ -318,7 +309,7 @@ async def test_a_worker_stops_although_its_claim_is_blocked(dsn: str, monkeypatc
         await it.until(lambda: _true(worker.ready), "the worker is ready")
         await other.execute("BEGIN")
         await other.execute("LOCK TABLE jobs.tb_job_run IN EXCLUSIVE MODE")
-        await it.until(lambda: _waits_for_a_lock(it, "claim"), "the claim waits for the table")
+        await it.until(lambda: it.waits_for_a_lock("claim"), "the claim waits for the table")
         worker.stop()
         with pytest.raises(DatabaseUnavailable):
             await asyncio.wait_for(task, PATIENCE)
@@ -428,7 +419,7 @@ async def test_what_is_claimed_while_fenced_is_not_started(dsn: str) -> None:
         await other.execute("BEGIN")
         await other.execute("LOCK TABLE jobs.tb_job_run IN SHARE ROW EXCLUSIVE MODE")
         await other.execute("INSERT INTO jobs.tb_job_run (service_name, operation) VALUES ('svc', 'op')")
-        await it.until(lambda: _waits_for_a_lock(it, "claim"), "the claim waits for the table")
+        await it.until(lambda: it.waits_for_a_lock("claim"), "the claim waits for the table")
         async with _closed_to_new_connections(dsn, name):
             await it.rows(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%worker pulse' "
@@ -452,7 +443,7 @@ async def test_what_is_claimed_while_fenced_is_not_started(dsn: str) -> None:
 
 async def _no_claim_waits(it: Queue) -> bool:
     (row,) = await it.rows("SELECT count(*) AS n FROM jobs.tb_job_run WHERE status = 'pending'")
-    return not await _waits_for_a_lock(it, "claim") and row["n"] == 0
+    return not await it.waits_for_a_lock("claim") and row["n"] == 0
 
 
 async def _all_completed(it: Queue) -> bool:

@@ -103,6 +103,15 @@ class Queue:
                 worker.stop()
             await asyncio.wait_for(task, PATIENCE)
 
+    async def waits_for_a_lock(self, connection: str) -> bool:
+        """Whether a worker's connection of this name (claim, settle, pulse) waits for a lock in this database."""
+        rows = await self.rows(
+            "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE %s "
+            "AND datname = current_database()",
+            f"%worker {connection}",
+        )
+        return bool(rows)
+
     async def until(self, condition: Callable[[], Awaitable[Any]], what: str) -> None:
         """Wait until an asynchronous condition holds; fail with `what` after the tests' patience."""
         await until_async(condition, what)

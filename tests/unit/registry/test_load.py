@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
+from support.registries import FIXTURES, errors, good, read, token
 
 from specql_jobs.core.errors import RegistryError, UsageError
 from specql_jobs.core.job import ExecutionType
-from specql_jobs.core.registry.load import Loaded, load, load_text, require
-from specql_jobs.core.registry.model import Finding, Registry, Severity
-
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "registries"
-
-
-def read(text: str, environment: str = "", **variables: str) -> Loaded:
-    return load_text(textwrap.dedent(text), "f.yaml", environment=environment, variables=variables)
-
-
-def good(loaded: Loaded) -> Registry:
-    assert loaded.registry is not None, loaded.findings
-    return loaded.registry
-
-
-def errors(loaded: Loaded) -> list[Finding]:
-    return [found for found in loaded.findings if found.severity is Severity.ERROR]
-
-
-def token(text: str, found: Finding) -> str:
-    """The very text that a finding points at."""
-    line = textwrap.dedent(text).split("\n")[found.position.line - 1]
-    return line[found.position.column - 1 : found.position.end_column - 1]
-
+from specql_jobs.core.registry.load import load, load_text, require
+from specql_jobs.core.registry.model import Severity
 
 # ---- forms and aliases -----------------------------------------------------------------------------------------------
 
