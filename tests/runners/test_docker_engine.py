@@ -147,6 +147,7 @@ def _container(name: str = "", **more: str) -> dict[str, Any]:
     return {"Names": [f"/{name or f'specql-{job}-1'}"], "Labels": labels}
 
 
+NOW = 1_800_000_000  # seconds since 1970, some day
 DEAD = own_name().rpartition(".")[0] + ".1"  # this process's number, another start
 ELSEWHERE = "abcdef012345.1.1.1"
 
@@ -156,7 +157,7 @@ ELSEWHERE = "abcdef012345.1.1.1"
     [
         (_container(), True),
         (_container(**{OWNER: DEAD}), True),
-        (_container(**{OWNER: ELSEWHERE, UNTIL: str(int(time.time()))}), False),
+        (_container(**{OWNER: ELSEWHERE, UNTIL: str(NOW)}), False),
         (_container(**{OWNER: ELSEWHERE, UNTIL: "1"}), True),
         (_container(**{OWNER: ELSEWHERE, UNTIL: "-1"}), False),
         (_container(**{OWNER: "nonsense", UNTIL: "nonsense"}), False),
@@ -178,7 +179,7 @@ ELSEWHERE = "abcdef012345.1.1.1"
 )
 def test_what_a_sweep_takes(container: Mapping[str, Any], taken: bool) -> None:
     """Only a container whose name agrees with its labels, and whose process is dead or deadline long past."""
-    assert left_behind(container, frozenset(), time.time()) is taken
+    assert left_behind(container, frozenset(), NOW) is taken
 
 
 def test_a_running_container_is_never_swept() -> None:

@@ -198,11 +198,12 @@ async def test_nobody_there_costs_nothing() -> None:
 async def test_a_stop_closes_the_connection_and_frees_the_thread(reason: StopReason) -> None:
     """At its deadline or when cancelled, the job ends at once and the far end sees the connection close."""
     async with HttpTarget() as target:
-        target.script(INVOKE, silence)
+        target.script(INVOKE, reply(200, {}), silence)
         runner, stop = ServerlessRunner(), StopSignal()
-        seconds = 0.3 if reason is StopReason.TIMEOUT else 30.0
+        await perform(aws_service(target.url), runner=runner)  # the client is there before the deadline is running
+        seconds = 2.0 if reason is StopReason.TIMEOUT else 30.0
         work = asyncio.create_task(perform(aws_service(target.url), runner=runner, stop=stop, seconds=seconds))
-        await target.asked()
+        await target.asked(2)
         if reason is StopReason.CANCELLED:
             stop.request(reason)
         result = await work
