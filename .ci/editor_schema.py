@@ -44,6 +44,49 @@ def editor_schema(shape: dict[str, Any]) -> dict[str, Any]:
     return {**document, "$defs": {"variable": VARIABLE, **definitions}}
 
 
+def ceiling_schema(shape: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a host ceiling: every key of a policy, for all services or below an execution type.
+
+    No variable is filled into that file. Any key may stand below any type, as `load_ceiling` takes it.
+    """
+    known = shape["$defs"]
+    policies = [known[f"{kind}_policy"]["properties"] for kind in KINDS]
+    keys = {key: rules for policy in policies for key, rules in policy.items() if key not in NO_LIMITS}
+    limits = {"type": "object", "additionalProperties": False, "properties": keys}
+    below = {kind: {"description": f"For {kind} services alone.", **limits} for kind in KINDS}
+    definitions = {name: known[name] for name in _referred(limits, known)}
+    document = {**limits, "minProperties": 1, "properties": {**keys, **below}}
+    head = {"$schema": shape["$schema"], "title": "specql-jobs host ceiling", "description": _CEILING}
+    return {**head, **_opened(document, known, inside=True), "$defs": _opened_each(definitions, known)}
+
+
+#: What a registry may write under its policy and a ceiling may not: it configures one service.
+NO_LIMITS = frozenset({"working_directory"})
+KINDS = ("http", "shell", "docker", "serverless")
+_CEILING = "Policy keys that no registry on this host exceeds; the stricter of both holds."
+
+
+def _referred(rules: Any, known: dict[str, Any]) -> list[str]:
+    """The definitions that a schema refers to, those that they refer to included, in the order of the shape."""
+    found: set[str] = set()
+    waiting = [rules]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list):
+            waiting += each
+        elif isinstance(each, dict):
+            waiting += each.values()
+            name = str(each.get("$ref", "")).rpartition("/")[2]
+            if name and name not in found:
+                found.add(name)
+                waiting.append(known[name])
+    return [name for name in known if name in found]
+
+
+def _opened_each(definitions: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    return {name: _opened(rules, known, inside=True) for name, rules in definitions.items()}
+
+
 def _opened(rules: Any, known: dict[str, Any], *, inside: bool = False) -> Any:
     """A schema that variables fit into; nothing `inside` a switch on the execution type, which only asks."""
     if isinstance(rules, list):

@@ -1,8 +1,8 @@
 """Write the generated files, or with --check say which are stale and end with 1: `gen.py [--check] [FILE…]`.
 
-docs/lifecycle.md gets its diagram and table from core/lifecycle.TRANSITIONS; schemas/registry.schema.json, for editors,
-is made from registry.shape.json; schemas/schema.sql is what the migrations add up to, dumped from an empty database of
-the embedded PostgreSQL.
+docs/lifecycle.md gets its diagram and table from core/lifecycle.TRANSITIONS; schemas/registry.schema.json and
+schemas/ceiling.schema.json, for editors, are made from registry.shape.json; schemas/schema.sql is what the migrations
+add up to, dumped from an empty database of the embedded PostgreSQL.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -110,19 +111,32 @@ async def migrate(dsn: str) -> None:
         await migrate.migrate(connection)
 
 
-# ---- schemas/registry.schema.json ------------------------------------------------------------------------------------
+# ---- schemas for editors ---------------------------------------------------------------------------------------------
 
 
 def registry_schema() -> str:
     """Return the registry's schema for editors, made from its shape."""
     from editor_schema import as_text, editor_schema  # noqa: PLC0415 - the other files need nothing of it
 
-    shape = json.loads((ROOT / "schemas" / "registry.shape.json").read_text("utf-8"))
-    return as_text(editor_schema(shape)) + "\n"
+    return as_text(editor_schema(shape())) + "\n"
+
+
+def ceiling_schema() -> str:
+    """Return the schema of a host ceiling, made from what the registry's shape says of policies."""
+    from editor_schema import as_text, ceiling_schema  # noqa: PLC0415 - the other files need nothing of it
+
+    return as_text(ceiling_schema(shape())) + "\n"
+
+
+def shape() -> dict[str, Any]:
+    """Return what `validate` holds a registry to."""
+    read: dict[str, Any] = json.loads((ROOT / "schemas" / "registry.shape.json").read_text("utf-8"))
+    return read
 
 
 GENERATED: dict[str, Callable[[], str]] = {
     "docs/lifecycle.md": lifecycle_page,
+    "schemas/ceiling.schema.json": ceiling_schema,
     "schemas/registry.schema.json": registry_schema,
     "schemas/schema.sql": schema_dump,
 }
