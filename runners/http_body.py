@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from ..core.contract import PlanError
 from ..core.template import fill_value, present
 from .http_headers import Headers
-
-BODY_KINDS = ("json", "form", "raw", "none")
+from .http_multipart import multipart_body
 
 
 def query_text(items: tuple[tuple[str, Any], ...], values: Mapping[str, Any]) -> str:
@@ -35,23 +34,16 @@ def _scalar(name: str, value: object) -> str:
 
 def planned_body(body: Any, values: Mapping[str, Any]) -> tuple[Headers, bytes]:
     """Return the content type and bytes of a body, by its kind or payload template."""
-    match body:
-        case "none":
-            return (), b""
-        case "json":
-            return json_body(dict(values))
-        case "form":
-            return (("Content-Type", "application/x-www-form-urlencoded"),), _form(values)
-        case "raw":
-            return text_body(values.get("body"))
-        case Mapping():
-            return json_body(dict(present(tuple(body.items()), values)))
-        case _:
-            return json_body(fill_value(body, values))
+    if isinstance(body, str) and body in _KINDS:
+        return _KINDS[body](values)
+    if isinstance(body, Mapping):
+        return json_body(dict(present(tuple(body.items()), values)))
+    return json_body(fill_value(body, values))
 
 
-def _form(values: Mapping[str, Any]) -> bytes:
-    return urlencode(tuple(_flat(values.items()))).encode("ascii")
+def _form(values: Mapping[str, Any]) -> tuple[Headers, bytes]:
+    text = urlencode(tuple(_flat(values.items())))
+    return (("Content-Type", "application/x-www-form-urlencoded"),), text.encode("ascii")
 
 
 def json_body(value: object) -> tuple[Headers, bytes]:
@@ -68,3 +60,13 @@ def text_body(value: object) -> tuple[Headers, bytes]:
     if not isinstance(value, str):
         raise PlanError("a raw body takes the input field 'body', as text")
     return (("Content-Type", "text/plain; charset=utf-8"),), value.encode("utf-8")
+
+
+_KINDS: Final[Mapping[str, Callable[[Mapping[str, Any]], tuple[Headers, bytes]]]] = {
+    "json": lambda values: json_body(dict(values)),
+    "form": _form,
+    "multipart": multipart_body,
+    "raw": lambda values: text_body(values.get("body")),
+    "none": lambda _: ((), b""),
+}
+BODY_KINDS: Final = tuple(_KINDS)

@@ -18,7 +18,7 @@ from .view import View
 
 #: The runner sends nothing with these unless the request says so.
 BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
-_WHOLE_INPUT: Final = frozenset({"json", "form", "raw"})
+_WHOLE_INPUT: Final = frozenset({"json", "form", "multipart", "raw"})
 
 
 def undeclared(view: View) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import ssl
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,27 @@ async def test_tls_is_verified_against_the_named_authority(tmp_path: Path) -> No
     assert "the certificate of localhost is not trusted (self-signed certificate)" in unknown.message
     assert trusted.outcome == off.outcome == Succeeded({"ok": True})
     assert "the certificate of wrong.test is not trusted" in wrong.message
+    assert len(target.requests) == 2
+
+
+async def test_a_client_certificate_is_shown_where_it_is_wanted(tmp_path: Path) -> None:
+    """A server that wants a certificate gets the configured one, in one file or two, and serves nobody without."""
+    context, ca_file = authority(tmp_path)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(ca_file)
+    (tmp_path / "client.pem").write_text((tmp_path / "ca.pem").read_text() + (tmp_path / "key.pem").read_text())
+    pair = {"cert": ca_file, "key": str(tmp_path / "key.pem")}
+    async with HttpTarget(tls=context) as target:
+        base = {"base_url": f"https://localhost:{target.port}", "ca_file": ca_file}
+        policy = replace(LOCAL, allowed_domains=("localhost",))
+        without = failure(await perform(make_service(runner_config=base, policy=policy)))
+        for cert in (str(tmp_path / "client.pem"), pair):
+            shown = await perform(make_service(runner_config=base | {"client_cert": cert}, policy=policy))
+            assert shown.outcome == Succeeded({"ok": True})
+        missing = base | {"client_cert": str(tmp_path / "gone.pem")}
+        unreadable = failure(await perform(make_service(runner_config=missing, policy=policy)))
+    assert without.category is Category.TARGET_UNAVAILABLE
+    assert "client_cert" in unreadable.message
     assert len(target.requests) == 2
 
 
