@@ -25,7 +25,8 @@ from .codes import finding
 from .files import read_bytes, registry_files
 from .model import Finding, Position, Registry, Service
 from .nodes import Node
-from .schema_rules import expanded
+from .reference_rules import fillable
+from .schema_rules import declared_fields, expanded
 from .source import LARGEST_FILE, read
 from .suppressions import suppress
 
@@ -116,7 +117,8 @@ def _collector_paused() -> Iterator[None]:
     try:
         yield
     finally:
-        expanded.cache_clear()
+        for remembered in (expanded, declared_fields, fillable):
+            remembered.cache_clear()
         if was_on:
             gc.enable()
 

@@ -29,7 +29,8 @@ def secrets_in_clear(view: View) -> Iterator[Finding]:
     """Credentials written into the file, and variables of such names filled into what plans show."""
     for operation, key, sent, node in _values(view):
         telling = sent and is_secret_name(key)
-        name = next((each for each in _VARIABLE.findall(node.text) if telling or is_secret_name(each)), "")
+        names = _VARIABLE.findall(node.text) if "${" in node.text else ()
+        name = next((each for each in names if telling or is_secret_name(each)), "")
         if name and not _REFERENCE.search(key):
             message = f"{view.name}: the value of {name} becomes part of {key}, which plans and logs show"
             yield view.found("SQJ408", message, node.position, operation)
