@@ -191,7 +191,7 @@ def _canonical(entry: Named, base: Named | None, work: _Work) -> Named:
     stated = entry.node if base is None or entry.node.get("execution_type") else base.node
     node, doubles = canonical(entry.node, execution_type(stated))
     work.add(*(replace(found, service=entry.name) for found in doubles))
-    return replace(entry, node=node)
+    return Named(entry.name, entry.position, node)
 
 
 # ---- environments ----------------------------------------------------------------------------------------------------

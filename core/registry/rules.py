@@ -50,7 +50,8 @@ def check(entry: Named) -> tuple[Finding, ...]:
     schemas = tuple(_schemas(view))
     # A schema that means nothing says nothing about its operation's fields.
     meaningless = {found.operation for found in schemas if found.code == "SQJ111"}
-    view = replace(view, operations=tuple(each for each in operations if each.name not in meaningless))
+    if meaningless:
+        view = replace(view, operations=tuple(each for each in operations if each.name not in meaningless))
     found = tuple(chain(schemas, *(rule(view) for rule in RULES)))
     # What stands where a variable is not known in this environment is not judged.
     unknown = {node.position for node in unresolved(entry.node)} if found else ()

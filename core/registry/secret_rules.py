@@ -69,8 +69,10 @@ def _values(view: View) -> Iterator[_Value]:
 
 
 def _texts(node: Node, operation: str, key: str, *, sent: bool) -> Iterator[_Value]:
-    if isinstance(node.value, str) and node.text:
-        yield operation, key, sent, node
+    if isinstance(node.value, str):  # nearly all that comes
+        if node.text:
+            yield operation, key, sent, node
+        return
     for name, pair in node.pairs.items():
         yield from _texts(pair.node, operation, name, sent=key in _SENT)
     for item in node.items:
