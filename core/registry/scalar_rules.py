@@ -26,7 +26,7 @@ def ambiguous(root: Node) -> Iterator[Finding]:
         node = waiting.pop()
         value = node.value
         if isinstance(value, str):
-            if node.plain and node.text[:1] in _FIRST and len(node.text) <= _LONGEST:
+            if value[:1] in _FIRST and node.plain and len(node.text) <= _LONGEST:
                 yield from _scalar(node)
         elif isinstance(value, dict | tuple) and id(node) not in seen:
             seen.add(id(node))
