@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 
 from ..errors import RegistryError, UsageError
 from .assemble import Assembled, assemble, has_errors
+from .build import policy_terms
 from .canonical import Named, named
 from .codes import finding
 from .files import read_bytes, registry_files
@@ -117,7 +118,7 @@ def _collector_paused() -> Iterator[None]:
     try:
         yield
     finally:
-        for remembered in (expanded, declared_fields, fillable):
+        for remembered in (expanded, declared_fields, fillable, policy_terms):
             remembered.cache_clear()
         if was_on:
             gc.enable()

@@ -24,7 +24,7 @@ _WHOLE_INPUT: Final = frozenset({"json", "form", "raw"})
 
 @cache
 def fillable(template: Node | None) -> tuple[Node, ...]:
-    """Return a template's texts in which a placeholder can stand, or what was meant as one. Remembered as `expanded`."""
+    """Return a template's texts in which a placeholder may stand, or what is meant as one; cached as `expanded` is."""
     below = texts(template) if template is not None else ()
     return tuple(node for node in below if "{" in str(node.value) or str(node.value).startswith("$"))
 

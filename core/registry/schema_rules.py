@@ -29,7 +29,7 @@ def expanded(node: Node) -> Expanded:
 
 @cache
 def declared_fields(node: Node | None) -> frozenset[str] | None:
-    """Return the fields that an input may have; None when the schema is too rich to tell. Remembered as `expanded`."""
+    """Return the fields that an input may have; None when the schema is too rich to tell. Cached as `expanded` is."""
     if node is None:
         return frozenset()
     schema = expanded(node).schema

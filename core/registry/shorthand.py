@@ -147,7 +147,7 @@ def _has_schema(value: Any) -> bool:
     """Whether JSON Schema stands anywhere below shorthand fields."""
     below = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
     nested = [each for each in below if isinstance(each, dict | list)]
-    return bool(nested) and any((isinstance(each, dict) and _is_field_schema(each)) or _has_schema(each) for each in nested)
+    return any((isinstance(each, dict) and _is_field_schema(each)) or _has_schema(each) for each in nested)
 
 
 def _unknown_type(value: Any) -> str:
