@@ -45,9 +45,7 @@ def check(console: Console, checking: Checking, comparing: Comparing, settings: 
     """Return what is found in the registries and, where asked for, since a commit, in entities and out there."""
     path = policy_path(checking.policy, settings)
     ceiling = load_ceiling(path) if path else None
-    loaded = _load(checking, settings)
-    if not checking.watch:
-        gc.freeze()  # what was loaded lives as long as the process: the collector need not go over it
+    loaded = _load(checking, settings) if checking.watch else _load_for_good(checking, settings)
     found = Check(settings, loaded, ceiling, [*loaded.findings, *_wider(loaded, ceiling)])
     if comparing.diff_base is not None:
         _since(console, comparing.diff_base, checking, found)
@@ -55,6 +53,16 @@ def check(console: Console, checking: Checking, comparing: Comparing, settings: 
         _entities(console, comparing.entities, found)
     _online(console, checking, found)
     return found
+
+
+def _load_for_good(checking: Checking, settings: Settings) -> Loaded:
+    """What is loaded lives as long as the process: the collector need not go over it, not even the first time."""
+    gc.disable()
+    try:
+        return _load(checking, settings)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _load(checking: Checking, settings: Settings) -> Loaded:
@@ -81,10 +89,12 @@ def read_stdin() -> str:
 
 
 def _wider(loaded: Loaded, ceiling: Ceiling | None) -> Iterable[Finding]:
-    """A ceiling narrows silently at run time; here the author learns of it."""
+    """A ceiling narrows silently at run time; here the author learns of it. Only this makes the registry's services."""
+    if ceiling is None or loaded.registry is None:
+        return ()
     from ..core.registry.ceiling import wider  # noqa: PLC0415 - yaml
 
-    return tuple(wider(loaded.registry, ceiling)) if loaded.registry and ceiling else ()
+    return tuple(wider(loaded.registry, ceiling))
 
 
 def _since(console: Console, ref: str, checking: Checking, found: Check) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .job import Category
 from .outcome import Cancelled, Failed, Interrupted, Outcome
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 
@@ -52,6 +54,8 @@ class StopSignal:
 
     async def race(self, work: Awaitable[T], seconds: float) -> T | StopReason:
         """Return the result of `work`, or why it was stopped; stopped work has been cancelled and awaited."""
+        import asyncio  # noqa: PLC0415 - 15 ms that checking a registry does not pay
+
         if self.reason is not None:
             if asyncio.iscoroutine(work):
                 work.close()
@@ -72,6 +76,8 @@ class StopSignal:
 
 async def _end(task: asyncio.Future[Any]) -> None:
     """Cancel `task` if it still runs and wait until it has ended; its own late error has no reader any more."""
+    import asyncio  # noqa: PLC0415 - see above
+
     if not task.done():
         task.cancel()
         await asyncio.wait({task})

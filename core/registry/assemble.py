@@ -43,6 +43,7 @@ class _Work:
     environment: str
     findings: list[Finding] = field(default_factory=list)
     unshaped: set[str] = field(default_factory=set)
+    unresolved: bool = False  # whether any variable has no value here
 
     def add(self, *found: Finding) -> None:
         self.findings.extend(found)
@@ -99,6 +100,7 @@ def _filled(root: Node, variables: Mapping[str, str], work: _Work) -> Node:
 
     def each(pair: Pair, *, counts: bool) -> Pair:
         node, findings = fill(pair.node, variables)
+        work.unresolved |= bool(findings)
         work.add(*(findings if counts else ()))
         return Pair(pair.key, node)
 
@@ -189,7 +191,7 @@ def _canonical(entry: Named, base: Named | None, work: _Work) -> Named:
     stated = entry.node if base is None or entry.node.get("execution_type") else base.node
     node, doubles = canonical(entry.node, execution_type(stated))
     work.add(*(replace(found, service=entry.name) for found in doubles))
-    return replace(entry, node=node)
+    return Named(entry.name, entry.position, node)
 
 
 # ---- environments ----------------------------------------------------------------------------------------------------
@@ -222,6 +224,6 @@ def _check(services: Services, base: Services, work: _Work, *, overlaid: bool) -
             continue
         found = shape.check(entry.node, "service", _subject(entry)) if changed else ()
         work.add(*found)
-        known = not any(unresolved(entry.node)) or shape.fits(entry.node, "service")
+        known = not (work.unresolved and any(unresolved(entry.node))) or shape.fits(entry.node, "service")
         if known and not has_errors(list(found)):
             work.add(*rules.check(entry))

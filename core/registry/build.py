@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
 from ..job import ExecutionType
 from ..lifecycle import RetryPolicy
 from ..policy import DEFAULT_RESOURCES, Policy
-from ..policy_terms import Stated, apply_all, read_terms
+from ..policy_terms import Misstated, Stated, apply_all, read_terms
 from ..units import MIB, parse_seconds, parse_size
 from .canonical import Named, execution_type, named
 from .frozen import freeze
@@ -58,8 +59,7 @@ def build_policy(node: Node) -> Policy:
     both; so with its endpoint_url, and with the memory that it states. Containers that are not isolated have a network,
     unless `network_access` says less. Of two limits on time, the shorter holds.
     """
-    stated = node.get("security_policy")
-    terms = [term for term in read_terms(data(stated) if stated else {}) if isinstance(term, Stated)]
+    terms = [term for term in policy_terms(node.get("security_policy")) if isinstance(term, Stated)]
     values: dict[str, Any] = {term.field: term.value for term in terms}
     times = [term.value for term in terms if term.field == "max_execution_time"]
     if times:
@@ -70,6 +70,12 @@ def build_policy(node: Node) -> Policy:
         for field, value in _own_function(node.get("runner_config") or Node({}, node.position)):
             values.setdefault(field, value)
     return apply_all(Policy(), values)
+
+
+@cache
+def policy_terms(stated: Node | None) -> tuple[Stated | Misstated, ...]:
+    """Return every term of a security_policy, none where there is none. Cached as `expanded` is."""
+    return tuple(read_terms(data(stated))) if stated else ()
 
 
 def _own_function(config: Node) -> Iterator[tuple[str, Any]]:

@@ -26,7 +26,8 @@ def impossible(schema: Any, node: Node) -> Iterator[tuple[str, str, Position]]:
     yield from _bounds(schema, node)
     yield from _required(schema, node)
     for key in _BELOW:
-        yield from impossible(schema.get(key), locate(node, [key]))
+        if key in schema:
+            yield from impossible(schema[key], locate(node, [key]))
     for key in _NAMED_BELOW:
         below = schema.get(key)
         for name, each in below.items() if isinstance(below, Mapping) else ():

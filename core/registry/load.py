@@ -20,12 +20,14 @@ from typing import Final, NamedTuple
 
 from ..errors import RegistryError, UsageError
 from .assemble import Assembled, assemble, has_errors
+from .build import policy_terms
 from .canonical import Named, named
 from .codes import finding
 from .files import read_bytes, registry_files
 from .model import Finding, Position, Registry, Service
 from .nodes import Node
-from .schema_rules import expanded
+from .reference_rules import fillable
+from .schema_rules import declared_fields, expanded
 from .source import LARGEST_FILE, read
 from .suppressions import suppress
 
@@ -116,7 +118,8 @@ def _collector_paused() -> Iterator[None]:
     try:
         yield
     finally:
-        expanded.cache_clear()
+        for remembered in (expanded, declared_fields, fillable, policy_terms):
+            remembered.cache_clear()
         if was_on:
             gc.enable()
 

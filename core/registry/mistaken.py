@@ -20,7 +20,7 @@ _SERVICE_KEYS: Final = frozenset({"execution_type", "runner_config", "security_p
 def file_shape(root: Node) -> tuple[Finding, ...]:
     """Return what is wrong with a file as a whole; one finding alone where it is no registry."""
     if "services" in root.pairs:
-        return check(root, "document", Subject(""))
+        return check(_hollow(root), "document", Subject(""))
     if "entity" in root.pairs:
         message = "the file is a SpecQL entity, not a service registry"
         return (_instead(root.pairs["entity"], message, "check it with --entities, beside the registry that it calls"),)
@@ -32,6 +32,15 @@ def file_shape(root: Node) -> tuple[Finding, ...]:
     message = f"the service `{first[:80]}` stands at the top of the file, where `services` is expected"
     found = _instead(services[first], message, "write `services:` above the services, and indent them below it")
     return (found, *(check(left, "document", Subject("")) if left.pairs else ()))
+
+
+def _hollow(root: Node) -> Node:
+    """The file with nothing in its services: a document's shape ends at their names, and they are most of it."""
+    key, node = root.pairs["services"]
+    nothing = Node(None, node.position)
+    names: dict[str, Pair] = {name: Pair(pair.key, nothing) for name, pair in node.pairs.items()}
+    inner = (nothing,) * len(node.items) or names
+    return with_value(root, {**root.pairs, "services": Pair(key, with_value(node, inner) if inner else node)})
 
 
 def _instead(pair: Pair, message: str, help_text: str) -> Finding:

@@ -38,7 +38,8 @@ class Node(NamedTuple):
 
     def get(self, key: str) -> Node | None:
         """Return the value of `key`, or None where there is none or this is no mapping."""
-        pair = self.value.get(key) if isinstance(self.value, dict) else None
+        value = self.value
+        pair = value.get(key) if isinstance(value, dict) else None
         return pair[1] if pair else None
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 from ..job import ExecutionType
@@ -21,6 +22,13 @@ BODILESS: Final = frozenset({"GET", "HEAD", "DELETE"})
 _WHOLE_INPUT: Final = frozenset({"json", "form", "multipart", "raw"})
 
 
+@cache
+def fillable(template: Node | None) -> tuple[Node, ...]:
+    """Return a template's texts in which a placeholder may stand, or what is meant as one; cached as `expanded` is."""
+    below = texts(template) if template is not None else ()
+    return tuple(node for node in below if "{" in str(node.value) or str(node.value).startswith("$"))
+
+
 def undeclared(view: View) -> Iterator[Finding]:
     """A placeholder of a field that no input has."""
     key = MAPPING_KEYS[view.kind]
@@ -29,7 +37,7 @@ def undeclared(view: View) -> Iterator[Finding]:
         fields = declared_fields(operation.node.get("input_schema"))
         if template is None or fields is None:
             continue
-        for node in texts(template):
+        for node in fillable(template):
             for path in placeholders(node.value):
                 if path.split(".")[0] not in fields:
                     message = f"{view.name}.{operation.name}.{key}: {{{path}}} is no field of input_schema"
@@ -58,7 +66,7 @@ def stray_braces(view: View) -> Iterator[Finding]:
     """A brace that was probably meant to begin a placeholder: it is sent as it stands."""
     key = MAPPING_KEYS[view.kind]
     for operation in view.operations:
-        for node in texts(operation.node.get(key) or Node({}, operation.position)):
+        for node in fillable(operation.node.get(key)):
             found = next((match["stray"] for match in _STRAY.finditer(str(node.value)) if match["stray"]), None)
             if found is not None:
                 message = f"{view.name}.{operation.name}.{key}: {found[:80]!r} is no placeholder and is sent as it is"
@@ -74,7 +82,7 @@ def written_elsewhere(view: View) -> Iterator[Finding]:
     key = MAPPING_KEYS[view.kind]
     for operation in view.operations:
         fields = declared_fields(operation.node.get("input_schema")) or frozenset()
-        for node in texts(operation.node.get(key) or Node({}, operation.position)):
+        for node in fillable(operation.node.get(key)):
             text = str(node.value)
             match = None if re.search(r"\s", text) else _ELSEWHERE.search(text)
             name = (match[1] or match[2]) if match else ""
@@ -92,7 +100,7 @@ def unused(view: View) -> Iterator[Finding]:
         fields = declared_fields(stated)
         if template is None or stated is None or not fields:
             continue
-        used = {path.split(".")[0] for node in texts(template) for path in placeholders(node.value)}
+        used = {path.split(".")[0] for node in fillable(template) for path in placeholders(node.value)}
         for name in sorted(fields - used):
             message = f"{view.name}.{operation.name}: the input field `{name}` is used nowhere"
             yield view.found("SQJ202", message, _field(stated, name), operation.name)
@@ -143,7 +151,7 @@ def _must_be_filled(view: View, operation: Named) -> Iterator[Node]:
     if view.kind is ExecutionType.HTTP and template is not None:
         template = template.get("path")
     if template is not None and view.kind is not ExecutionType.SERVERLESS:
-        yield from texts(template)
+        yield from fillable(template)
 
 
 def answer(view: View) -> Iterator[Finding]:

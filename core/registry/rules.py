@@ -15,7 +15,7 @@ from typing import Final
 from ..allowlists import Covers, admits, domain_covers, exactly, function_covers, image_covers, path_covers
 from ..job import ExecutionType
 from ..policy import Policy
-from ..policy_terms import Misstated, read_terms
+from ..policy_terms import Misstated
 from ..units import MIB, parse_seconds, parse_size
 from . import (
     exposure_rules,
@@ -27,12 +27,12 @@ from . import (
     secret_rules,
     type_rules,
 )
-from .build import build_policy
+from .build import build_policy, policy_terms
 from .canonical import Named, execution_type, named
 from .codes import finding
 from .http_rules import base_url, credentials, host_of, private_address
 from .model import Finding
-from .nodes import data, is_mapping, locate, unresolved
+from .nodes import is_mapping, locate, unresolved
 from .schema_rules import check_schema
 from .view import View
 
@@ -50,10 +50,11 @@ def check(entry: Named) -> tuple[Finding, ...]:
     schemas = tuple(_schemas(view))
     # A schema that means nothing says nothing about its operation's fields.
     meaningless = {found.operation for found in schemas if found.code == "SQJ111"}
-    view = replace(view, operations=tuple(each for each in operations if each.name not in meaningless))
+    if meaningless:
+        view = replace(view, operations=tuple(each for each in operations if each.name not in meaningless))
+    found = tuple(chain(schemas, *(rule(view) for rule in RULES)))
     # What stands where a variable is not known in this environment is not judged.
-    unknown = {node.position for node in unresolved(entry.node)}
-    found = chain(schemas, *(rule(view) for rule in RULES))
+    unknown = {node.position for node in unresolved(entry.node)} if found else ()
     return tuple(each for each in found if each.position not in unknown)
 
 
@@ -66,7 +67,7 @@ def check_schemas(entry: Named) -> tuple[Finding, ...]:
 
 def _policy_terms(entry: Named) -> Iterator[Finding]:
     stated = entry.node.get("security_policy")
-    for term in read_terms(data(stated) if stated else {}):
+    for term in policy_terms(stated):
         node = locate(stated, term.key.split(".")) if stated else entry.node
         if isinstance(term, Misstated) and not node.unresolved:
             yield finding("SQJ104", f"security_policy: {term.message}", node.position, service=entry.name)

@@ -8,7 +8,7 @@ from typing import Final
 
 from .codes import finding
 from .model import Finding
-from .nodes import Node, children, token
+from .nodes import Node, token
 
 _SWITCH: Final = re.compile(r"(?:y|n|yes|no|on|off)", re.IGNORECASE)
 _NUMBER: Final = re.compile(
@@ -24,12 +24,13 @@ def ambiguous(root: Node) -> Iterator[Finding]:
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        if isinstance(node.value, str):
-            if node.plain and node.text[:1] in _FIRST and len(node.text) <= _LONGEST:
+        value = node.value
+        if isinstance(value, str):
+            if value[:1] in _FIRST and node.plain and len(node.text) <= _LONGEST:
                 yield from _scalar(node)
-        elif id(node) not in seen:
+        elif isinstance(value, dict | tuple) and id(node) not in seen:
             seen.add(id(node))
-            waiting += children(node)
+            waiting += [pair[1] for pair in value.values()] if isinstance(value, dict) else value
 
 
 def _scalar(node: Node) -> Iterator[Finding]:

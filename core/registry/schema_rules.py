@@ -16,7 +16,7 @@ from .shorthand import KEYWORDS, Expanded, expand, is_json_schema
 
 Problem = tuple[str, str, Position]  # code, message, where
 
-_COMPOSED: Final = ("$ref", "allOf", "anyOf", "oneOf", "if", "patternProperties", "$dynamicRef")
+_COMPOSED: Final = frozenset({"$ref", "allOf", "anyOf", "oneOf", "if", "patternProperties", "$dynamicRef"})
 _MAPS_OF_SCHEMAS: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 _DATA: Final = frozenset({"enum", "const", "default", "examples", "required", "dependentRequired"})
 
@@ -27,12 +27,13 @@ def expanded(node: Node) -> Expanded:
     return expand(data(node))
 
 
+@cache
 def declared_fields(node: Node | None) -> frozenset[str] | None:
-    """Return the fields that an input may have; None when the schema is too rich to tell."""
+    """Return the fields that an input may have; None when the schema is too rich to tell. Cached as `expanded` is."""
     if node is None:
         return frozenset()
     schema = expanded(node).schema
-    if any(key in schema for key in _COMPOSED):
+    if not _COMPOSED.isdisjoint(schema):
         return None
     properties = schema.get("properties", {})
     return frozenset(properties) if isinstance(properties, Mapping) else frozenset()
@@ -48,10 +49,11 @@ def check_schema(node: Node) -> Iterator[Problem]:
 
 
 def _json_schema(schema: dict[str, Any], node: Node, *, composed: bool) -> Iterator[Problem]:
-    wrong = [] if is_plain(schema) else list(_invalid(schema, node, composed=composed))
+    plain = is_plain(schema)
+    wrong = [] if plain else list(_invalid(schema, node, composed=composed))
     yield from wrong
     if not wrong:
-        yield from _keywords(schema, node)
+        yield from () if plain else _keywords(schema, node)
         yield from impossible(schema, node)
         yield from _references(schema, node)
 
@@ -74,22 +76,23 @@ def _invalid(schema: dict[str, Any], node: Node, *, composed: bool) -> Iterator[
 
 def _references(schema: Any, node: Node) -> Iterator[Problem]:
     """References to a place in the schema that does not exist."""
-    for pointer, here in _pointers(schema, node):
+    for pointer, path in _pointers(schema):
         place: Any = schema
         for step in pointer.removeprefix("#/").split("/"):
             name = step.replace("~1", "/").replace("~0", "~")
             place = place.get(name) if isinstance(place, Mapping) else None
         if place is None:
-            yield "SQJ111", f"$ref {pointer[:80]!r} leads nowhere in this schema", here.position
+            yield "SQJ111", f"$ref {pointer[:80]!r} leads nowhere in this schema", locate(node, path).position
 
 
-def _pointers(schema: Any, node: Node) -> Iterator[tuple[str, Node]]:
-    if isinstance(schema, Mapping):
-        reference = schema.get("$ref")
-        if isinstance(reference, str) and reference.startswith("#/"):
-            yield reference, locate(node, ["$ref"])
-        for key, below in schema.items():
-            yield from _pointers(below, locate(node, [key]))
+def _pointers(schema: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each reference into the schema itself, with the path to it."""
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#/"):
+        yield reference, (*above, "$ref")
+    for key, below in schema.items():
+        if isinstance(below, dict):
+            yield from _pointers(below, (*above, key))
 
 
 def _keywords(schema: Any, node: Node) -> Iterator[Problem]:

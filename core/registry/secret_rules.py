@@ -29,7 +29,8 @@ def secrets_in_clear(view: View) -> Iterator[Finding]:
     """Credentials written into the file, and variables of such names filled into what plans show."""
     for operation, key, sent, node in _values(view):
         telling = sent and is_secret_name(key)
-        name = next((each for each in _VARIABLE.findall(node.text) if telling or is_secret_name(each)), "")
+        names = _VARIABLE.findall(node.text) if "${" in node.text else ()
+        name = next((each for each in names if telling or is_secret_name(each)), "")
         if name and not _REFERENCE.search(key):
             message = f"{view.name}: the value of {name} becomes part of {key}, which plans and logs show"
             yield view.found("SQJ408", message, node.position, operation)
@@ -68,8 +69,10 @@ def _values(view: View) -> Iterator[_Value]:
 
 
 def _texts(node: Node, operation: str, key: str, *, sent: bool) -> Iterator[_Value]:
-    if isinstance(node.value, str) and node.text:
-        yield operation, key, sent, node
+    if isinstance(node.value, str):  # nearly all that comes
+        if node.text:
+            yield operation, key, sent, node
+        return
     for name, pair in node.pairs.items():
         yield from _texts(pair.node, operation, name, sent=key in _SENT)
     for item in node.items:

@@ -25,6 +25,7 @@ _NAME: Final = re.compile(
     r"|credentials?|authorization|cookie)s?$",
     re.IGNORECASE,
 )
+_SHORTEST: Final = 15  # characters of the shortest credential that is known by its shape, one in a URL aside
 _LEAST_BITS: Final = 4.0  # bits a character; English words are near 3, random base64 above 4.5
 
 
@@ -35,6 +36,8 @@ def is_secret_name(name: str) -> bool:
 
 def looks_secret(text: str) -> bool:
     """Whether a text holds what only a credential would."""
+    if len(text) < _SHORTEST and "://" not in text:
+        return False
     return bool(_ISSUED.search(text) or _KEY_BLOCK.search(text) or _IN_URL.search(text)) or _is_random(text)
 
 

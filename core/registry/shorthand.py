@@ -49,6 +49,8 @@ def is_json_schema(stated: Mapping[str, Any]) -> bool:
     """Whether a mapping is JSON Schema rather than field: type pairs."""
     if any(key.startswith("$") for key in stated):
         return True
+    if KEYWORDS.isdisjoint(stated):
+        return False
     if stated == {"type": "object"} or _describes_an_object(stated) or _bounds_an_object(stated):
         return True
     return bool(stated) and stated.keys() <= KEYWORDS and not all(_is_type(value) for value in stated.values())
@@ -125,8 +127,7 @@ def _bad_names(stated: Mapping[str, Any], path: tuple[str | int, ...]) -> Iterat
 
 
 def _field(value: Any, path: tuple[str | int, ...], problems: list[Problem]) -> dict[str, Any]:
-    if isinstance(value, str) and value.removesuffix("?") in TYPES:
-        word = value.removesuffix("?")
+    if isinstance(value, str) and (word := value.removesuffix("?")) in TYPES:
         return {} if word == "any" else {"type": word}
     if isinstance(value, list) and len(value) == 1:
         return {"type": "array", "items": _field(value[0], (*path, 0), problems)}

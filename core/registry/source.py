@@ -153,11 +153,24 @@ class _Builder:
         at = _new(Position, (self.path, start.line + 1, start.column + 1, end.line + 1, end.column + 1))
         if end.line > start.line and event.style in ("'", '"'):
             self.long = at
-        node = _new(Node, (resolve(text) if plain else text, at, 1, text, text, plain, False))
+        value = resolve(text) if plain else text
+        if event.anchor is None and isinstance(value, str) and self._begin_pair(value, at):
+            return
+        node = _new(Node, (value, at, 1, text, text, plain, False))
         if event.anchor is not None:
             self._anchor(event)
             self._anchors[event.anchor] = node
         self._add(node)
+
+    def _begin_pair(self, text: str, at: Position) -> bool:
+        """Take a text as a mapping's next key, where one is expected: more than half of all texts are keys."""
+        frame = self._stack[-1] if self._stack else None
+        if frame is None or frame.pairs is None or frame.key is not None:
+            return False
+        frame.size += 1
+        frame.end = at
+        frame.key = (text, at)
+        return True
 
     def _open(self, event: Any, pairs: dict[str, Pair] | None) -> None:
         self._count(1, event)

@@ -38,8 +38,7 @@ class View:
 
     def config(self, key: str) -> Any:
         """Return a runner_config value, or None."""
-        found = locate(self.node, ("runner_config", key))
-        known = (self.node.get("runner_config") or found).get(key)
+        known = (self.node.get("runner_config") or self.node).get(key)
         return data(known) if known else None
 
     def found(
