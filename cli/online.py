@@ -35,8 +35,8 @@ def look(loaded: Loaded, kinds: frozenset[Kind], variables: Mapping[str, str], s
 
 
 async def _look(loaded: Loaded, kinds: frozenset[Kind], variables: Mapping[str, str], secrets: Secrets) -> Online:
-    from ..runners.docker_images import EngineImages  # noqa: PLC0415 - httpx, 140 ms
-    from ..runners.http_transport import system_resolver  # noqa: PLC0415 - the same
+    from ..runners.docker_images import EngineImages  # noqa: PLC0415 - asks alone need it
+    from ..runners.http_transport import system_resolver  # noqa: PLC0415 - httpx, 140 ms
 
     async with EngineImages(variables.get("DOCKER_HOST", "")) as engine:
         return await check(loaded, kinds, Sources(system_resolver, engine.has, secrets.is_set))

@@ -129,9 +129,9 @@ def test_an_image_that_nobody_can_tell_of_is_skipped(tmp_path: Path, answer: int
     assert word in said.data["skipped"][0]["reason"]
 
 
-@pytest.mark.parametrize("url", ["unix:///nonexistent/engine.sock", "tcp://127.0.0.1:9"])
+@pytest.mark.parametrize("url", ["unix:///nonexistent/engine.sock", "tcp://127.0.0.1:9", "ssh://host"])
 def test_without_an_engine_images_are_skipped(tmp_path: Path, url: str) -> None:
-    """No engine, or one behind an address that is not asked, is said and is exit 0; with --strict it is 1."""
+    """No engine, or a way to one that is not supported, is said and is exit 0; with --strict it is 1."""
     said = online(tmp_path, "--online=image", env={"DOCKER_HOST": url})
     assert (said.code, said.data["summary"]["skipped"]) == (0, 1)
     assert said.data["skipped"][0]["reason"]
