@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..core.errors import UsageError
+from ..core.job import ExecutionType
 from ..core.online.check import Online, Sources, check
 from ..core.online.subjects import Kind
 
 if TYPE_CHECKING:
     from ..core.registry.load import Loaded
     from ..core.secrets import Secrets
+    from ..runners.wire import Wire
 
 
 def read_kinds(text: str) -> frozenset[Kind]:
@@ -35,8 +37,15 @@ def look(loaded: Loaded, kinds: frozenset[Kind], variables: Mapping[str, str], s
 
 
 async def _look(loaded: Loaded, kinds: frozenset[Kind], variables: Mapping[str, str], secrets: Secrets) -> Online:
-    from ..runners.docker_images import EngineImages  # noqa: PLC0415 - httpx, 140 ms
-    from ..runners.http_transport import system_resolver  # noqa: PLC0415 - the same
+    from ..runners import RunnerRegistry  # noqa: PLC0415 - asks alone need it
+    from ..runners.docker_images import EngineImages  # noqa: PLC0415 - the same
+    from ..runners.http_transport import system_resolver  # noqa: PLC0415 - httpx, 140 ms
+    from ..runners.serverless_existence import Functions  # noqa: PLC0415 - asks alone need it
 
-    async with EngineImages(variables.get("DOCKER_HOST", "")) as engine:
-        return await check(loaded, kinds, Sources(system_resolver, engine.has, secrets.is_set))
+    runners = RunnerRegistry()
+    wire = cast("Wire", runners.runner(ExecutionType.HTTP))
+    try:
+        async with EngineImages(variables.get("DOCKER_HOST", "")) as engine, Functions(wire, secrets) as functions:
+            return await check(loaded, kinds, Sources(system_resolver, engine.has, secrets.is_set, functions.has))
+    finally:
+        await runners.aclose()

@@ -68,7 +68,7 @@ class JobResult:
     """One execution's outcome, resource usage and captured output.
 
     Usage keys: duration_seconds cpu_seconds cpu_usage_percent memory_mb peak_memory_mb disk_mb network_bytes exit_code
-    status_code container_id billed_ms cost_usd, as far as the runner knows them.
+    status_code container_id image_id image_digest billed_ms cost_usd, as far as the runner knows them.
     """
 
     outcome: Outcome

@@ -31,6 +31,7 @@ from . import docker_checks, docker_sweep, docker_usage
 from .docker_attempt import Attempt, Lodging
 from .docker_create import Image
 from .docker_engine import Engine, EngineError, Facts
+from .docker_images import on_engine
 from .docker_mounts import hold, release
 from .docker_outcome import engine_outcome, image_missing
 from .docker_plan import DockerPlan, make_plan
@@ -72,7 +73,7 @@ class DockerRunner(JobRunner[DockerSpec, DockerPlan]):
         try:
             facts = await self._engine.facts()
             refusal = _refusal(plan, facts)
-            image = await self._image(plan.image) if refusal is None else None
+            image = await on_engine(self._engine, plan.image) if refusal is None else None
             if refusal is not None or image is None:
                 return JobResult(refusal or image_missing(plan.image))
             return await self._lodge(plan, context, Lodging(self._engine, facts, self._running, self._removals), image)
@@ -92,17 +93,6 @@ class DockerRunner(JobRunner[DockerSpec, DockerPlan]):
     def _private(self, facts: Facts) -> tuple[str, ...]:
         """Paths of the engine's own, which no container may see."""
         return tuple(path for path in (facts.root_dir, self._engine.socket_path) if path)
-
-    async def _image(self, name: str) -> Image | None:
-        """Return the image of that very name, None if the engine has none."""
-        try:
-            answer = await self._engine.do(lambda client: client.inspect_image(name))
-        except EngineError as error:
-            if error.status in (400, 404):
-                return None
-            raise
-        # An engine also takes the beginning of an id for an image: a name of hex digits must not find another.
-        return None if str(answer["Id"]).startswith(f"sha256:{name}") else Image.read(answer)
 
     async def check(self) -> list[Check]:
         """Return what the engine really enforces."""

@@ -65,9 +65,10 @@ class Facts:
 class Engine:
     """One engine and its client, made when first needed. Threads of its own: the event loop is never blocked."""
 
-    def __init__(self, url: str = "") -> None:
-        """`url` is that of DOCKER_HOST: unix:///path or tcp://host:port."""
+    def __init__(self, url: str = "", seconds: float = CALL_SECONDS) -> None:
+        """`url` is that of DOCKER_HOST: unix:///path or tcp://host:port. `seconds`: patience with one call."""
         self.url = url or DEFAULT_URL
+        self._seconds = seconds
         self._pool: ThreadPoolExecutor | None = None
         self._client: APIClient | None = None
         self._facts: Facts | None = None
@@ -110,10 +111,11 @@ class Engine:
             raise EngineError(problem)
         from docker import APIClient  # noqa: PLC0415 - 145 ms, needed by docker jobs only
 
-        files, groups = _shared(self.socket_path)  # first: the SDK forgets to close a socket that cannot connect
+        # First, because the SDK forgets to close a socket that cannot connect.
+        files, groups = _shared(self.socket_path, self._seconds)
         if self._client is not None:
             self._client.close()
-        self._client = APIClient(self.url, version="auto", timeout=CALL_SECONDS, max_pool_size=POOL)
+        self._client = APIClient(self.url, version="auto", timeout=self._seconds, max_pool_size=POOL)
         return _read_facts(self._client.info(), self._client.version(), files=files, groups=groups)
 
     async def aclose(self) -> None:
@@ -180,12 +182,12 @@ def _read_facts(info: dict[str, Any], version: dict[str, Any], *, files: bool, g
     )
 
 
-def _shared(path: str) -> tuple[bool, bool]:
+def _shared(path: str, seconds: float) -> tuple[bool, bool]:
     """Whether the process behind a socket has our mounts and our control groups; a remote one has neither."""
     if not path:
         return False, False
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(CALL_SECONDS)
+        probe.settimeout(seconds)
         probe.connect(path)
         pid = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
     return _same_namespace(pid, "mnt"), _same_namespace(pid, "cgroup")

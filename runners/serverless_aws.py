@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -21,6 +22,8 @@ _OF_WORKER: Final = (
     *("env", "assume-role", "assume-role-with-web-identity", "sso", "login", "custom-process", "config-file"),
     *("ec2-credentials-file", "boto-config"),
 )
+#: What a role may do for a service, as an IAM policy.
+Rights = Callable[[AwsSpec], dict[str, Any]]
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_=,.@-]")
 
 
@@ -44,7 +47,9 @@ class Door:
 class Doors:
     """The doors of one runner. Each is made when first needed (0.3 s), and once."""
 
-    def __init__(self) -> None:
+    def __init__(self, rights: Rights | None = None) -> None:
+        """`rights`: what an assumed role keeps of its own; those of a job unless stated."""
+        self._rights = rights or session_policy
         self._made: dict[tuple[object, ...], Door] = {}
         self._making: dict[tuple[object, ...], threading.Lock] = {}
 
@@ -54,8 +59,11 @@ class Doors:
         found = self._made.get(key)
         if found is None:
             with self._making.setdefault(key, threading.Lock()):
-                found = self._made.get(key) or self._made.setdefault(key, _door(api, spec, external_id))
+                found = self._made.get(key) or self._made.setdefault(key, self._new(api, spec, external_id))
         return found
+
+    def _new(self, api: str, spec: AwsSpec, external_id: str) -> Door:
+        return _door(api, spec, external_id, self._rights(spec))
 
     def forget(self, spec: AwsSpec) -> None:
         """Drop what was made for a service, credentials included: AWS did not take them."""
@@ -85,13 +93,13 @@ def core_session(access: AwsAccess) -> Any:
     return session
 
 
-def _door(api: str, spec: AwsSpec, external_id: str) -> Door:
+def _door(api: str, spec: AwsSpec, external_id: str, policy: Mapping[str, Any]) -> Door:
     session = core_session(spec.access)
     credentials = session.get_credentials()
     if credentials is None:
         raise NoAws("this host has no AWS credentials for the service; specql-jobs doctor says what is looked at")
     if spec.access.role_arn:
-        credentials = _assumed(session, spec, external_id)
+        credentials = _assumed(session, spec, external_id, policy)
         session = core_session(replace(spec.access, profile=""))
         session.register_component("credential_provider", _Given(credentials))
     return Door(_client(session, api, spec), credentials)
@@ -124,8 +132,8 @@ class _Given:
         return self._credentials
 
 
-def _assumed(session: Any, spec: AwsSpec, external_id: str) -> Any:
-    """Return credentials of the service's role, narrowed to its function, asked for anew before they expire."""
+def _assumed(session: Any, spec: AwsSpec, external_id: str, policy: Mapping[str, Any]) -> Any:
+    """Return credentials of the service's role, narrowed by `policy`, asked for anew before they expire."""
     from botocore.credentials import RefreshableCredentials  # noqa: PLC0415
 
     sts = _client(session, "sts", spec)
@@ -133,7 +141,7 @@ def _assumed(session: Any, spec: AwsSpec, external_id: str) -> Any:
         "RoleArn": spec.access.role_arn,
         "RoleSessionName": _NOT_IN_NAMES.sub("-", f"specql-jobs-{spec.service}")[:64],
         "DurationSeconds": ROLE_SECONDS,
-        "Policy": json.dumps(session_policy(spec), separators=(",", ":")),
+        "Policy": json.dumps(policy, separators=(",", ":")),
         **({"ExternalId": external_id} if external_id else {}),
     }
 
@@ -153,15 +161,28 @@ def _assumed(session: Any, spec: AwsSpec, external_id: str) -> Any:
 
 def session_policy(spec: AwsSpec) -> dict[str, Any]:
     """Return what the role may do for this service: invoke this function, and read its queue of results."""
-    account = spec.function.account or role_account(spec.access.role_arn)
-    start = f"arn:{partition_of(spec.region)}"
-    function = f"{start}:lambda:{spec.region}:{account}:function:{spec.function.name}"
-    allowed = [_allowed(["lambda:InvokeFunction"], [function, f"{function}:*"])]
+    allowed = [_on_function("lambda:InvokeFunction", spec)]
     if spec.result_queue:
+        start = f"arn:{partition_of(spec.region)}"
         owner, name = spec.result_queue.split("/")[-2:]
         actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
         allowed.append(_allowed(actions, [f"{start}:sqs:{spec.region}:{owner}:{name}"]))
-    return {"Version": "2012-10-17", "Statement": allowed}
+    return _policy(allowed)
+
+
+def looking_policy(spec: AwsSpec) -> dict[str, Any]:
+    """Return what the role may do to find out whether this function exists: read its configuration."""
+    return _policy([_on_function("lambda:GetFunctionConfiguration", spec)])
+
+
+def _policy(statements: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _on_function(action: str, spec: AwsSpec) -> dict[str, Any]:
+    account = spec.function.account or role_account(spec.access.role_arn)
+    function = f"arn:{partition_of(spec.region)}:lambda:{spec.region}:{account}:function:{spec.function.name}"
+    return _allowed([action], [function, f"{function}:*"])
 
 
 def _allowed(actions: list[str], resources: list[str]) -> dict[str, Any]:

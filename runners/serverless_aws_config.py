@@ -53,6 +53,12 @@ class AwsSpec:
     environment: tuple[tuple[str, str], ...] = ()
 
 
+def addressed(function: FunctionName) -> dict[str, str]:
+    """Return the API's parameters for a function. Stated, $LATEST would need another permission than no qualifier."""
+    name = str(function).removesuffix(f":{function.qualifier}")
+    return {"FunctionName": name} | ({} if function.qualifier == LATEST else {"Qualifier": function.qualifier})
+
+
 # ---- reading the registry -------------------------------------------------------------------------------------------
 
 

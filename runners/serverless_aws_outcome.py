@@ -144,6 +144,7 @@ def _log(tail: str, clean: Clean) -> tuple[LogChunk, ...]:
 def of_error(plan: AwsPlan, error: Exception, tally: Tally) -> Outcome:
     """Return what an errand that failed is; raise what is none of AWS's or the network's errors."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - botocore is there by now
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415 - the same
 
     match error:
         case WireBroken():
@@ -151,7 +152,7 @@ def of_error(plan: AwsPlan, error: Exception, tally: Tally) -> Outcome:
             return _named(plan, error.outcome) if isinstance(error.outcome, Failed) else error.outcome
         case ClientError():
             return _of_code(plan, error.response, tally)
-        case BotoCoreError():
+        case BotoCoreError() | ResponseParserError():
             # Its texts may quote what was sent.
             return Failed(Category.INFRASTRUCTURE, f"boto3 cannot invoke {plan.spec.function}: {type(error).__name__}")
         case _:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..core.contract import LATEST, Call, Footprint, FunctionRef, PlanError, ResourceRequirements
-from .serverless_aws_config import AwsSpec
+from ..core.contract import Call, Footprint, FunctionRef, PlanError, ResourceRequirements
+from .serverless_aws_config import AwsSpec, addressed
 from .serverless_config import LARGEST_MEMORY, endpoint
 from .serverless_payload import LONGEST_KEY, SHOWN_PAYLOAD, encoded, payload_of
 
@@ -53,12 +53,9 @@ class AwsPlan:
 
     def invocation(self) -> dict[str, Any]:
         """Return the parameters of the API's Invoke."""
-        function, event = self.spec.function, self.spec.event
-        name = str(function).removesuffix(f":{function.qualifier}")
-        found: dict[str, Any] = {"FunctionName": name, "Payload": self.payload}
+        event = self.spec.event
+        found: dict[str, Any] = {**addressed(self.spec.function), "Payload": self.payload}
         found["InvocationType"] = "Event" if event else "RequestResponse"
-        if function.qualifier != LATEST:  # stated, $LATEST would need another permission than no qualifier
-            found["Qualifier"] = function.qualifier
         return found if event else found | {"LogType": "Tail", "ClientContext": self.context}
 
     def describe(self) -> dict[str, Any]:

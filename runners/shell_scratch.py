@@ -14,11 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-#: A folder is born under the first name and held before it gets the second: a sweep takes what nobody holds.
+#: A folder is born under the first name, and its maker's, and held before it gets the second: a sweep takes what nobody
+#: holds, of newborn ones those whose maker is dead.
 NEWBORN = "specql-new-"
 HELD = "specql-job-"
 
-#: Seconds after which a folder that was never held is a dead worker's; holding one takes microseconds.
+#: Seconds after which a folder that was never held is a dead worker's, if its maker cannot be seen from here, or its
+#: number is another's now; holding one takes milliseconds at most.
 NEWBORN_SECONDS = 60.0
 
 
@@ -32,10 +34,11 @@ class Scratch:
 
 def make_scratch(uid: int | None) -> Scratch:
     """Return a new folder that only the job user may enter; None: jobs run as this user."""
-    born = tempfile.mkdtemp(prefix=NEWBORN)
+    prefix = _newborn()
+    born = tempfile.mkdtemp(prefix=prefix)
     lock = os.open(born, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    folder = born.replace(NEWBORN, HELD)
+    folder = born.replace(prefix, HELD)
     os.rename(born, folder)
     if uid is not None:
         os.chown(folder, uid, uid)
@@ -54,7 +57,9 @@ def sweep_scratch(uid: int | None) -> list[str]:
     places = Path(tempfile.gettempdir())
     held = [path for path in places.glob(f"{HELD}*") if _is_ours(path, owner) and _take(path)]
     unborn = [
-        path for path in places.glob(f"{NEWBORN}*") if _is_ours(path, os.geteuid()) and _is_old(path) and _take(path)
+        path
+        for path in places.glob(f"{NEWBORN}*")
+        if _is_ours(path, os.geteuid()) and (_is_orphan(path) or _is_old(path)) and _take(path)
     ]
     return [str(path) for path in (*held, *unborn)]
 
@@ -65,6 +70,22 @@ def _is_ours(path: Path, owner: int) -> bool:
         return path.lstat().st_uid in (owner, os.geteuid()) and path.is_dir() and not path.is_symlink()
     except OSError:
         return False
+
+
+def _newborn() -> str:
+    """Return how names of folders begin that this process makes: with its number, and where that number counts."""
+    return f"{NEWBORN}{_namespace()}-{os.getpid()}-"
+
+
+def _namespace() -> int:
+    return os.stat("/proc/self/ns/pid").st_ino
+
+
+def _is_orphan(path: Path) -> bool:
+    """Whether the process that made it, in this very process namespace, is gone."""
+    namespace, _, rest = path.name.removeprefix(NEWBORN).partition("-")
+    number = rest.partition("-")[0]
+    return namespace == str(_namespace()) and number.isdigit() and not Path("/proc", number).exists()
 
 
 def _is_old(path: Path) -> bool:

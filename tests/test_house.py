@@ -38,10 +38,7 @@ CODE: Final = ("core", "runners", "cli", "schemas")
 #: A module that few may import -> where, and why there.
 OWNERS: Final = {
     "psycopg": {"core/store/": "the only SQL"},
-    "httpx": {
-        "runners/http": "the only HTTP client",
-        "runners/docker_images.py": "two requests over the container engine's socket",
-    },
+    "httpx": {"runners/http": "the only HTTP client"},
     "httpcore": {"runners/http": "the only HTTP client"},
     "docker": {"runners/docker": "the only Docker client"},
     "boto3": {"runners/serverless": "the only AWS client"},

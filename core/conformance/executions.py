@@ -44,6 +44,8 @@ USAGE_KEYS = frozenset(
         "exit_code",
         "status_code",
         "container_id",
+        "image_id",
+        "image_digest",
         "billed_ms",
         "cost_usd",
         "source",

@@ -12,22 +12,24 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from ..errors import Unavailable
-from ..footprint import Endpoint, Footprint
-from ..policy import Policy, judge
+from ..footprint import Endpoint, Footprint, Violation
+from ..permissions import Policy
+from ..policy import judge
 from ..registry.codes import finding
 from ..registry.load import Loaded
-from ..registry.model import Finding
+from ..registry.model import Finding, Service
 from ..secrets import SecretRef
 from .subjects import Kind, Subject, subjects
 
 T = TypeVar("T")
+Judge = Callable[[Footprint], tuple[Violation, ...]]
 
 AT_A_TIME: Final = 16  # questions under way
 SECONDS: Final = 5.0  # for one answer: a resolver's own first timeout
 _NOWHERE: Final = ".invalid"  # never a name's end (RFC 6761): not worth a question
 _REFUSED: Final = ("private_address", "address_forbidden")  # the rest of judge's answers needs no network
 
-#: The codes of what was skipped; there is no rule SQJ905 as long as nothing asks a provider.
+#: The codes of what was skipped.
 CODES: Final = {Kind.DNS: "SQJ901", Kind.SECRETS: "SQJ903", Kind.IMAGE: "SQJ904", Kind.FUNCTION: "SQJ905"}
 
 
@@ -38,6 +40,7 @@ class Sources:
     resolve: Callable[[str, int], Awaitable[Sequence[str]]]  # addresses; raises OSError where there are none
     has_image: Callable[[str], Awaitable[bool]]
     has_secret: Callable[[SecretRef], bool]
+    has_function: Callable[[Service, Judge], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,8 @@ class _Round:
                     return self._secret(subject, subject.what)
                 case image if subject.kind is Kind.IMAGE:
                     return await self._image(subject, image)
-                case _:
-                    return _skipped(subject, "this version does not ask the provider")
+                case function:
+                    return await self._function(subject, function)
         except Unavailable as error:
             return _skipped(subject, error.message)
         except TimeoutError:
@@ -117,8 +120,7 @@ class _Round:
             if isinstance(error, TimeoutError):
                 raise
             return _no_address(subject, endpoint.host, error)
-        service = self._registry.service(subject.service)
-        return _judged(subject, endpoint, found, service.policy if service else Policy())
+        return _judged(subject, endpoint, found, self._service(subject).policy)
 
     async def _image(self, subject: Subject, image: str) -> Answer:
         if image not in self._images:
@@ -127,6 +129,19 @@ class _Round:
             return None
         message = f"{subject.service}: neither the container engine nor its registry has the image {image!r}"
         return finding("SQJ904", message, subject.position, service=subject.service)
+
+    async def _function(self, subject: Subject, function: str) -> Answer:
+        service = self._service(subject)
+        asked = self._sources.has_function(service, lambda footprint: judge(footprint, service.policy))
+        if await self._within(asked):
+            return None
+        message = f"{subject.service}: its provider has no function {function!r}"
+        return finding("SQJ905", message, subject.position, service=subject.service)
+
+    def _service(self, subject: Subject) -> Service:
+        service = self._registry.service(subject.service)
+        assert service is not None, subject
+        return service
 
     def _secret(self, subject: Subject, ref: SecretRef) -> Answer:
         if self._sources.has_secret(ref):

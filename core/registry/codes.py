@@ -216,6 +216,7 @@ _RULES: Final = (
     Rule("SQJ902", "host-refused", _ERROR, "name a host with public addresses, or allow_private_networks: true"),
     Rule("SQJ903", "secret-not-there", _ERROR, "set the variable, or write the file, where the worker runs"),
     Rule("SQJ904", "image-not-there", _ERROR, "push the image, or correct its name, tag or digest"),
+    Rule("SQJ905", "function-not-there", _ERROR, "deploy the function, or correct its name, qualifier or region"),
 )
 
 RULES: Final = {rule.code: rule for rule in _RULES}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.cli import Said, specql_jobs
 from support.engine import engine
+from support.lambda_host import REGION, LambdaHost
+from support.serverless_calls import ENVIRONMENT, SECRET
 
 DIGEST = "sha256:" + "ab" * 32
 REGISTRY = f"""\
@@ -43,8 +46,11 @@ services:
   resizer:
     category: media
     execution_type: serverless
-    runner_config: {{provider: aws, function_name: resize, timeout: 30s}}
-    security_policy: {{allowed_providers: [aws], cost_limits: {{max_invocations_per_hour: 9}}}}
+    runner_config: {{provider: aws, region: eu-west-1, function_name: resize, timeout: 30s}}
+    security_policy:
+      allowed_providers: [aws]
+      allowed_regions: [eu-west-1]
+      cost_limits: {{max_invocations_per_hour: 9}}
     operations:
       resize: {{input_schema: {{}}}}
 """
@@ -129,9 +135,9 @@ def test_an_image_that_nobody_can_tell_of_is_skipped(tmp_path: Path, answer: int
     assert word in said.data["skipped"][0]["reason"]
 
 
-@pytest.mark.parametrize("url", ["unix:///nonexistent/engine.sock", "tcp://127.0.0.1:9"])
+@pytest.mark.parametrize("url", ["unix:///nonexistent/engine.sock", "tcp://127.0.0.1:9", "ssh://host"])
 def test_without_an_engine_images_are_skipped(tmp_path: Path, url: str) -> None:
-    """No engine, or one behind an address that is not asked, is said and is exit 0; with --strict it is 1."""
+    """No engine, or a way to one that is not supported, is said and is exit 0; with --strict it is 1."""
     said = online(tmp_path, "--online=image", env={"DOCKER_HOST": url})
     assert (said.code, said.data["summary"]["skipped"]) == (0, 1)
     assert said.data["skipped"][0]["reason"]
@@ -139,12 +145,27 @@ def test_without_an_engine_images_are_skipped(tmp_path: Path, url: str) -> None:
     assert strict.code == 1
 
 
-def test_functions_are_skipped_and_said(tmp_path: Path) -> None:
-    """What this version cannot ask is said for each service, in text as in JSON."""
-    assert [e["service"] for e in online(tmp_path, "--online=function").data["skipped"]] == ["resizer"]
+def test_a_function_that_cannot_be_asked_about_is_said(tmp_path: Path) -> None:
+    """Without credentials nobody is asked, which is said for each service, in text as in JSON."""
+    (skipped,) = online(tmp_path, "--online=function").data["skipped"]
+    assert (skipped["code"], skipped["service"]) == ("SQJ905", "resizer")
     said = specql_jobs("validate", "--online=function", folder=tmp_path)
-    assert "skipped: function of resizer: " in said.err
+    assert "skipped: function of resizer: this host has no AWS credentials" in said.err
     assert "1 skipped in 1 file" in said.err
+
+
+@pytest.mark.parametrize(("held", "codes"), [("resize", []), ("other", [("SQJ905", 33, "resizer")])])
+async def test_functions_are_asked_of_their_provider(tmp_path: Path, held: str, codes: list[Any]) -> None:
+    """A function that AWS knows is none, one that it does not know is an error at its name; nothing is invoked."""
+    async with LambdaHost() as host:
+        host.holds(held)
+        there = f'provider: aws, region: {REGION}, endpoint_url: "{host.url}"'
+        text = REGISTRY.replace("provider: aws, region: eu-west-1", there)
+        text = text.replace("allowed_providers:", "allow_private_networks: true\n      allowed_providers:")
+        said = await asyncio.to_thread(online, tmp_path, "--online=function", text=text, env=ENVIRONMENT)
+    assert (found(said), said.data["skipped"]) == (codes, [])
+    assert [seen.method for seen in host.front.requests] == ["GET"]
+    assert SECRET not in said.out + said.err
 
 
 def test_a_bare_flag_checks_all_kinds(tmp_path: Path) -> None:

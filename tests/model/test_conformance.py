@@ -9,11 +9,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import pytest
+from support import dockerjobs
 from support.answering import Answering, answering_http
 from support.builders import make_operation, make_service
+from support.dockerd import BUSYBOX, TestEngine
 from support.puppet import PuppetRunner
 from support.require import require
 from support.shelljobs import JOB_UID, PYTHON, groups, survivors
@@ -22,8 +24,12 @@ from specql_jobs.core.conformance import RunnerConformance, Subject, Try
 from specql_jobs.core.job import ExecutionType
 from specql_jobs.core.policy import Policy
 from specql_jobs.core.secrets import Secrets
+from specql_jobs.runners.docker import DockerRunner
 from specql_jobs.runners.http import HTTPRunner
 from specql_jobs.runners.shell import ShellScriptRunner
+
+#: Stands on the command line of containers that wait.
+WAITING: Final = "conformance-of-containers"
 
 
 class TestPuppet(RunnerConformance):
@@ -113,6 +119,48 @@ class TestShell(RunnerConformance):
             floods=Try("flood"),
             begun=lambda: any("time.sleep(600)" in line for line in survivors()),
             left=lambda: [*survivors(), *groups()],
+        )
+
+
+class TestDocker(RunnerConformance):
+    """Containers on a real engine; what is left is asked of the engine, and looked for among processes and groups."""
+
+    scripts: ClassVar[dict[str, str]] = {
+        "ok": """echo '{"hello": "world"}'""",
+        "no": "echo 'it went wrong' >&2; exit 3",
+        "hang": f"trap '' TERM; : {WAITING}; sleep 600",
+        "flood": "yes",
+    }
+    engine: TestEngine
+
+    @pytest.fixture(autouse=True)
+    def given(self, engine: TestEngine) -> None:
+        """Take the run's engine."""
+        self.engine = engine
+
+    @contextmanager
+    def subject(self) -> Iterator[Subject]:
+        """Yield the docker runner."""
+        operations = {
+            name: make_operation(
+                name, mapping={"command": ["/bin/sh", "-c", code.replace("{", "{{").replace("}", "}}")]}
+            )
+            for name, code in self.scripts.items()
+        }
+        yield Subject(
+            runner=DockerRunner(url=self.engine.url),
+            service=make_service(
+                ExecutionType.DOCKER,
+                runner_config={"image": BUSYBOX},
+                policy=Policy(allowed_images=(BUSYBOX,), max_output_bytes=100_000),
+                operations=operations,
+            ),
+            succeeds=Try("ok"),
+            fails=Try("no"),
+            waits=Try("hang"),
+            floods=Try("flood"),
+            begun=lambda: bool(dockerjobs.running(WAITING)),
+            left=lambda: [*self.engine.ours(), *dockerjobs.groups()],
         )
 
 

@@ -24,9 +24,11 @@ from support.results import failed
 from support.waiting import until_async
 
 from specql_jobs.core.contract import Interrupted, JobResult
+from specql_jobs.core.errors import Unavailable
 from specql_jobs.core.job import Category
 from specql_jobs.runners import docker_sweep
 from specql_jobs.runners.docker import DockerRunner
+from specql_jobs.runners.docker_images import EngineImages
 from specql_jobs.runners.docker_sweep import JOB, LEASE, OWNER, UNTIL, left_behind, own_name
 
 
@@ -214,3 +216,17 @@ async def test_a_name_that_is_taken_is_not_taken_over(engine: TestEngine) -> Non
     finally:
         await runner.aclose()
         engine.client.remove_container(made["Id"], force=True)
+
+
+# ---- images --------------------------------------------------------------------------------------------------------
+
+
+async def test_whether_an_image_exists_is_asked_of_a_real_engine(engine: TestEngine) -> None:
+    """The engine's own image exists, one that names an image's id by its beginning does not, and nothing is pulled."""
+    before = engine.client.images()
+    async with EngineImages(engine.url) as images:
+        assert await images.has(BUSYBOX)
+        for name in (engine.image_id().removeprefix("sha256:")[:12], "127.0.0.1:1/nobody/has-this:1"):
+            with pytest.raises(Unavailable, match="registry"):
+                await images.has(name)
+    assert engine.client.images() == before

@@ -15,7 +15,7 @@ from support.builders import JOB_ID, make_call
 from support.http_target import HttpTarget, reply, reset, silence
 from support.lambda_host import ACCOUNT, REGION, LambdaHost, arn
 from support.moto_server import make_queue, moto, waiting_in
-from support.serverless_calls import ENVIRONMENT, SECRET, aws_service, failure, perform
+from support.serverless_calls import ENVIRONMENT, GRANTED, SECRET, aws_service, failure, perform
 from support.waiting import until
 
 from specql_jobs.core.contract import Cancelled, StopReason, StopSignal, Succeeded
@@ -265,15 +265,9 @@ async def test_a_report_on_another_request_does_not_count() -> None:
 
 async def test_a_role_is_assumed_once_and_narrowed_to_the_function() -> None:
     """STS is asked once for many jobs, with the external id, for 15 minutes, for this function alone."""
-    granted = (
-        "<AssumeRoleResponse xmlns='https://sts.amazonaws.com/doc/2011-06-15/'><AssumeRoleResult><Credentials>"
-        "<AccessKeyId>ASIAROLEROLEROLEROLE</AccessKeyId><SecretAccessKey>role-secret-0123456789</SecretAccessKey>"
-        "<SessionToken>role-token-0123456789</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration></Credentials>"
-        "</AssumeRoleResult></AssumeRoleResponse>"
-    )
     auth = {"role_arn": f"arn:aws:iam::{ACCOUNT}:role/jobs", "external_id_env_var": "EXTERNAL_ID"}
     async with HttpTarget() as target:
-        target.script("/", reply(200, granted, content_type="text/xml"))
+        target.script("/", reply(200, GRANTED, content_type="text/xml"))
         target.script(INVOKE, reply(200, 1))
         runner = ServerlessRunner()
         with pytest.MonkeyPatch.context() as patch:
@@ -288,6 +282,17 @@ async def test_a_role_is_assumed_once_and_narrowed_to_the_function() -> None:
     assert "s3" not in form["Policy"]
     assert len(invoked) == 3
     assert all(seen.header("x-amz-security-token") == "role-token-0123456789" for seen in invoked)
+
+
+async def test_an_answer_that_is_none_of_awss_is_a_failure() -> None:
+    """What stands before STS may answer what boto3 cannot read: the attempt failed, and nothing was invoked."""
+    auth = {"role_arn": f"arn:aws:iam::{ACCOUNT}:role/jobs"}
+    async with HttpTarget() as target:
+        target.script("/", reply(403, "no entry"))
+        failed = failure(await perform(aws_service(target.url, auth_config=auth)))
+    assert (failed.category, failed.retryable) == (Category.INFRASTRUCTURE, False)
+    assert "ResponseParserError" in failed.message
+    assert len(target.requests) == 1
 
 
 async def test_a_role_is_asked_for_again_before_its_session_ends() -> None:

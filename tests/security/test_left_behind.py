@@ -83,6 +83,20 @@ def test_another_users_folder_stays(temporary: Path, name: str) -> None:
     assert (theirs / "kept").exists()
 
 
+@pytest.mark.parametrize(
+    ("namespace", "number", "goes"),
+    [("here", DEAD, True), ("here", os.getpid(), False), ("1", DEAD, False), ("here", "x", False)],
+)
+def test_a_folder_that_was_never_held_goes_with_its_maker(
+    temporary: Path, namespace: str, number: object, goes: bool
+) -> None:
+    """A worker killed before it held its new folder leaves it to the next sweep; one who may live keeps it."""
+    here = os.stat("/proc/self/ns/pid").st_ino
+    newborn = _owned(temporary / f"specql-new-{here if namespace == 'here' else namespace}-{number}-abc", 0)
+    assert sweep_scratch(JOB_UID) == ([str(newborn)] if goes else [])
+    assert newborn.exists() is not goes
+
+
 @pytest.fixture
 def named() -> Iterator[list[subprocess.Popen[bytes]]]:
     """Processes with names of the test's choosing; all are ended with it."""

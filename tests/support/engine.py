@@ -1,8 +1,9 @@
-"""A container engine as far as `validate --online` speaks to one: its socket, and two of its paths."""
+"""A container engine as far as `validate --online` speaks to one: its socket, who it is, and two of its paths."""
 
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,12 @@ from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
 from urllib.parse import unquote
+
+IMAGE_ID = "sha256:" + "cd" * 32
+IDENTITY: Mapping[str, Any] = {
+    "version": {"Version": "20.10.0", "ApiVersion": "1.41", "Components": []},
+    "info": {"CgroupDriver": "systemd", "Runtimes": {"runc": {}}},
+}
 
 
 @dataclass
@@ -23,14 +30,16 @@ class Engine:
     registry: Mapping[str, int] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def status(self, path: str) -> int:
-        """The engine's answer to GET /images/NAME/json and GET /distribution/NAME/json."""
+    def answer(self, path: str) -> tuple[int, Any]:
+        """Return status and body of GET /version and /info, and of /images/NAME/json and /distribution/NAME/json."""
+        path = re.sub(r"^/v1\.\d+/", "/", unquote(path))
+        where, _, rest = path.removeprefix("/").partition("/")
+        if where in IDENTITY:
+            return 200, IDENTITY[where]
         self.asked.append(path)
-        where, _, rest = unquote(path).removeprefix("/").partition("/")
         image = rest.removesuffix("/json")
-        if where == "images":
-            return 200 if image in self.local else 404
-        return self.registry.get(image, 404) if where == "distribution" else 400
+        status = (200 if image in self.local else 404) if where == "images" else self.registry.get(image, 404)
+        return status, {"Id": IMAGE_ID} if status == 200 else {"message": "as the engine says it"}
 
 
 class _Server(ThreadingMixIn, UnixStreamServer):
@@ -42,8 +51,10 @@ class _Answer(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        body = json.dumps({"message": "as the engine says it"}).encode()
-        self.send_response(self.server.engine.status(self.path))
+        status, answer = self.server.engine.answer(self.path)
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -118,7 +118,7 @@ async def echo(seen: Seen, wire: Wire) -> None:
 
 
 class HttpTarget:
-    """The server: `script` says what a path answers; anything else gets {"ok": true}."""
+    """The server: `script` says what a path answers; anything else gets `otherwise`, {"ok": true}."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.requests: list[Seen] = []
@@ -127,6 +127,7 @@ class HttpTarget:
         self.port = 0  # chosen by the system
         self._tls = tls
         self._host = host
+        self.otherwise = reply(200, {"ok": True})
         self._scripts: dict[str, list[Script]] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -189,7 +190,7 @@ class HttpTarget:
         while not writer.is_closing():
             seen = await _read(reader)
             self.requests.append(seen)
-            scripts = self._scripts.get(seen.target.partition("?")[0], [reply(200, {"ok": True})])
+            scripts = self._scripts.get(seen.target.partition("?")[0], [self.otherwise])
             await (scripts.pop(0) if len(scripts) > 1 else scripts[0])(seen, Wire(reader, writer))
 
 

@@ -26,7 +26,7 @@ from email.message import Message
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 from uuid import uuid4
 
 from support.http_target import HttpTarget, Seen, Wire, reply
@@ -36,6 +36,10 @@ HERE = Path(__file__).resolve().parents[1]
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 TAIL = 4096  # bytes of the log that an answer has
+#: Lambda's answer about a function or a version that it has not.
+UNKNOWN = reply(404, {"Type": "User", "Message": "Function not found"}, x_amzn_errortype="ResourceNotFoundException")
+#: Every function's own, as its configuration tells it.
+ENVIRONMENT = {"Variables": {"API_KEY": "environment-of-a-function"}}
 
 
 @dataclass
@@ -65,6 +69,7 @@ class LambdaHost:
 
     def __init__(self) -> None:
         self.front = HttpTarget()
+        self.front.otherwise = UNKNOWN
         self._back = HttpTarget()
         self._functions: dict[str, Function] = {}
         self._events: set[asyncio.Task[None]] = set()
@@ -78,6 +83,7 @@ class LambdaHost:
     def function(self, name: str, handler: str, destination: str = "") -> None:
         """Deploy a function, under its name and its ARN, and start its process."""
         made = self._functions[name] = Function(name, handler, destination, log=Path(self._folder.name, name))
+        self.holds(name)
         for spelled in (name, arn(name)):
             self.front.script(f"/2015-03-31/functions/{_quoted(spelled)}/invocations", self._invoker(made))
         start = f"/{name}/2018-06-01/runtime/invocation"
@@ -91,6 +97,17 @@ class LambdaHost:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+
+    def holds(self, name: str, qualifier: str = "$LATEST") -> None:
+        """Know a function, and this version of it, without a process that could execute it."""
+
+        async def tell(seen: Seen, wire: Wire) -> None:
+            asked = parse_qs(seen.target.partition("?")[2]).get("Qualifier", ["$LATEST"])[0]
+            known = {"FunctionName": name, "FunctionArn": arn(name), "Version": asked, "Environment": ENVIRONMENT}
+            await (reply(200, known) if asked in ("$LATEST", qualifier) else UNKNOWN)(seen, wire)
+
+        for spelled in (name, arn(name)):
+            self.front.script(f"/2015-03-31/functions/{_quoted(spelled)}/configuration", tell)
 
     def forward(self, url: str) -> None:
         """Hand what is posted to / (STS, SQS) on to a server of those APIs."""

@@ -22,6 +22,14 @@ SECRET = "vErY/sEcReT+key0123456789abcdefABCDEF"
 #: What a worker's environment has; tests of the credentials themselves take it away again.
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
 
+#: What STS says to AssumeRole.
+GRANTED = (
+    "<AssumeRoleResponse xmlns='https://sts.amazonaws.com/doc/2011-06-15/'><AssumeRoleResult><Credentials>"
+    "<AccessKeyId>ASIAROLEROLEROLEROLE</AccessKeyId><SecretAccessKey>role-secret-0123456789</SecretAccessKey>"
+    "<SessionToken>role-token-0123456789</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration></Credentials>"
+    "</AssumeRoleResult></AssumeRoleResponse>"
+)
+
 POLICY = Policy(
     allowed_providers=("aws", "gcp", "azure", "http"),
     allowed_regions=(REGION,),

@@ -49,12 +49,12 @@ class World:
         return self._addresses
 
 
-async def no_image(_name: str) -> bool:
-    raise Unavailable("no engine")
+async def nobody(*_question: object) -> bool:
+    raise Unavailable("nobody knows")
 
 
 async def ask(loaded: Loaded, world: World) -> Online:
-    return await check(loaded, {Kind.DNS}, Sources(world.resolve, no_image, lambda _ref: False))
+    return await check(loaded, {Kind.DNS}, Sources(world.resolve, nobody, lambda _ref: False, nobody))
 
 
 async def test_a_host_is_asked_about_once() -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from support import tree
-from support.online import asked
+from support.online import World, asked
 
 from specql_jobs.core.entities.load import hold
 from specql_jobs.core.entities.load import load as load_entities
@@ -25,9 +25,15 @@ from specql_jobs.core.registry.model import Finding, Severity
 from specql_jobs.core.registry.pages import Page, page, pages
 from specql_jobs.core.registry.queued import Group, QueueCheck
 
-#: Rules that ask the world outside, and the images that it has.
-ONLINE = {"SQJ901": Kind.DNS, "SQJ902": Kind.DNS, "SQJ903": Kind.SECRETS, "SQJ904": Kind.IMAGE}
-IMAGES = frozenset({"scorer:2.0.0"})
+#: Rules that ask the world outside, and what it has.
+ONLINE = {
+    "SQJ901": Kind.DNS,
+    "SQJ902": Kind.DNS,
+    "SQJ903": Kind.SECRETS,
+    "SQJ904": Kind.IMAGE,
+    "SQJ905": Kind.FUNCTION,
+}
+WORLD = World(frozenset({"scorer:2.0.0"}), ("resize",))
 RULE_PAGES = [each for each in pages().values() if each.code in RULES]
 
 
@@ -49,7 +55,7 @@ def read(each: Page, text: str, folder: Path) -> Loaded:
 def online(each: Page, text: str, _folder: Path) -> Loaded:
     """One example of which the world outside is asked, as `validate --online` does."""
     loaded = load_text(text, "f.yaml", variables={})
-    return replace(loaded, findings=asked(loaded, ONLINE[each.code], each.variables, IMAGES).findings)
+    return replace(loaded, findings=asked(loaded, ONLINE[each.code], each.variables, WORLD).findings)
 
 
 def beside(each: Page, text: str, folder: Path) -> Loaded:
