@@ -44,8 +44,8 @@ OWNERS: Final = {
     },
     "httpcore": {"runners/http": "the only HTTP client"},
     "docker": {"runners/docker": "the only Docker client"},
-    "boto3": {"runners/serverless": "the only AWS client"},
-    "botocore": {"runners/serverless": "the only AWS client"},
+    "boto3": {"runners/aws_": "the only AWS client"},
+    "botocore": {"runners/aws_": "the only AWS client", "runners/serverless_aws": "knows its errors"},
     "rich": {"cli/output/": "the only owner of the terminal"},
     "subprocess": {
         "runners/": "starting programs is what the shell runner is for",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from .serverless_aws_config import AwsAccess, AwsSpec, partition_of, role_account
-from .serverless_errand import on_before_send
+from .aws_access import AwsAccess, AwsPlace
+from .aws_errand import on_before_send
 
 #: Seconds; the shortest that STS gives. A leaked one is soon worth nothing.
 ROLE_SECONDS: Final = 900
@@ -48,25 +47,19 @@ class Doors:
         self._made: dict[tuple[object, ...], Door] = {}
         self._making: dict[tuple[object, ...], threading.Lock] = {}
 
-    def door(self, api: str, spec: AwsSpec, external_id: str = "") -> Door:
+    def door(self, api: str, place: AwsPlace, external_id: str = "") -> Door:
         """Return the service's client of an AWS API ("lambda", "sqs"); raise NoAws."""
-        key = (api, *_rights(spec))
+        key = (api, *place.rights)
         found = self._made.get(key)
         if found is None:
             with self._making.setdefault(key, threading.Lock()):
-                found = self._made.get(key) or self._made.setdefault(key, _door(api, spec, external_id))
+                found = self._made.get(key) or self._made.setdefault(key, _door(api, place, external_id))
         return found
 
-    def forget(self, spec: AwsSpec) -> None:
+    def forget(self, place: AwsPlace) -> None:
         """Drop what was made for a service, credentials included: AWS did not take them."""
-        gone = _rights(spec)
+        gone = place.rights
         self._made = {key: door for key, door in self._made.items() if key[1:] != gone}
-
-
-def _rights(spec: AwsSpec) -> tuple[object, ...]:
-    """What a door depends on. A role is assumed for one function, so such doors are not shared."""
-    place = (spec.access, spec.region, spec.endpoint_url)
-    return (*place, spec.function, spec.result_queue, spec.service) if spec.access.role_arn else place
 
 
 def core_session(access: AwsAccess) -> Any:
@@ -85,19 +78,19 @@ def core_session(access: AwsAccess) -> Any:
     return session
 
 
-def _door(api: str, spec: AwsSpec, external_id: str) -> Door:
-    session = core_session(spec.access)
+def _door(api: str, place: AwsPlace, external_id: str) -> Door:
+    session = core_session(place.access)
     credentials = session.get_credentials()
     if credentials is None:
         raise NoAws("this host has no AWS credentials for the service; specql-jobs doctor says what is looked at")
-    if spec.access.role_arn:
-        credentials = _assumed(session, spec, external_id)
-        session = core_session(replace(spec.access, profile=""))
+    if place.access.role_arn:
+        credentials = _assumed(session, place, external_id)
+        session = core_session(replace(place.access, profile=""))
         session.register_component("credential_provider", _Given(credentials))
-    return Door(_client(session, api, spec), credentials)
+    return Door(_client(session, api, place), credentials)
 
 
-def _client(session: Any, api: str, spec: AwsSpec) -> Any:
+def _client(session: Any, api: str, place: AwsPlace) -> Any:
     import boto3  # noqa: PLC0415 - 100 ms, and an optional library
     from botocore.config import Config  # noqa: PLC0415
 
@@ -106,8 +99,8 @@ def _client(session: Any, api: str, spec: AwsSpec) -> Any:
         ignore_configured_endpoint_urls=True,
         user_agent_extra="specql-jobs",
     )
-    made = boto3.Session(botocore_session=session, region_name=spec.region)
-    return made.client(api, endpoint_url=spec.endpoint_url or None, config=config)
+    made = boto3.Session(botocore_session=session, region_name=place.region)
+    return made.client(api, endpoint_url=place.endpoint_url or None, config=config)
 
 
 # ---- roles ----------------------------------------------------------------------------------------------------------
@@ -124,16 +117,16 @@ class _Given:
         return self._credentials
 
 
-def _assumed(session: Any, spec: AwsSpec, external_id: str) -> Any:
-    """Return credentials of the service's role, narrowed to its function, asked for anew before they expire."""
+def _assumed(session: Any, place: AwsPlace, external_id: str) -> Any:
+    """Return credentials of the service's role, narrowed to what the service needs, asked for anew before they end."""
     from botocore.credentials import RefreshableCredentials  # noqa: PLC0415
 
-    sts = _client(session, "sts", spec)
+    sts = _client(session, "sts", place)
     asked: dict[str, Any] = {
-        "RoleArn": spec.access.role_arn,
-        "RoleSessionName": _NOT_IN_NAMES.sub("-", f"specql-jobs-{spec.service}")[:64],
+        "RoleArn": place.access.role_arn,
+        "RoleSessionName": _NOT_IN_NAMES.sub("-", f"specql-jobs-{place.service}")[:64],
         "DurationSeconds": ROLE_SECONDS,
-        "Policy": json.dumps(session_policy(spec), separators=(",", ":")),
+        "Policy": place.session_policy,
         **({"ExternalId": external_id} if external_id else {}),
     }
 
@@ -149,20 +142,3 @@ def _assumed(session: Any, spec: AwsSpec, external_id: str) -> Any:
 
     # Seconds before the end in which they are renewed: the defaults, 15 minutes, are all of such a session.
     return RefreshableCredentials.create_from_metadata(ask(), ask, "sts-assume-role", 120, 60)
-
-
-def session_policy(spec: AwsSpec) -> dict[str, Any]:
-    """Return what the role may do for this service: invoke this function, and read its queue of results."""
-    account = spec.function.account or role_account(spec.access.role_arn)
-    start = f"arn:{partition_of(spec.region)}"
-    function = f"{start}:lambda:{spec.region}:{account}:function:{spec.function.name}"
-    allowed = [_allowed(["lambda:InvokeFunction"], [function, f"{function}:*"])]
-    if spec.result_queue:
-        owner, name = spec.result_queue.split("/")[-2:]
-        actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
-        allowed.append(_allowed(actions, [f"{start}:sqs:{spec.region}:{owner}:{name}"]))
-    return {"Version": "2012-10-17", "Statement": allowed}
-
-
-def _allowed(actions: list[str], resources: list[str]) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": actions, "Resource": resources}
