@@ -45,7 +45,11 @@ OWNERS: Final = {
     "httpcore": {"runners/http": "the only HTTP client"},
     "docker": {"runners/docker": "the only Docker client"},
     "boto3": {"runners/aws_": "the only AWS client"},
-    "botocore": {"runners/aws_": "the only AWS client", "runners/serverless_aws": "knows its errors"},
+    "botocore": {
+        "runners/aws_": "the only AWS client",
+        "runners/serverless_aws": "its errors",
+        "runners/docker_batch_calls": "its errors",
+    },
     "rich": {"cli/output/": "the only owner of the terminal"},
     "subprocess": {
         "runners/": "starting programs is what the shell runner is for",
