@@ -131,6 +131,18 @@ async def test_a_further_attempt_adopts_what_an_interrupted_one_submitted(batch:
     assert len(batch.jobs(job)) == 1
 
 
+async def test_a_job_that_ended_unseen_is_adopted_with_its_result(batch: FarEnd) -> None:
+    """A worker that was killed after it submitted leaves a result, which the next attempt fetches."""
+    job, service = uuid4(), batch_service(batch.url, code('echo "{\\"lease\\": $SPECQL_JOB_LEASE}"'))
+    await perform(service, job_id=uuid4())
+    plan = planned(service, job_id=job, lease_seq=1)
+    batch.api.submit_job(**plan.submission(plan.definition))
+    until(lambda: batch.jobs(job)[0]["status"] == "SUCCEEDED", "the killed worker's Batch job ends")
+    result = await perform(service, job_id=job, lease_seq=2, attempt=2)
+    assert result.outcome == Succeeded({"lease": 1})
+    assert len(batch.jobs(job)) == 1
+
+
 async def test_a_result_that_was_collected_is_not_given_twice(batch: FarEnd) -> None:
     """An operator's retry of a job whose Batch job has succeeded runs it again."""
     job, service = uuid4(), batch_service(batch.url, code("exit 0"))
