@@ -78,6 +78,7 @@ class BatchAttempt:
         self._calls = calls
         self._plan = calls.plan
         self._definitions = definitions
+        self._key = (*calls.plan.spec.place.rights, calls.plan.definition)
         self._submission: asyncio.Future[str] | None = None
         self._job_id = ""
         self._job: Mapping[str, Any] = {}
@@ -93,6 +94,7 @@ class BatchAttempt:
                 self._job_id = await self._submitted(definition)
             return await self._collected(await self._ended())
         except NotDone as broken:
+            self._definitions.pop(self._key, None)  # it may have been deregistered since it was looked at
             return JobResult(broken.outcome, usage(self._plan, self._job) if self._job else {})
 
     # ---- which definition --------------------------------------------------------------------------------------------
@@ -100,13 +102,12 @@ class BatchAttempt:
     async def _definition(self) -> str:
         """Return the ARN of the definition, with its revision, once it was seen to be what the plan says."""
         plan = self._plan
-        key = (*plan.spec.place.rights, plan.definition)
-        found = self._definitions.get(key) or await self._found()
+        found = self._definitions.get(self._key) or await self._found()
         beyond = differences(plan, found)
         if beyond:
             raise refused(beyond)
         if plan.registers is not None or ":" in plan.definition.rpartition("/")[2]:
-            self._definitions[key] = found  # a revision never changes; which one is the newest does
+            self._definitions[self._key] = found  # a revision never changes; which one is the newest does
         return str(found["jobDefinitionArn"])
 
     async def _found(self) -> Mapping[str, Any]:
