@@ -28,8 +28,10 @@ from .wire import Wire
 SHORTEST_LOOK, LONGEST_LOOK = 0.25, 15.0
 #: Seconds until the log of a job that seems to have written nothing is looked at again.
 LATE_LINES: Final = 1.0
-#: Seconds in which a terminated job is seen to end; Batch ends it in any case.
-LAST_LOOK: Final = 10.0
+#: Seconds in which a submission that was stopped half way may still say its job's id.
+LATE_ANSWER: Final = 3.0
+#: Seconds in which a terminated job is seen to end; Batch ends it in any case. The worker waits for 10 s in all.
+LAST_LOOK: Final = 6.0
 #: Tag of a job whose result a worker has fetched: a later attempt is not to be answered with it.
 COLLECTED: Final = "specql-jobs-collected"
 
@@ -202,9 +204,8 @@ class BatchAttempt:
     async def stop(self, reason: StopReason) -> dict[str, Any]:
         """End the job unless another worker is to go on with it; return what it has used."""
         if self._submission is not None and not self._job_id:
-            await asyncio.wait({self._submission})
-            with suppress(NotDone):
-                self._job_id = self._submission.result()
+            await asyncio.wait({self._submission}, timeout=LATE_ANSWER)
+            self._job_id = _late_id(self._submission)
         if self._job_id and reason is not StopReason.INTERRUPTED:
             await self._terminated(reason)
         return usage(self._plan, self._job) if self._job else {}
@@ -215,6 +216,14 @@ class BatchAttempt:
             async with asyncio.timeout(LAST_LOOK):
                 await self._calls.terminate(self._job_id, f"specql-jobs: {reason.value}")
                 await self._ended()
+
+
+def _late_id(submission: asyncio.Future[str]) -> str:
+    """Return the id that a submission brought, "" where it was refused or is given up."""
+    if not submission.done():
+        submission.cancel()
+        return ""
+    return "" if submission.exception() else submission.result()
 
 
 def _missing(plan: BatchPlan) -> Failed:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from support.batch_calls import QUEUE, FarEnd, batch_policy, batch_service, code, far_end, perform, planned
 from support.dockerd import BUSYBOX, TestEngine
+from support.http_target import HttpTarget, reply, silence
 from support.lambda_host import REGION
 from support.serverless_calls import ENVIRONMENT, SECRET, failure
 from support.waiting import until, until_async
@@ -194,6 +197,23 @@ def _containers(engine: TestEngine, job: str) -> list[str]:
     return [name for each in engine.client.containers() for name in each["Names"] if job in name]
 
 
+async def test_a_stop_while_a_submission_hangs_closes_the_connection() -> None:
+    """A far end that never answers does not keep a cancelled job."""
+    async with HttpTarget() as target:
+        service, stop = batch_service(target.url, code("exit 0")), StopSignal()
+        plan = planned(service)
+        found = {"jobDefinitionArn": f"arn:aws:batch:{REGION}:1:job-definition/a:1", "revision": 1, "type": "container"}
+        known = {"jobDefinitions": [{**found, "status": "ACTIVE", "containerProperties": plan.registers}]}
+        target.script("/v1/describejobdefinitions", reply(200, known))
+        target.script("/v1/submitjob", silence)
+        work = asyncio.create_task(perform(service, stop=stop))
+        await target.asked(2)
+        stop.request(StopReason.CANCELLED)
+        assert (await work).outcome == Cancelled()
+        await target.hung_up()
+        assert [seen.target for seen in target.requests] == ["/v1/describejobdefinitions", "/v1/submitjob"]
+
+
 # ---- the plan -------------------------------------------------------------------------------------------------------
 
 
@@ -209,3 +229,20 @@ def test_the_plan_is_described_as_lines_for_the_aws_cli() -> None:
     assert f"--job-queue {QUEUE}" in line
     assert '"$TOKEN"' in line
     assert described["registers"]["privileged"] is False
+
+
+def test_the_plans_lines_can_be_pasted(tmp_path: Path) -> None:
+    """A shell hands the AWS CLI well-formed JSON, with the shell's own value of the registry's variable."""
+    (tmp_path / "aws").write_text('#!/bin/sh\nfor word; do printf "%s\\0" "$word"; done; printf "\\0"\n')
+    (tmp_path / "aws").chmod(0o755)
+    service = batch_service("http://127.0.0.1:1", ["score", "it's {row} $HOME"], environment={"TOKEN": "hidden-value"})
+    plan = planned(service, {"row": "`id`"})
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "TOKEN": "mine"}
+    shell = ["/bin/sh", "-c", plan.describe()["command"]]
+    said = subprocess.run(shell, env=env, capture_output=True, text=True, check=True)
+    register, submit = (line.split("\0") for line in said.stdout.split("\0\0")[:2])
+    assert json.loads(register[register.index("--cli-input-json") + 1])["containerProperties"] == plan.registers
+    overrides = json.loads(submit[submit.index("--container-overrides") + 1])
+    assert overrides["command"] == ["score", "it's `id` $HOME"]
+    assert {"name": "TOKEN", "value": "mine"} in overrides["environment"]
+    assert overrides["resourceRequirements"] == plan.overrides()["resourceRequirements"]
