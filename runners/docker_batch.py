@@ -157,12 +157,8 @@ class BatchAttempt:
         """Look at the job, ever more rarely, until it has ended; what passes by itself is waited for."""
         pause = SHORTEST_LOOK
         while True:
-            try:
-                self._job = await self._calls.job(self._job_id)
-            except NotDone as broken:
-                if not broken.passing:
-                    raise
-            if self._job.get("status") in FINAL:
+            self._job = await self._calls.patiently(lambda: self._calls.job(self._job_id))
+            if self._job["status"] in FINAL:
                 return self._job
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, LONGEST_LOOK)
@@ -180,7 +176,7 @@ class BatchAttempt:
 
     async def _listed_code(self, job: Mapping[str, Any]) -> int | None:
         """Some services say the exit code only in the list of a queue's jobs."""
-        listed = await self._calls.listed(str(job["jobName"]))
+        listed = await self._calls.patiently(lambda: self._calls.listed(str(job["jobName"])))
         return next((exit_code(each) for each in listed if each["jobId"] == job["jobId"]), None)
 
     async def _log(self, job: Mapping[str, Any]) -> Kept:
@@ -192,7 +188,7 @@ class BatchAttempt:
                 if stream:
                     await self._calls.log(stream, log, self._plan.inner.output_bytes)
             except NotDone as broken:
-                if broken.status != 400:  # ResourceNotFoundException: nothing was written yet, or ever
+                if broken.code != "ResourceNotFoundException":  # nothing was written yet, or ever
                     raise
             if log.total or not stream:
                 break

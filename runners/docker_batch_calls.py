@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from ..core.contract import ExecutionContext, Failed, Outcome, Refused
 from ..core.job import Category
+from .answers import one_line
 from .aws_doors import Doors, NoAws
 from .aws_errand import Errand, Threads
-from .aws_refusals import not_here, refusal, status_of
+from .aws_refusals import not_here, refusal
 from .capture import Kept
 from .docker_batch_plan import BatchPlan
 from .service_settings import endpoint
@@ -22,6 +24,9 @@ T = TypeVar("T")
 LARGEST_ANSWER: Final = 8 * 1024 * 1024
 #: Pages of log events that are read at most; more than any max_output_bytes fills.
 MOST_PAGES: Final = 64
+#: Seconds between two tries of a question that AWS was too busy to answer.
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+EXCERPT: Final = 300  # characters of AWS's own words
 #: Earlier attempts of one job that are looked at.
 MOST_EARLIER: Final = 100
 
@@ -29,10 +34,11 @@ MOST_EARLIER: Final = 100
 class NotDone(Exception):
     """A call was not answered as hoped; `outcome` says what that means for the job."""
 
-    def __init__(self, outcome: Outcome, status: int = 0) -> None:
+    def __init__(self, outcome: Outcome, code: str = "") -> None:
+        """`code` is AWS's word for it, where it answered."""
         super().__init__(type(outcome).__name__)
         self.outcome = outcome
-        self.status = status
+        self.code = code
 
     @property
     def passing(self) -> bool:
@@ -82,13 +88,34 @@ class Calls:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - botocore is there by now
 
         if isinstance(error, ClientError):
-            failed = refusal(error.response, f"AWS Batch did not {what}")
-            if failed.category is Category.INFRASTRUCTURE and failed.retryable:
-                self.doors.forget(self.plan.spec.place)
-            return NotDone(failed, status_of(error.response))
+            return self._refused(error.response, what)
         if isinstance(error, BotoCoreError):  # its texts may quote what was sent
             return NotDone(Failed(Category.INFRASTRUCTURE, f"boto3 cannot {what}: {type(error).__name__}"))
         return error
+
+    def _refused(self, response: Mapping[str, Any], what: str) -> NotDone:
+        failed, said = refusal(response, f"AWS Batch did not {what}"), response.get("Error", {})
+        if failed.category is Category.INFRASTRUCTURE and failed.retryable:
+            self.doors.forget(self.plan.spec.place)
+        code = str(said.get("Code") or "")
+        if code == "ClientException":  # says which queue or definition; other texts may quote what was sent
+            failed = replace(failed, message=f"{failed.message}: {one_line(str(said.get('Message') or ''))[:EXCERPT]}")
+        return NotDone(failed, code)
+
+    async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return what `ask` brings, however often it takes; raise NotDone for what does not pass by itself.
+
+        Only for questions, and only under a deadline.
+        """
+        pause = SHORTEST_PAUSE
+        while True:
+            try:
+                return await ask()
+            except NotDone as broken:
+                if not broken.passing:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     # ---- jobs --------------------------------------------------------------------------------------------------------
 
@@ -153,10 +180,9 @@ class Calls:
 
     async def _page(self, stream: str, token: Mapping[str, str]) -> Mapping[str, Any]:
         asked = {"logGroupName": self.plan.spec.log_group, "logStreamName": stream, "startFromHead": True, **token}
-        answer: Mapping[str, Any] = await self.ask(
-            "read the log", lambda client: client.get_log_events(**asked), "logs"
+        return await self.patiently(
+            lambda: self.ask("read the log", lambda client: client.get_log_events(**asked), "logs")
         )
-        return answer
 
 
 def refused(found: tuple[Any, ...]) -> NotDone:

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from support.batch_calls import QUEUE, FarEnd, batch_policy, batch_service, code, far_end, perform, planned
 from support.dockerd import BUSYBOX, TestEngine
-from support.http_target import HttpTarget, reply, silence
+from support.http_target import HttpTarget, Script, Seen, Wire, reply, silence
 from support.lambda_host import REGION
 from support.serverless_calls import ENVIRONMENT, SECRET, failure
 from support.waiting import until, until_async
@@ -195,6 +195,47 @@ async def _running(batch: FarEnd, job: Any) -> bool:
 
 def _containers(engine: TestEngine, job: str) -> list[str]:
     return [name for each in engine.client.containers() for name in each["Names"] if job in name]
+
+
+async def test_questions_that_aws_is_too_busy_for_are_asked_again() -> None:
+    """Throttled looks at the job and at its log cost the job nothing, and no line of its output."""
+    async with HttpTarget() as target:
+        service = batch_service(target.url, code("exit 0"))
+        arn = f"arn:aws:batch:{REGION}:1:job-definition/a:1"
+        known = {"jobDefinitionArn": arn, "revision": 1, "type": "container", "status": "ACTIVE"}
+        known["containerProperties"] = planned(service).registers
+        ended = {"jobId": "j", "jobArn": "arn:j", "jobName": "n", "status": "SUCCEEDED", "jobDefinition": arn}
+        ended |= {"jobQueue": "q", "startedAt": 1000, "stoppedAt": 3000, "container": {"logStreamName": "s"}}
+        busy = reply(
+            400, {"__type": "ThrottlingException", "message": "slow down"}, x_amzn_errortype="ThrottlingException"
+        )
+        target.script("/v1/describejobdefinitions", reply(200, {"jobDefinitions": [known]}))
+        target.script("/v1/submitjob", reply(200, {"jobId": "j", "jobName": "n"}))
+        target.script("/v1/describejobs", once(busy, reply(200, {"jobs": [ended]})))
+        target.script("/v1/tags/arn%3Aj", reply(200, {}))
+        said = {"events": [{"message": '{"a": 1}'}], "nextForwardToken": "f/1"}
+        target.script("/", once(busy, reply(200, said)))
+        result = await perform(service)
+    assert result.outcome == Succeeded({"a": 1})
+    assert result.usage["duration_seconds"] == 2.0
+
+
+def once(first: Script, then: Script) -> Script:
+    """Answer the first request one way and all others another way."""
+    seen_before = []
+
+    async def answer(seen: Seen, wire: Wire) -> None:
+        seen_before.append(seen)
+        await (first if len(seen_before) == 1 else then)(seen, wire)
+
+    return answer
+
+
+async def test_a_queue_that_is_not_there_is_named(batch: FarEnd) -> None:
+    """What Batch says of a wrong name reaches the person who has to correct it."""
+    failed = failure(await perform(batch_service(batch.url, code("exit 0"), job_queue="absent"), job_id=uuid4()))
+    assert (failed.category, failed.retryable) == (Category.TARGET_ERROR, False)
+    assert "Job queue absent does not exist" in failed.message
 
 
 async def test_a_stop_while_a_submission_hangs_closes_the_connection() -> None:
