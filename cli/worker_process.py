@@ -220,12 +220,19 @@ async def _working(
         except RunnerUnavailable as error:
             log.log_event("runner_unavailable", execution_type=execution_type.value, reason=error.message)
             continue
-        missing = [check for check in await runner.check() if check.status in ("fail", "skip")]
+        looked = await runner.check() if _needs_this_host(execution_type, registry) else []
+        missing = [check for check in looked if check.status in ("fail", "skip")]
         for check in missing:
             log.log_event("runner_unavailable", execution_type=execution_type.value, reason=check.detail, fix=check.fix)
         if not missing:
             found.append(runner)
     return found
+
+
+def _needs_this_host(execution_type: ExecutionType, registry: Registry) -> bool:
+    """Whether some service of that type is executed with what this host has; AWS Batch needs no engine here."""
+    services = (each for each in registry.services.values() if each.execution_type is execution_type)
+    return any(each.runner_config.get("engine") != "aws_batch" for each in services)
 
 
 def _scope(registry: Registry, working: Sequence[JobRunner[Any, Any]], options: WorkerOptions) -> Scope:

@@ -57,6 +57,7 @@ class Footprint:
     images: tuple[str, ...] = ()
     user: str = ""  # in a container: uid:gid or a name
     functions: tuple[FunctionRef, ...] = ()
+    regions: tuple[str, ...] = ()  # of a cloud, in which containers run; a function has its own
     mounts: tuple[Mount, ...] = ()
     working_directory: str = ""  # on this host; "" = private scratch
     network: str = "none"  # none | localhost | all; processes and containers only

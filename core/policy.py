@@ -129,6 +129,11 @@ def _functions(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
         yield from _member("function", function.name, policy.allowed_functions, function_covers)
 
 
+def _regions(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    for region in footprint.regions:
+        yield from _member("region", region, policy.allowed_regions, exactly)
+
+
 def _member(what: str, value: str, allowed: tuple[str, ...], covers: Covers) -> Iterator[Violation]:
     if not admits(allowed, value, covers):
         yield _not_listed(f"{what}_not_allowed", what, value, allowed, f"allowed_{what}s")
@@ -268,6 +273,7 @@ _WHERE_STATED: tuple[tuple[str, Check], ...] = (
     ("images", _images),
     ("user", _user),
     ("functions", _functions),
+    ("regions", _regions),
     ("mounts", _mounts),
     ("working_directory", _working_directory),
     ("env", _environment),

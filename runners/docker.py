@@ -3,7 +3,7 @@
 What leaves this machine: nothing, unless the registry says `network_mode: bridge` and policy allows it. What stopping
 stops: the container and every process in it; `execute` returns once the engine has said that it ended, and removed it.
 What may remain after a crash of the worker: its containers run on to their end; the sweep of any worker on this host
-removes them.
+removes them. With `engine: aws_batch` the same plan goes to AWS Batch instead (docker_batch.py).
 
 Whoever may talk to the engine is root on its host. Give this runner a worker of its own (`--types docker`).
 """
@@ -29,6 +29,9 @@ from ..core.contract import (
 from ..core.job import Category, ExecutionType
 from . import docker_checks, docker_sweep, docker_usage
 from .docker_attempt import Attempt, Lodging
+from .docker_batch import Batch
+from .docker_batch_config import BatchSpec, is_batch, read_batch
+from .docker_batch_plan import BatchPlan, make_batch_plan
 from .docker_create import Image
 from .docker_engine import Engine, EngineError, Facts
 from .docker_images import on_engine
@@ -42,7 +45,11 @@ if TYPE_CHECKING:
     from ..core.registry.model import Service
 
 
-class DockerRunner(JobRunner[DockerSpec, DockerPlan]):
+Spec = DockerSpec | BatchSpec
+Plan = DockerPlan | BatchPlan
+
+
+class DockerRunner(JobRunner[Spec, Plan]):
     """Runs a container for each job."""
 
     execution_type = ExecutionType.DOCKER
@@ -54,21 +61,25 @@ class DockerRunner(JobRunner[DockerSpec, DockerPlan]):
         self._engine = Engine(url)
         self._running: set[str] = set()
         self._removals: set[asyncio.Task[None]] = set()
+        self._batch = Batch()
 
-    def validate_config(self, service: Service) -> DockerSpec:
+    def validate_config(self, service: Service) -> Spec:
         """Return the service's settings; raise ConfigError naming the field that is wrong."""
-        return read_spec(service)
+        return read_batch(service) if is_batch(service) else read_spec(service)
 
-    def plan(self, spec: DockerSpec, call: Call) -> DockerPlan:
+    def plan(self, spec: Spec, call: Call) -> Plan:
         """Return exactly what will be done; raise PlanError for input that has no plan."""
-        return make_plan(spec, call)
+        return make_batch_plan(spec, call) if isinstance(spec, BatchSpec) else make_plan(spec, call)
 
-    def get_resource_requirements(self, plan: DockerPlan) -> ResourceRequirements:
+    def get_resource_requirements(self, plan: Plan) -> ResourceRequirements:
         """Return what executing the plan may consume."""
         return plan.resources
 
-    async def execute(self, plan: DockerPlan, context: ExecutionContext) -> JobResult:
+    async def execute(self, plan: Plan, context: ExecutionContext) -> JobResult:
         """Run the plan's container to its end, or to the first limit, and return what came of it."""
+        return await (self._batch.run(plan, context) if isinstance(plan, BatchPlan) else self._local(plan, context))
+
+    async def _local(self, plan: DockerPlan, context: ExecutionContext) -> JobResult:
         started = time.monotonic()
         try:
             facts = await self._engine.facts()
@@ -113,6 +124,7 @@ class DockerRunner(JobRunner[DockerSpec, DockerPlan]):
         if self._removals:
             await asyncio.wait(set(self._removals))
         await self._engine.aclose()
+        await self._batch.aclose()
         await asyncio.to_thread(docker_usage.remove_owner, docker_sweep.own_name())
 
 

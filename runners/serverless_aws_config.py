@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,31 +11,12 @@ from urllib.parse import urlsplit
 
 from ..core.contract import LATEST, FunctionName, parse_function
 from ..core.errors import ConfigError
-from ..core.secrets import SecretRef
-from .serverless_config import Prices, auth_of, endpoint, flag_of, memory_of, prices_of, url_of
+from .aws_access import REGION, AwsAccess, AwsPlace, allowed, partition_of, read_access, role_account
+from .serverless_config import Prices, memory_of, prices_of
+from .service_settings import auth_of, endpoint, url_of
 
 if TYPE_CHECKING:
     from ..core.registry.model import Service
-
-_REGION = re.compile(r"[a-z0-9-]{1,40}")
-_ROLE = re.compile(r"arn:(aws[a-z-]*):iam::([0-9]{12}):role/[A-Za-z0-9_+=,.@/-]{1,512}")
-
-
-@dataclass(frozen=True, slots=True)
-class AwsAccess:
-    """Whose rights are used. Nothing stated: what the worker's own environment and files give."""
-
-    role_arn: str = ""
-    external_id: SecretRef | None = None
-    profile: str = ""
-    credentials_file: str = ""
-    metadata: bool = False  # may ask the machine or the container for its identity
-
-    @property
-    def secrets(self) -> tuple[SecretRef, ...]:
-        """Return the secrets that a plan names."""
-        file = (SecretRef("file", self.credentials_file),) if self.credentials_file else ()
-        return (*((self.external_id,) if self.external_id else ()), *file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +33,12 @@ class AwsSpec:
     endpoint_url: str = ""
     result_queue: str = ""
     environment: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def place(self) -> AwsPlace:
+        """Where it is invoked, and as whom."""
+        policy = json.dumps(session_policy(self), separators=(",", ":")) if self.access.role_arn else ""
+        return AwsPlace(self.service, self.region, self.access, self.endpoint_url, policy)
 
 
 def addressed(function: FunctionName) -> dict[str, str]:
@@ -72,7 +60,7 @@ def read_aws(service: Service) -> AwsSpec:
         function=_placed(function, region),
         region=region,
         event=config.get("invocation_type") == "Event",
-        access=_access(auth_of(config)),
+        access=read_access(auth_of(config)),
         prices=prices_of(config, "aws") or Prices(0.0, 0.0),
         memory_mb=memory_of(config),
         endpoint_url=url_of(config, "endpoint_url"),
@@ -103,7 +91,7 @@ def _function(config: Mapping[str, Any]) -> FunctionName:
 
 def _region(config: Mapping[str, Any], function: FunctionName) -> str:
     region = str(config.get("region") or function.region)
-    if not _REGION.fullmatch(region):
+    if not REGION.fullmatch(region):
         raise ConfigError("provider aws needs a region", hint="write  region: eu-west-1")
     if function.region and region != function.region:
         raise ConfigError(f"function_name is in {function.region} and region is {region}", hint="keep one of the two")
@@ -115,12 +103,6 @@ def _placed(function: FunctionName, region: str) -> FunctionName:
     if not function.account:
         return function
     return replace(function, region=region, partition=function.partition or partition_of(region))
-
-
-def partition_of(region: str) -> str:
-    """Return the first part of the ARNs of a region."""
-    heads = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
-    return next((partition for head, partition in heads.items() if region.startswith(head)), "aws")
 
 
 def _queue(config: Mapping[str, Any], region: str) -> str:
@@ -135,23 +117,25 @@ def _queue(config: Mapping[str, Any], region: str) -> str:
     return url
 
 
-def _access(auth: Mapping[str, Any]) -> AwsAccess:
-    role = str(auth.get("role_arn") or "")
-    if role and not _ROLE.fullmatch(role):
-        raise ConfigError("auth_config.role_arn is no role", hint="write  role_arn: arn:aws:iam::ACCOUNT:role/NAME")
-    external = auth.get("external_id_env_var")
-    if external and not role:
-        raise ConfigError("auth_config.external_id_env_var needs role_arn", hint="write  role_arn: …")
-    return AwsAccess(
-        role_arn=role,
-        external_id=SecretRef("env", str(external)) if external else None,
-        profile=str(auth.get("profile") or ""),
-        credentials_file=str(auth.get("credentials_file") or ""),
-        metadata=flag_of(auth.get("metadata", False), "auth_config.metadata"),
-    )
+def session_policy(spec: AwsSpec) -> dict[str, Any]:
+    """Return what the role may do for this service: invoke this function, and read its queue of results."""
+    statements = [_on_function("lambda:InvokeFunction", spec)]
+    if spec.result_queue:
+        start = f"arn:{partition_of(spec.region)}"
+        owner, name = spec.result_queue.split("/")[-2:]
+        actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
+        statements.append(allowed(actions, [f"{start}:sqs:{spec.region}:{owner}:{name}"]))
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
-def role_account(role_arn: str) -> str:
-    """Return the account of a role."""
-    match = _ROLE.fullmatch(role_arn)
-    return match[2] if match else ""
+def looking_place(spec: AwsSpec) -> AwsPlace:
+    """Return the place from which it is asked whether the function exists: an assumed role may do that alone."""
+    statement = _on_function("lambda:GetFunctionConfiguration", spec)
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    return replace(spec.place, session_policy=json.dumps(document, separators=(",", ":")))
+
+
+def _on_function(action: str, spec: AwsSpec) -> dict[str, Any]:
+    account = spec.function.account or role_account(spec.access.role_arn)
+    function = f"arn:{partition_of(spec.region)}:lambda:{spec.region}:{account}:function:{spec.function.name}"
+    return allowed([action], [function, f"{function}:*"])

@@ -11,20 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..core.contract import Failed, Interrupted, JobResult, LogChunk, Outcome, Succeeded
+from ..core.contract import Failed, JobResult, LogChunk, Outcome, Succeeded
 from ..core.job import Category
-from .answers import UNSTORABLE, AnswerInvalid, one_line, parse_json, retry_after, scrubbed
-from .serverless_aws import NoAws
+from .answers import UNSTORABLE, AnswerInvalid, one_line, parse_json, scrubbed
+from .aws_errand import Stopped
+from .aws_refusals import refusal, status_of
 from .serverless_aws_plan import AwsPlan
 from .serverless_config import LARGEST_MEMORY
-from .serverless_errand import Stopped
 from .wire import WireBroken
 
 Clean = Callable[[str], str]
 
 EXCERPT: Final = 300  # characters of the function's own error message
-#: Seconds until a host without boto3 or credentials is asked again; another worker may have them.
-NOT_HERE_SECONDS: Final = 60.0
 
 #: The platform's last line for one request: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html .
 _REPORT = re.compile(
@@ -32,28 +30,6 @@ _REPORT = re.compile(
     r"Memory Size: (?P<size>[0-9]+) MB\s+Max Memory Used: (?P<used>[0-9]+) MB",
     re.MULTILINE,
 )
-#: Error codes of the API that pass by themselves. Throttling and every 5xx do too.
-_PASSING = frozenset(
-    (
-        *("TooManyRequestsException", "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled"),
-        *("ResourceConflictException", "ResourceNotReadyException", "ServiceException", "SnapStartNotReadyException"),
-        *("EC2ThrottledException", "ENILimitReachedException", "SubnetIPAddressLimitReachedException"),
-        *(
-            "RequestLimitExceeded",
-            "SlowDown",
-            "ServiceUnavailable",
-            "InternalFailure",
-            "CodeArtifactUserPendingException",
-        ),
-    )
-)
-#: Credentials that are not, or no longer, taken: another attempt gets new ones.
-_STALE = frozenset(("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"))
-_DENIED = frozenset(("AccessDenied", "AccessDeniedException", "SignatureDoesNotMatch", "InvalidSignatureException"))
-_TOO_LARGE = frozenset(
-    ("RequestTooLargeException", "SerializedRequestEntityTooLargeException", "RequestEntityTooLargeException")
-)
-_MALFORMED = frozenset(("InvalidRequestContentException", "UnsupportedMediaTypeException"))
 
 
 @dataclass(slots=True)
@@ -159,34 +135,14 @@ def of_error(plan: AwsPlan, error: Exception, tally: Tally) -> Outcome:
             raise error
 
 
-def not_here(error: NoAws) -> Interrupted:
-    """Return the outcome on a host that cannot speak to AWS: the attempt is given back."""
-    return Interrupted(str(error), NOT_HERE_SECONDS)
-
-
 def _named(plan: AwsPlan, failed: Failed) -> Failed:
     message = failed.message.replace("max_response_size", f"what {plan.spec.function} may answer, max_response_size")
     return Failed(failed.category, message, failed.retryable, failed.retry_after)
 
 
 def _of_code(plan: AwsPlan, response: Mapping[str, Any], tally: Tally) -> Failed:
-    code = str(response.get("Error", {}).get("Code") or "")
-    meta = response.get("ResponseMetadata", {})
-    status = int(meta.get("HTTPStatusCode") or 0)
-    tally.status = status or None
-    headers = {str(name).lower(): str(value) for name, value in (meta.get("HTTPHeaders") or {}).items()}
-    shown = one_line(code)[:80] or f"HTTP status {status}"
-    message = f"AWS did not invoke {plan.spec.function} in {plan.spec.region}: {shown}"
-    if code in _PASSING or status == 429 or status >= 500:
-        wait = retry_after(headers.get("retry-after", ""), time.time())
-        return Failed(Category.TARGET_UNAVAILABLE, message, retryable=True, retry_after=wait)
-    if code in _STALE:
-        return Failed(Category.INFRASTRUCTURE, f"{message} (the credentials are not taken)", retryable=True)
-    if code in _DENIED:
-        return Failed(Category.INFRASTRUCTURE, f"{message} (these credentials may not)")
-    if code in _TOO_LARGE or code in _MALFORMED:
-        return Failed(Category.INVALID_INPUT, message)
-    return Failed(Category.TARGET_ERROR, message)
+    tally.status = status_of(response) or None
+    return refusal(response, f"AWS did not invoke {plan.spec.function} in {plan.spec.region}")
 
 
-__all__ = ["NoAws", "Stopped", "Tally", "not_here", "of_answer", "of_error", "of_function_error", "of_payload"]
+__all__ = ["Stopped", "Tally", "of_answer", "of_error", "of_function_error", "of_payload"]

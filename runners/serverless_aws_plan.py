@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from ..core.contract import Call, Footprint, FunctionRef, PlanError, ResourceRequirements
 from .serverless_aws_config import AwsSpec, addressed
-from .serverless_config import LARGEST_MEMORY, endpoint
+from .serverless_config import LARGEST_MEMORY
 from .serverless_payload import LONGEST_KEY, SHOWN_PAYLOAD, encoded, payload_of
+from .service_settings import endpoint
 
 #: Bytes; what Lambda takes, by kind of invocation (Invoke, Lambda API reference).
 LARGEST_SYNC: Final = 6 * 1024 * 1024

@@ -6,8 +6,8 @@ import asyncio
 from importlib.util import find_spec
 
 from ..core.contract import Check
-from .serverless_aws import NoAws, core_session
-from .serverless_aws_config import AwsAccess
+from .aws_access import AwsAccess
+from .aws_doors import NoAws, core_session
 
 
 async def checks() -> list[Check]:

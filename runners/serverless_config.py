@@ -1,4 +1,4 @@
-"""What a registry says about a function, whoever runs it: provider, prices, memory, URLs; and what a key is for."""
+"""What a registry says about a function, whoever runs it: provider, prices, memory; and what a key is for."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from ..core.contract import Endpoint
 from ..core.errors import ConfigError
+from .service_settings import auth_of
 
 PROVIDERS: Final = ("aws", "gcp", "azure", "http")
 
@@ -34,7 +33,6 @@ _ONLY_FOR: Final = {
     "auth_config.secret_file": ("http",),
 }
 
-_URL = re.compile(r"https?://(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[\x21-\x7e]*)?")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}(?:/[A-Za-z0-9_.-]{1,128})*")
 
 #: US dollars, x86, us-east-1, first tier: https://aws.amazon.com/lambda/pricing/ . Other regions, Arm and other
@@ -78,14 +76,6 @@ def _stated(config: Mapping[str, Any], key: str) -> bool:
     return name in auth_of(config) if place else key in config
 
 
-def auth_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return auth_config, empty where there is none."""
-    found = config.get("auth_config") or {}
-    if not isinstance(found, Mapping):
-        raise ConfigError("auth_config must be a mapping", hint="write  auth_config: {role_arn: …}")
-    return found
-
-
 def prices_of(config: Mapping[str, Any], provider: str) -> Prices | None:
     """Return what the function costs; None where nobody says."""
     second, invocation = (config.get(key) for key in ("price_per_gb_second", "price_per_invocation"))
@@ -99,28 +89,6 @@ def memory_of(config: Mapping[str, Any]) -> int | None:
     """Return the function's memory in MiB, None where the registry does not say."""
     memory = config.get("memory_mb")
     return None if memory is None else int(memory)
-
-
-def url_of(config: Mapping[str, Any], key: str) -> str:
-    """Return a URL without a trailing slash, "" where there is none; raise ConfigError for a doubtful one."""
-    text = str(config.get(key) or "")
-    if text and (not _URL.fullmatch(text) or any(mark in text for mark in "@?#\\")):
-        raise ConfigError(f"{key} is not a plain URL", hint=f"write  {key}: https://host/path")
-    return text.rstrip("/")
-
-
-def endpoint(url: str) -> Endpoint:
-    """Return what policy judges of a URL."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return Endpoint(parts.scheme, (parts.hostname or "").lower(), port)
-
-
-def flag_of(value: object, key: str) -> bool:
-    """Return a switch; raise ConfigError for what is none."""
-    if not isinstance(value, bool):
-        raise ConfigError(f"{key} must be true or false", hint=f"write  {key.rpartition('.')[2]}: true")
-    return value
 
 
 def plain_function(config: Mapping[str, Any]) -> str:

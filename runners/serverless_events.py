@@ -17,9 +17,9 @@ from typing import Any, Final
 from ..core.contract import Failed, JobResult, Outcome, Succeeded, parse_function
 from ..core.job import Category
 from .answers import AnswerInvalid, one_line, parse_json, scrubbed
+from .aws_errand import Errand, Threads
 from .serverless_aws_outcome import Tally, of_error, of_function_error
 from .serverless_aws_plan import MARK, AwsPlan
-from .serverless_errand import Errand, Threads
 
 #: Seconds that SQS waits for a message; a longer poll saves requests, and nothing else.
 POLL: Final = 5

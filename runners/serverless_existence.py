@@ -15,10 +15,11 @@ from ..core.contract import Footprint, FunctionRef, Refused
 from ..core.errors import ConfigError, Denied, Unavailable
 from ..core.secrets import Secrets
 from .answers import one_line
-from .serverless_aws import Doors, NoAws, looking_policy
-from .serverless_aws_config import AwsSpec, addressed, read_aws
-from .serverless_config import endpoint, provider_of
-from .serverless_errand import Errand, Stopped, Threads
+from .aws_doors import Doors, NoAws
+from .aws_errand import Errand, Stopped, Threads
+from .serverless_aws_config import AwsSpec, addressed, looking_place, read_aws
+from .serverless_config import provider_of
+from .service_settings import endpoint
 from .wire import Judge, Wire, WireBroken
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Functions:
         self._wire = wire
         self._secrets = secrets
         self._threads = Threads()
-        self._doors = Doors(looking_policy)
+        self._doors = Doors()
 
     async def __aenter__(self) -> Functions:
         return self
@@ -63,7 +64,7 @@ class Functions:
         errand = Errand(self._wire, judge, spec.service, MOST_BYTES, host)
 
         def work() -> None:
-            door = self._doors.door("lambda", spec, external_id)
+            door = self._doors.door("lambda", looking_place(spec), external_id)
             for value in door.secrets():
                 self._secrets.protect(value)
             door.client.get_function_configuration(**addressed(spec.function))

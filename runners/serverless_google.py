@@ -19,8 +19,8 @@ from ..core.contract import ExecutionContext, Failed, Footprint, Violation
 from ..core.job import Category
 from ..core.secrets import SecretRef
 from .answers import AnswerInvalid, parse_json
-from .serverless_config import endpoint, url_of
 from .serverless_web import Google
+from .service_settings import endpoint, url_of
 from .wire import Judge, Wire, WireAnswer, WireBroken, WireRequest
 
 #: Google's own: https://developers.google.com/identity/protocols/oauth2/service-account . Another one that a key file

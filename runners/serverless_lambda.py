@@ -8,12 +8,13 @@ from typing import Any
 
 from ..core.contract import ExecutionContext, Failed, JobResult, Outcome
 from ..core.job import Category
-from .serverless_aws import Door, Doors, NoAws
-from .serverless_aws_outcome import Tally, not_here, of_answer, of_error
+from .aws_doors import Door, Doors, NoAws
+from .aws_errand import Errand, Threads
+from .aws_refusals import not_here
+from .serverless_aws_outcome import Tally, of_answer, of_error
 from .serverless_aws_plan import AwsPlan
-from .serverless_config import endpoint
-from .serverless_errand import Errand, Threads
 from .serverless_events import LOOK_BACK, Collector, unreachable
+from .service_settings import endpoint
 from .wire import Wire
 
 #: Beside the payload an answer has headers, and a log tail of 4 KiB in base64.
@@ -104,7 +105,7 @@ class Lambda:
         return lambda: self._door("sqs", job).client
 
     def _door(self, api: str, job: _Job) -> Door:
-        return self._doors.door(api, job.plan.spec, job.external_id)
+        return self._doors.door(api, job.plan.spec.place, job.external_id)
 
     def _errand(self, job: _Job) -> Errand:
         plan = job.plan
@@ -114,7 +115,7 @@ class Lambda:
     def _failure(self, job: _Job, error: Exception) -> Outcome:
         outcome = of_error(job.plan, error, job.tally)
         if isinstance(outcome, Failed) and outcome.category is Category.INFRASTRUCTURE and outcome.retryable:
-            self._doors.forget(job.plan.spec)
+            self._doors.forget(job.plan.spec.place)
         return outcome
 
     async def aclose(self) -> None:

@@ -21,15 +21,12 @@ from ..core.secrets import SecretRef
 from .serverless_config import (
     LARGEST_MEMORY,
     Prices,
-    auth_of,
-    endpoint,
-    flag_of,
     memory_of,
     plain_function,
     prices_of,
-    url_of,
 )
 from .serverless_payload import encoded, payload_of
+from .service_settings import auth_of, endpoint, flag_of, url_of
 
 if TYPE_CHECKING:
     from ..core.contract import Footprint

@@ -41,8 +41,12 @@ OWNERS: Final = {
     "httpx": {"runners/http": "the only HTTP client"},
     "httpcore": {"runners/http": "the only HTTP client"},
     "docker": {"runners/docker": "the only Docker client"},
-    "boto3": {"runners/serverless": "the only AWS client"},
-    "botocore": {"runners/serverless": "the only AWS client"},
+    "boto3": {"runners/aws_": "the only AWS client"},
+    "botocore": {
+        "runners/aws_": "the only AWS client",
+        "runners/serverless_aws": "its errors",
+        "runners/docker_batch_calls": "its errors",
+    },
     "rich": {"cli/output/": "the only owner of the terminal"},
     "subprocess": {
         "runners/": "starting programs is what the shell runner is for",

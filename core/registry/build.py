@@ -66,7 +66,7 @@ def build_policy(node: Node) -> Policy:
         values["max_execution_time"] = min(times)
     if values.get("network_isolation") is False:
         values.setdefault("network_access", "all")
-    if execution_type(node) is ExecutionType.SERVERLESS:
+    if execution_type(node) in (ExecutionType.SERVERLESS, ExecutionType.DOCKER):
         for field, value in _own_function(node.get("runner_config") or Node({}, node.position)):
             values.setdefault(field, value)
     return apply_all(Policy(), values)

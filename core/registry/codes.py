@@ -132,6 +132,10 @@ _RULES: Final = (
     Rule("SQJ530", "function-incomplete", _WARNING, "add the key; docs/serverless.md has an example of each provider"),
     Rule("SQJ531", "key-of-another-provider", _ERROR, "remove the key: this provider has no use for it"),
     Rule("SQJ532", "function-contradicts", _ERROR, "keep one of the two; an ARN says region, account and version"),
+    Rule("SQJ540", "batch-incomplete", _ERROR, "add the key; docs/docker.md has an example with engine: aws_batch"),
+    Rule("SQJ541", "key-of-another-engine", _ERROR, "remove the key: this engine has no use for it"),
+    Rule("SQJ542", "batch-contradicts", _ERROR, "keep one of the two; an ARN says its region"),
+    Rule("SQJ543", "batch-cannot-hold", _ERROR, "remove it, or use engine: local, which holds it"),
     Rule("SQJ601", "entity-unreadable", _ERROR, "write entity: NAME, fields: {name: type}, actions: a list or mapping"),
     Rule(
         "SQJ602", "call-unreadable", _ERROR, "name a service and an operation: call_service: {service: …, operation: …}"

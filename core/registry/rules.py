@@ -18,6 +18,7 @@ from ..policy import Policy
 from ..policy_terms import Misstated
 from ..units import MIB, parse_seconds, parse_size
 from . import (
+    batch_rules,
     exposure_rules,
     function_rules,
     host_rules,
@@ -131,6 +132,8 @@ def _asked(view: View) -> Iterator[tuple[tuple[object, ...], str, tuple[str, ...
                 image_covers,
                 "allowed_images",
             )
+            region = config("region") or ""
+            yield ("runner_config", "region"), region, policy.allowed_regions, exactly, "allowed_regions"
             for index, volume in enumerate(config("volumes") or ()):
                 place = ("runner_config", "volumes", index, "host_path")
                 yield place, volume["host_path"], policy.allowed_host_paths, path_covers, "allowed_host_paths"
@@ -204,6 +207,7 @@ RULES: Final[tuple[Rule, ...]] = (
     function_rules.names,
     function_rules.places,
     function_rules.events,
+    batch_rules.engines,
     host_rules.commands,
     name_rules.callbacks,
 )

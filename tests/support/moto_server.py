@@ -1,4 +1,4 @@
-"""moto's server as a process on 127.0.0.1: the AWS APIs of STS, SQS and Lambda, spoken to by boto3 as by anybody."""
+"""moto's server as a process on 127.0.0.1: the AWS APIs of STS, SQS, Lambda and Batch, spoken to by boto3."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,9 +15,9 @@ from support.processes import started
 
 
 @contextmanager
-def moto() -> Iterator[str]:
+def moto(env: Mapping[str, str] | None = None) -> Iterator[str]:
     """Yield the URL of a fresh server; its Lambda answers with the payload, without Docker."""
-    with started(sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0") as process:
+    with started(sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0", env=env) as process:
         process.wait_until(lambda: "Running on" in process.said(), "moto listens")
         url = re.findall(r"Running on (http://127\.0\.0\.1:\d+)", process.said())[0]
         configure(url, {"lambda": {"use_docker": False}})

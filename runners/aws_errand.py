@@ -118,7 +118,7 @@ class Threads:
     async def run(self, errand: Errand, work: Callable[[], T]) -> T:
         """Return what `work` returns in a thread; when cancelled, stop the errand and wait until its thread is free."""
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="serverless")
+            self._pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="aws")
         task = self._pool.submit(_with, errand, work)
         waiter = asyncio.wrap_future(task)
         try:
