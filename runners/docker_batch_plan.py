@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..core.contract import Call, Footprint, PlanError, ResourceRequirements
 from ..core.job import Category
 from .arguments import JOB_NAMES
-from .docker_batch_config import BatchSpec
+from .docker_batch_config import NOT_HELD, BatchSpec
 from .docker_batch_definition import definition_name, properties, requirements
 from .docker_describe import described
 from .docker_plan import DockerPlan, make_plan
@@ -91,8 +91,10 @@ class BatchPlan:
         local = described(self.inner)
         for key in ("mounts", "runtime", "capabilities", "entrypoint", "working_dir", "stdin_bytes"):
             del local[key]
+        held = {name: value for name, value in local["resources"].items() if name not in NOT_HELD}
         return {
             **local,
+            "resources": held,
             "command": command_line(self),
             "engine": "aws_batch",
             "region": spec.region,

@@ -270,6 +270,7 @@ def test_the_plan_is_described_as_lines_for_the_aws_cli() -> None:
     assert f"--job-queue {QUEUE}" in line
     assert '"$TOKEN"' in line
     assert described["registers"]["privileged"] is False
+    assert "pids" not in described["resources"]  # Batch does not hold it
 
 
 def test_the_plans_lines_can_be_pasted(tmp_path: Path) -> None:
