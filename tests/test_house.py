@@ -45,6 +45,7 @@ OWNERS: Final = {
     "botocore": {
         "runners/aws_": "the only AWS client",
         "runners/serverless_aws": "its errors",
+        "runners/serverless_existence": "its errors",
         "runners/docker_batch_calls": "its errors",
     },
     "rich": {"cli/output/": "the only owner of the terminal"},
