@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -55,6 +56,7 @@ class Attempt:
         self._id = ""
         self._started = False
         self._call: asyncio.Future[Any] | None = None
+        self._connection: socket.socket | None = None  # to the container's streams
         self._streams: Streams | None = None
         self._listening: asyncio.Task[None] | None = None
         self._helpers: list[asyncio.Task[Any]] = []
@@ -80,8 +82,9 @@ class Attempt:
     async def _work(self, held: tuple[Held, ...]) -> None:
         body = request(self._plan, self._setting())
         await self._ask(lambda client: self._create(client, body))
-        connection = await self._ask(lambda client: attach(client, self._id))
-        self._streams = Streams(connection, self._plan.output_bytes, flood_limit(self._plan))
+        await self._ask(self._attach)
+        assert self._connection is not None
+        self._streams = Streams(self._connection, self._plan.output_bytes, flood_limit(self._plan))
         self._listening = asyncio.create_task(self._streams.listen())
         self._started = True  # from here on it may run, whatever the engine answers
         await self._ask(lambda client: client.start(self._id))
@@ -93,6 +96,10 @@ class Attempt:
     def _create(self, client: Any, body: dict[str, Any]) -> None:
         """In a thread, so that the id is known even if nobody waits for the answer any more."""
         self._id = client.create_container_from_config(body, self._name)["Id"]
+
+    def _attach(self, client: Any) -> None:
+        """In a thread too, so that the connection is closed even if nobody waits for it any more."""
+        self._connection = attach(client, self._id)
 
     def _setting(self) -> Setting:
         return Setting(
@@ -254,6 +261,8 @@ class Attempt:
             await _cancelled([task for task in (self._listening, *self._helpers) if task is not None])
             if self._streams is not None:
                 self._streams.close()
+            elif self._connection is not None:
+                self._connection.close()
             if self._id:
                 # An engine that is gone keeps the container until the next sweep.
                 with suppress(EngineError):

@@ -154,7 +154,7 @@ def test_an_attempt_cancelled_from_outside_leaves_nothing(engine: TestEngine) ->
         await asyncio.wait({task})
         await runner.aclose()
 
-    for pause in (0.01, 0.05, 0.1, 0.2, 0.5):
+    for pause in (0.01, 0.05, 0.08, 0.1, 0.12, 0.15, 0.2, 0.5):
         asyncio.run(cut_at(pause))
         assert engine.ours() == []
 
