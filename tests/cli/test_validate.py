@@ -215,7 +215,7 @@ def test_a_body_that_no_request_could_have(tmp_path: Path, body: str) -> None:
     """What the HTTP runner would refuse as a body, validate refuses first."""
     text = HTTP.format("type: x").replace("input_schema: {}", f"input_schema: {{}}, request: {{body: '{body}'}}")
     found = _finding(tmp_path, text, "SQJ104")
-    assert "wanted json, form, raw, none" in found["message"]
+    assert "wanted json, form, multipart, raw, none" in found["message"]
 
 
 KEYS = (ROOT / "docs" / "registry-keys.md").read_text("utf-8")
