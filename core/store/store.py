@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from psycopg.rows import tuple_row
 from ..clock import now
 from ..errors import Conflict
 from ..job import JobRecord, NewJob, Status
+from ..lanes import NO_TENANT, Claimed, Lane, Limits, News, Portion, Sighting
 from ..lifecycle import CRASH_BUDGET, Settlement
 from . import columns
 from .db import UNSTORABLE, Connection, queries
@@ -24,11 +26,14 @@ LARGEST_INPUT = 1_048_576
 #: The largest runner_config or security_context of a row that is read, likewise.
 LARGEST_ASKED = 65_536
 
-#: A place in the claim's order: negated priority, then run_at.
-Place = tuple[int, datetime]
+#: Before every lane: where a survey begins.
+BEGINNING = Lane(-(2**31), "", "", NO_TENANT)
 
-#: The watermark of a claim that looks at everything.
-BEGINNING: Place = (-(2**31), datetime.min.replace(tzinfo=UTC))
+#: Lanes of one survey (20 us each).
+SURVEY_PAGE = 1000
+
+#: The columns of a claim by which the queue is ordered: negated priority, run_at.
+_QUEUE_ORDER = itemgetter(11, 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +60,18 @@ class Scope:
     only: tuple[str, ...] | None = None
     excluded: tuple[str, ...] | None = None
 
+    def serves(self, service: str) -> bool:
+        """Whether a service, folded, is in scope."""
+        if self.only is not None and service not in self.only:
+            return False
+        return not self.excluded or service not in self.excluded
+
     def parameters(self) -> dict[str, Any]:
-        """Return the scope as the claim's parameters."""
+        """Return the scope as a statement's parameters."""
         return {
             "only": None if self.only is None else list(self.only),
             "except": list(self.excluded) if self.excluded else None,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A batch of claimed jobs, and the first place among them (the next claim's watermark)."""
-
-    jobs: tuple[JobRecord, ...]
-    first: Place
 
 
 def new_job_id() -> UUID:
@@ -108,16 +111,43 @@ class Store:
         found = {(row[4], row[5]): row for row in await self._rows("jobs_by_key", keys)}
         return {_key(job): _duplicate(job, found.get(_key(job))) for job in new}
 
-    async def claim(self, worker_id: str, batch: int, scope: Scope, watermark: Place = BEGINNING) -> Claim:
-        """Take up to `batch` ready jobs under a new lease each, highest priority and longest due first."""
-        places = {"after_priority": watermark[0], "after": watermark[1]}
-        rows = await self._rows("claim", {"worker_id": worker_id, "batch": batch, **places, **scope.parameters()})
-        return Claim(tuple(map(columns.record, rows)), min(((row[11], row[12]) for row in rows), default=watermark))
+    async def survey(self, after: Lane = BEGINNING, page: int = SURVEY_PAGE) -> list[Sighting]:
+        """Return the lanes that have pending jobs, in the queue's order, from behind `after` on."""
+        begin = {f"after_{key}": value for key, value in after._asdict().items()}
+        rows = await self._rows("survey", {**begin, "page": page})
+        return [Sighting(Lane(*row[:4]), *row[4:]) for row in rows]
 
-    async def next_due(self) -> float | None:
-        """Return seconds until the head of the queue is due, None when nothing is pending."""
-        rows = await self._rows("next_due", {})
-        return rows[0][0] if rows else None
+    async def claim(self, worker_id: str, portions: Sequence[Portion], wanted: int) -> list[Claimed]:
+        """Take up to `wanted` ready jobs from those lanes, under a new lease each, in the queue's order."""
+        asked = {"worker_id": worker_id, "wanted": wanted, **columns.of_portions(portions)}
+        return await self._claim("claim", asked)
+
+    async def claim_limited(
+        self, worker_id: str, portions: Sequence[Portion], wanted: int, limits: Limits
+    ) -> list[Claimed]:
+        """The same from the lanes of one service, as far as its limits over all workers and its breaker allow."""
+        asked = {"worker_id": worker_id, "wanted": wanted, **columns.of_portions(portions), **columns.of_limits(limits)}
+        return await self._claim("claim_limited", asked)
+
+    async def _claim(self, name: str, asked: dict[str, Any]) -> list[Claimed]:
+        try:
+            rows = await self._rows(name, asked | {"documents": True})
+        except UNSTORABLE:  # one row's documents cannot be printed: the others' must not wait for it
+            return await self._claim_bare(name, asked)
+        rows.sort(key=_QUEUE_ORDER)
+        return list(map(columns.claimed, rows))
+
+    async def _claim_bare(self, name: str, asked: dict[str, Any]) -> list[Claimed]:
+        """Claim without documents, then fetch them."""
+        rows = await self._rows(name, asked | {"documents": False})
+        rows.sort(key=_QUEUE_ORDER)
+        found = await self.documents([columns.record(row) for row in rows])
+        return [Claimed(job, document, row[11], row[12]) for row, (job, document) in zip(rows, found, strict=True)]
+
+    async def note_outcomes(self, news: Sequence[News]) -> list[tuple[str, str]]:
+        """Tell the breakers what settlements say of their targets; return the services that opened or closed."""
+        rows = await self._rows("note_outcomes", columns.of_news(news))
+        return [(row[0], row[1]) for row in rows]
 
     async def documents(self, jobs: Sequence[JobRecord]) -> list[tuple[JobRecord, str | None]]:
         """Return each job with what its row asks for, and its input as JSON text.
@@ -201,9 +231,9 @@ class Store:
         """Say whether producers should wake this worker."""
         await self._rows("announce_waiting", {"worker_id": worker_id, "waiting": waiting})
 
-    async def cancel_requests(self, worker_id: str) -> list[UUID]:
-        """Return the worker's running jobs that a person wants stopped."""
-        return [row[0] for row in await self._rows("cancel_requests", {"worker_id": worker_id})]
+    async def cancel_requests(self, worker_id: str, ids: Sequence[UUID]) -> list[UUID]:
+        """Return which of the worker's running jobs a person wants stopped."""
+        return [row[0] for row in await self._rows("cancel_requests", {"worker_id": worker_id, "ids": list(ids)})]
 
     async def held(self, worker_id: str) -> dict[UUID, int]:
         """Return the leases that the database believes the worker holds: id -> lease_seq."""

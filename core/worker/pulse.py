@@ -60,6 +60,7 @@ class Listeners:
     ready: Callable[[], None]
     cancel: Callable[[list[UUID]], None]
     fence: Callable[[str], None]  # stop all jobs at once, and say why
+    held: Callable[[], list[UUID]]  # the jobs whose cancellation would concern this worker
     running: Callable[[], int]
     draining: Callable[[], bool]
 
@@ -170,8 +171,9 @@ class Pulse:
             self._fence_after = FENCE_UNKNOWN
 
     async def _hear_cancellations(self, store: Store) -> None:
-        if self._tell.running():
-            self._tell.cancel(await store.cancel_requests(self.identity.worker_id))
+        held = self._tell.held()
+        if held:
+            self._tell.cancel(await store.cancel_requests(self.identity.worker_id, held))
 
     async def _rescue(self, store: Store) -> None:
         certain = monotonic() > self._doubt_until

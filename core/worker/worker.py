@@ -13,8 +13,10 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from ..contract import JobRunner
+from ..clock import monotonic
+from ..contract import Cancelled, JobRunner
 from ..errors import DatabaseUnavailable
+from ..job import JobRecord
 from ..lifecycle import Settlement
 from ..log import log_event
 from ..store.migrate import require_current
@@ -23,9 +25,11 @@ from .attempt import Surroundings
 from .budget import Budget
 from .claimer import Claimer, pin_plans
 from .link import Link
+from .pace import Pace
 from .pulse import Identity, Listeners, Pulse
+from .ready import ReadyJobs
 from .settler import Settler
-from .slots import Slots
+from .slots import Slots, ended
 from .tasks import beside, cancelled, first_of
 from .terms import End, WorkerSettings
 from .upkeep import Upkeep, log_head
@@ -52,6 +56,8 @@ class Worker:
         self._hurry = asyncio.Event()
         self._room = asyncio.Event()
         self._claimed = 0
+        self._pace = Pace(monotonic())
+        self._ready = ReadyJobs()
         worker_id = self.identity.worker_id
         self._links = {
             name: Link(settings.dsn, name, patience=settings.patience, prepare=prepare)
@@ -83,6 +89,7 @@ class Worker:
     def reload(self, around: Surroundings, scope: Scope | None = None) -> None:
         """Use another registry, and serve another scope, for the jobs claimed from now on."""
         self._around = replace(around, worker_id=self.identity.worker_id, budget=self._budget)
+        self._claimer.terms = around.planner.terms
         if scope is not None:
             self._claimer.scope = scope
 
@@ -144,10 +151,14 @@ class Worker:
                 await self._claimer.rest()
 
     def _free(self) -> int:
+        """How many jobs to claim: into every free slot, and ahead of those when jobs are quick. 0: not now."""
         if self.settler.backlog > LARGEST_BACKLOG:
             return 0
-        free = self.settings.concurrency - len(self.slots)
-        return free if self.left_to_claim is None else min(free, self.left_to_claim)
+        ahead = self._pace.ahead(monotonic())
+        room = self.settings.concurrency + ahead - len(self.slots) - len(self._ready)
+        if len(self.slots) >= self.settings.concurrency and room * 2 < ahead:
+            return 0  # enough is held ready: a claim of more is worth its round trip
+        return room if self.left_to_claim is None else min(room, self.left_to_claim)
 
     async def _claim(self, free: int) -> bool:
         """Claim and start; return whether there was anything."""
@@ -155,23 +166,38 @@ class Worker:
         if not self.pulse.alive.is_set():  # fenced while the claim was under way: others may take these jobs
             self._claimer.disown()
             return True
-        for job, document in claimed:
-            self.slots.start(job, document, self._around)
+        self._ready.put(claimed)
+        self._start_ready()
         self._claimed += len(claimed)
-        if len(claimed) == free:
+        if claimed and (len(claimed) == free or self._ready):
             await self._claimer.busy()
         return bool(claimed)
 
+    def _start_ready(self) -> None:
+        """Fill the free slots with what is held ready."""
+        while self._ready and len(self.slots) < self.settings.concurrency:
+            job, document, _, _ = self._ready.next()
+            self.slots.start(job, document, self._around)
+
     async def _wait_for_room(self) -> None:
         """Wait for a free slot; the timeout covers what has no event: the settler's backlog, the pulse."""
+        if self._ready.overdue(monotonic()):
+            self._return_ready()
+            await self._claimer.reconcile()
         self._room.clear()
         with suppress(TimeoutError):
             # Not wait_for: before Python 3.12 it swallows a cancellation that arrives together with the event.
             async with asyncio.timeout(0.05):
                 await self._room.wait()
 
+    def _return_ready(self) -> None:
+        """Give back what is held ready; it costs no attempt."""
+        if self._ready:
+            self._claimed -= self._ready.clear()
+            self._claimer.disown()
+
     async def _empty(self) -> bool:
-        if self.slots:
+        if self.slots or self._ready:
             return False
         await self.settler.flushed()
         return not await self._links["claim"].ask(lambda store: store.open_jobs(self._claimer.scope))
@@ -181,19 +207,35 @@ class Worker:
     def _settle(self, settlement: Settlement) -> None:
         self.settler.add(settlement)
 
-    def _slot_freed(self) -> None:
+    def _slot_freed(self, job: JobRecord) -> None:
+        self._pace.ended()
+        self._claimer.freed(job.service_name)
+        if not self._stopping.is_set():
+            self._start_ready()
         self._room.set()
         if self.settings.until_empty:
             self._claimer.wake.set()
 
     def _known(self) -> set[UUID]:
-        return self.slots.ids() | self.settler.waiting_ids()
+        return self.slots.ids() | self._ready.ids() | self.settler.waiting_ids()
+
+    def _cancel(self, ids: Sequence[UUID]) -> None:
+        """Stop what runs; what is only held ready ends here."""
+        for job in self._ready.take(ids):
+            self._settle(ended(job, Cancelled(), self._around))
+        self.slots.cancel(ids)
+
+    def _fence(self, why: str) -> None:
+        """Stop everything: others may take these jobs."""
+        self._return_ready()
+        self.slots.interrupt(why)
 
     def _listeners(self) -> Listeners:
         return Listeners(
             ready=self._claimer.wake.set,
-            cancel=self.slots.cancel,
-            fence=self.slots.interrupt,
+            cancel=self._cancel,
+            fence=self._fence,
+            held=lambda: [*self.slots.ids(), *self._ready.ids()],
             running=lambda: len(self.slots),
             draining=self._stopping.is_set,
         )
@@ -207,13 +249,14 @@ class Worker:
         self._stopping.set()
         await asyncio.wait({claiming}, timeout=CLAIM_PATIENCE)
         await cancelled(claiming)  # one that hangs; what it may have claimed is given back below
+        waiting = self._ready.clear()  # likewise
         log_event("worker_stopping", worker_id=self.identity.worker_id, running=len(self.slots))
         finished = await self.slots.ended(self.settings.drain_timeout, self._hurry)
         if not finished:
             await self.slots.stopped("the drain timeout is over")
         given_back = await self._leave()
         log_event("worker_stopped", worker_id=self.identity.worker_id, settled=self.settler.settled)
-        return End.DRAINED if finished and not given_back else End.GAVE_BACK
+        return End.DRAINED if finished and given_back <= waiting else End.GAVE_BACK
 
     async def _leave(self) -> int:
         """Write the last settlements, give back what is left and sign off; return how many jobs were given back."""

@@ -144,7 +144,7 @@ async def test_an_orphan_that_cannot_be_rescued_does_not_end_every_worker(dsn: s
     """A row whose rescue somebody's trigger refuses is logged with every beat; heartbeats and other jobs go on."""
     async with queue(dsn) as it:
         orphan = await it.add(priority=-7)
-        await it.store.claim("a ghost", 1, Scope())
+        await it.claim("a ghost", 1)
         await it.rows("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'never'; END $$")
         await it.rows(
             "CREATE TRIGGER refuse BEFORE UPDATE ON jobs.tb_job_run FOR EACH ROW "
@@ -181,7 +181,7 @@ async def test_a_deadlock_costs_no_settlement(dsn: str) -> None:
     """A settling statement that Postgres chooses as the victim of a deadlock is written again."""
     async with queue(dsn) as it, _another(dsn) as other:
         first, second = sorted(await it.add_many(2))
-        jobs = {job.id: job for job in (await it.store.claim("w1", 2, Scope())).jobs}
+        jobs = {job.id: job for job in await it.claim("w1", 2)}
         link = Link(dsn, "settle", patience=PATIENCE)
         settler = Settler(link, "w1")
         await other.execute("SET deadlock_timeout = '1h'")
@@ -361,7 +361,7 @@ async def test_until_empty_waits_for_the_jobs_of_a_dead_worker(dsn: str) -> None
     async with queue(dsn) as it:
         id_ = await it.add()
         await it.store.register(_row("dead"))
-        await it.store.claim("dead", 1, Scope())
+        await it.claim("dead", 1)
         await it.drain()
         row = await it.job(id_)
     assert (row["status"], row["crash_count"]) == ("completed", 1)
@@ -381,8 +381,8 @@ async def test_a_lost_worker_claims_nothing(dsn: str) -> None:
         await it.add()
         await it.store.register(_row("frozen"))
         await it.rows("UPDATE jobs.tb_worker SET state = 'lost', stopped_at = now()")
-        lost = await it.store.claim("frozen", 1, Scope())
-        other = await it.store.claim("new", 1, Scope())
+        lost = await it.claim("frozen", 1)
+        other = await it.claim("new", 1)
     assert (len(lost.jobs), len(other.jobs)) == (0, 1)
 
 

@@ -26,7 +26,7 @@ OUTCOMES: dict[Event, Outcome] = {
 
 
 async def _claim(it: Queue, worker: str = "w1") -> JobRecord:
-    (job,) = (await it.store.claim(worker, 1, Scope())).jobs
+    (job,) = await it.claim(worker, 1)
     return job
 
 
@@ -50,7 +50,7 @@ async def _in_state(it: Queue, status: Status) -> JobRecord:
 
 async def _apply(it: Queue, job: JobRecord, event: Event) -> None:
     if event is Event.CLAIM:
-        await it.store.claim("w2", 1, Scope())
+        await it.claim("w2", 1)
     elif event is Event.RETRY:
         await it.store.retry([job.id], "", "test")
     elif event is Event.CANCEL and (await it.job(job.id))["status"] != "running":
@@ -114,7 +114,7 @@ async def test_no_job_is_claimed_twice(dsn: str) -> None:
 async def _take_all(dsn: str, worker: str) -> list[UUID]:
     taken: list[UUID] = []
     async with queue(dsn) as it:
-        while claim := (await it.store.claim(worker, 7, Scope())).jobs:
+        while claim := await it.claim(worker, 7):
             taken += [job.id for job in claim]
     return taken
 
@@ -188,7 +188,7 @@ async def test_jobs_that_crashed_together_come_back_apart(dsn: str) -> None:
         spread = []
         for _ in range(2):
             await it.rows("UPDATE jobs.tb_job_run SET run_at = now()")
-            await it.store.claim("w1", 20, Scope())
+            await it.claim("w1", 20)
             await it.store.rescue()
             sql = "SELECT max(run_at) - min(run_at) AS apart, max(run_at) - now() AS last FROM jobs.tb_job_run"
             (row,) = await it.rows(sql)
