@@ -85,7 +85,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a batch of settlements says of one service: whether it answered, and how many failures followed its last answer."""
+    """What a batch of settlements says of one service: whether it answered, and its failures since the last answer."""
 
     service: str
     answered: bool

@@ -53,7 +53,8 @@ SELECT l.place, l.service, l.operation, l.tenant, l.first,
             WHEN s.limited_until > now() THEN 'limited'
             WHEN s.open_until IS NOT NULL THEN 'half_open'
             ELSE '' END AS held
-  FROM (SELECT * FROM lane LIMIT %(page)s) l LEFT JOIN jobs.tb_service_state s ON s.service_name = l.service;
+  FROM (SELECT * FROM lane LIMIT %(page)s) l LEFT JOIN jobs.tb_service_state s ON s.service_name = l.service
+ ORDER BY l.place, l.service, l.operation, l.tenant;
 
 -- name: claim
 SELECT * FROM jobs.claim(

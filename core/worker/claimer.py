@@ -46,7 +46,7 @@ class Claimer:
         self._unsure = False  # a claim may have been committed whose answer never came
         self.scope = scope
         self.terms: Callable[[str], ServiceTerms] = lambda _: ServiceTerms()
-        self._board = LaneBoard(lambda service: self.terms(service))
+        self._board = LaneBoard(self._terms_of)
         self._page_from: Lane = BEGINNING
         self._surveyed_at = 0.0  # monotonic
         self._survey_cost = 0.0  # seconds
@@ -66,6 +66,9 @@ class Claimer:
             else:
                 self._link.answered()
                 return claimed
+
+    def _terms_of(self, service: str) -> ServiceTerms:
+        return self.terms(service)
 
     def disown(self) -> None:
         """Give back, before the next claim, what was claimed and not started."""
@@ -135,9 +138,7 @@ class Claimer:
         self._board.took(portions, taken, wanted)
         return taken
 
-    async def _take_limited(
-        self, store: Store, service: str, portions: Sequence[Portion], free: int
-    ) -> list[Claimed]:
+    async def _take_limited(self, store: Store, service: str, portions: Sequence[Portion], free: int) -> list[Claimed]:
         wanted = min(free, sum(portion.quota for portion in portions))
         if wanted <= 0:
             return []

@@ -17,7 +17,7 @@ from .sharing import shares
 #: Lanes of one claim. More would make the statement long; the others have their turn with the next.
 MOST_PORTIONS = 64
 
-#: A service that gave less than it was asked for, because of its limits or for want of jobs, is asked again after so long.
+#: How long a service rests that gave less than it was asked for, because of its limits or for want of jobs.
 REST = 0.1  # seconds
 
 
@@ -134,4 +134,3 @@ def _counted(portions: Sequence[Portion], taken: Sequence[Claimed]) -> Mapping[L
         count, first = found.get(lane, (0, job.run_at))
         found[lane] = (count + 1, min(first, job.run_at))
     return found
-

@@ -5,14 +5,14 @@ What does not change from job to job is made once per operation (Prepared); a jo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ..contract import Call, Footprint, JobRunner, Plan, Violation
 from ..errors import InvalidInput
 from ..job import ExecutionType, JobRecord, folded
-from ..lanes import limits_of
+from ..lanes import Breaker, limits_of
 from ..lifecycle import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, Origin
 from ..narrow import Ceiling, config_violations, narrow
 from ..policy import Policy, judge
@@ -133,6 +133,12 @@ class Planner:
         """Return what the registry, under the ceiling, says of claiming a service; nothing of one it does not have."""
         found = self._terms.get(service_name)
         return found or self._terms.setdefault(service_name, self._terms_of(self.registry.service(service_name)))
+
+    def breakers(self) -> Callable[[str], Breaker | None] | None:
+        """Return what finds a service's breaker; None when no service has one."""
+        if all(self.terms(name).limits.breaker is None for name in self.registry.services):
+            return None
+        return lambda name: self.terms(name).limits.breaker
 
     def _terms_of(self, service: Service | None) -> ServiceTerms:
         if service is None:

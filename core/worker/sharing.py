@@ -1,7 +1,7 @@
 """How free slots are shared between lanes: by tenant, then by service, then by operation; pure.
 
-Nobody's backlog buys more than a share: a tenant with 500,000 jobs and one with ten get as many of the next slots, until
-the ten are done.
+Nobody's backlog buys more than a share: a tenant with 500,000 jobs and one with ten get as many of the next slots,
+until the ten are done.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from support.queue import queue
 
 from specql_jobs.core.errors import Conflict, SchemaAbsent, SpecqlJobsError
 from specql_jobs.core.store import db, migrate
-from specql_jobs.core.store.store import Scope
 
 SQL = Path(__file__).parent.parent / "fixtures" / "sql"
 

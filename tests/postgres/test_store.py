@@ -13,8 +13,7 @@ from specql_jobs.core.contract import Cancelled, Failed, Interrupted, JobResult,
 from specql_jobs.core.errors import Conflict
 from specql_jobs.core.job import Category, JobRecord, NewJob, Status
 from specql_jobs.core.lifecycle import TRANSITIONS, Event, RetryPolicy, settle
-from specql_jobs.core.store.db import queries
-from specql_jobs.core.store.store import BEGINNING, Scope, new_job_id
+from specql_jobs.core.store.store import new_job_id
 
 OUTCOMES: dict[Event, Outcome] = {
     Event.SUCCEED: Succeeded({"ok": True}),
@@ -261,27 +260,3 @@ def test_job_ids_are_version_7_and_sort_by_time() -> None:
     assert {(id_.version, id_.variant) for id_ in ids} == {(7, "specified in RFC 4122")}
     assert len(set(ids)) == 100
     assert ids[0].int >> 80 <= ids[-1].int >> 80
-
-
-async def test_the_claim_reads_its_index_and_sorts_nothing(dsn: str) -> None:
-    """With a backlog of 20,000 among finished rows the claim is an index scan in order, and finds its batch at once."""
-    async with queue(dsn) as it:
-        await it.rows(
-            "INSERT INTO jobs.tb_job_run (service_name, operation, status, completed_at, started_at) "
-            "SELECT 'svc', 'op', 'completed', now(), now() FROM generate_series(1, 20000)"
-        )
-        await it.rows(
-            "INSERT INTO jobs.tb_job_run (service_name, operation) SELECT 'svc', 'op' FROM generate_series(1, 20000)"
-        )
-        await it.rows("ANALYZE jobs.tb_job_run")
-        plan = await _plan_of_claim(it)
-    assert "Index Scan using ix_tb_job_run_claim" in plan
-    assert "Sort" not in plan
-    assert "Seq Scan" not in plan
-
-
-async def _plan_of_claim(it: Queue) -> str:
-    parameters = {"worker_id": "w", "batch": 100, "after_priority": BEGINNING[0], "after": BEGINNING[1]}
-    sql = "EXPLAIN " + queries("store.sql")["claim"]
-    found = await it.connection.execute(sql.encode(), parameters | Scope().parameters())
-    return "\n".join(str(next(iter(row.values()))) for row in await found.fetchall())
