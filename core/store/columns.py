@@ -63,13 +63,13 @@ def of_completed(settlements: Sequence[Settlement]) -> dict[str, Any]:
     return {
         "ids": [s.job.id for s in settlements],
         "leases": [s.job.lease_seq for s in settlements],
-        "outputs": [_json(s.output) for s in settlements],
+        "outputs": [s.output_text or _json(s.output) for s in settlements],
         "usages": [_json(s.usage) for s in settlements],
         "max_attempts": [s.max_attempts for s in settlements],
-        "types": [s.execution_type for s in settlements],
-        "versions": [s.runner_version for s in settlements],
-        "policies": [s.policy_digest for s in settlements],
-        "sandboxes": [s.sandbox for s in settlements],
+        "types": [s.origin.execution_type for s in settlements],
+        "versions": [s.origin.runner_version for s in settlements],
+        "policies": [s.origin.policy_digest for s in settlements],
+        "sandboxes": [s.origin.sandbox for s in settlements],
     }
 
 

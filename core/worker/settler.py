@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import takewhile
 from uuid import UUID
 
@@ -92,7 +91,7 @@ class Settler:
     async def _settle(self, store: Store, part: Sequence[Settlement]) -> set[UUID]:
         """One result that Postgres refuses must not keep the others of its batch, nor its own job, unfinished."""
         try:
-            return await store.settle(part, self._worker_id, part[0].registry_digest)
+            return await store.settle(part, self._worker_id, part[0].origin.registry_digest)
         except Exception as error:
             if not is_the_data(error):
                 raise
@@ -105,7 +104,7 @@ class Settler:
         refusal: Exception | None = None
         for less in (_bare(settlement), _without_result(settlement)):
             try:
-                return await store.settle([less], self._worker_id, less.registry_digest)
+                return await store.settle([less], self._worker_id, less.origin.registry_digest)
             except Exception as error:
                 if not is_the_data(error):
                     raise
@@ -116,8 +115,8 @@ class Settler:
 
 def _of_one_registry(waiting: list[Settlement]) -> list[Settlement]:
     """One statement writes one digest; batches split only around a reload."""
-    digest = waiting[0].registry_digest
-    return [*takewhile(lambda settlement: settlement.registry_digest == digest, waiting)]
+    digest = waiting[0].origin.registry_digest
+    return [*takewhile(lambda settlement: settlement.origin.registry_digest == digest, waiting)]
 
 
 def _parts(batch: Sequence[Settlement]) -> Iterator[list[Settlement]]:
@@ -132,15 +131,15 @@ def _parts(batch: Sequence[Settlement]) -> Iterator[list[Settlement]]:
 
 
 def _bare(settlement: Settlement) -> Settlement:
-    return replace(settlement, logs=(), usage=None)
+    return settlement._replace(logs=(), usage=None)
 
 
 def _without_result(settlement: Settlement) -> Settlement:
-    return replace(
-        _bare(settlement),
+    return _bare(settlement)._replace(
         status=Status.FAILED,
         event=Event.FAIL_FINAL,
         output=None,
+        output_text=None,
         category=Category.INVALID_OUTPUT,
         message="the result could not be stored: Postgres refused it",
     )
