@@ -6,6 +6,7 @@ state against it. The database holds the same truth as named CHECK constraints.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, assert_never
@@ -112,6 +113,11 @@ class Settlement(NamedTuple):
     violations: tuple[Violation, ...] = ()
 
     @property
+    def plain(self) -> bool:
+        """Whether this is the common case: completed, and no output captured."""
+        return self.status is Status.COMPLETED and not self.logs
+
+    @property
     def ending(self) -> str:
         """The outcome in the audit trail's words."""
         return "refused" if self.category is Category.POLICY_VIOLATION else _ENDINGS[self.event]
@@ -120,6 +126,15 @@ class Settlement(NamedTuple):
     def gives_attempt_back(self) -> bool:
         """Whether this attempt does not count."""
         return self.event is Event.INTERRUPT
+
+
+def by_plainness(settlements: Iterable[Settlement]) -> tuple[list[Settlement], list[Settlement]]:
+    """Return those of the common case, which the store writes with fewer parameters, and the others."""
+    plain: list[Settlement] = []
+    others: list[Settlement] = []
+    for settlement in settlements:
+        (plain if settlement.plain else others).append(settlement)
+    return plain, others
 
 
 _ENDINGS = {

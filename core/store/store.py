@@ -14,7 +14,7 @@ from psycopg.rows import tuple_row
 from ..clock import now
 from ..errors import Conflict
 from ..job import JobRecord, NewJob, Status
-from ..lifecycle import CRASH_BUDGET, Settlement
+from ..lifecycle import CRASH_BUDGET, Settlement, by_plainness
 from . import columns
 from .db import UNSTORABLE, Connection, queries
 
@@ -141,8 +141,7 @@ class Store:
     async def settle(self, settlements: Sequence[Settlement], worker_id: str, digest: str) -> set[UUID]:
         """Write outcomes under their leases; return the ids applied. The others' leases are superseded: lost."""
         shared = {"worker_id": worker_id, "digest": digest}
-        plain = [s for s in settlements if s.status is Status.COMPLETED and not s.logs]
-        others = [s for s in settlements if s.status is not Status.COMPLETED or s.logs]
+        plain, others = by_plainness(settlements)
         applied = await self._settle("settle_completed", columns.of_completed(plain) | shared) if plain else set()
         if others:
             applied |= await self._settle_with_logs(others, shared)

@@ -8,7 +8,7 @@ from itertools import takewhile
 from uuid import UUID
 
 from ..job import Category, Status
-from ..lifecycle import Event, Settlement
+from ..lifecycle import Event, Settlement, by_plainness
 from ..log import log_event
 from ..store.db import is_the_data
 from ..store.store import Store
@@ -78,6 +78,8 @@ class Settler:
     def _count(self, part: Sequence[Settlement], applied: set[UUID], *, sure: bool) -> None:
         """Count and report; not `sure`: an earlier try may have been committed though its answer was lost."""
         self.settled += len(applied)
+        if len(applied) == len(part) and part[0].plain:  # then all are, see _parts: there is nothing to tell
+            return
         for settlement in part:
             if not sure and settlement.job.id not in applied:
                 log_event("settle_unsure", job_id=str(settlement.job.id), lease_seq=settlement.job.lease_seq)
@@ -124,9 +126,8 @@ def _parts(batch: Sequence[Settlement]) -> Iterator[list[Settlement]]:
 
     Locked in the order of ids, as cancel and retry do it: two such statements cannot deadlock.
     """
-    ordered = sorted(batch, key=lambda settlement: settlement.job.id)
-    plain = [settlement for settlement in ordered if settlement.status is Status.COMPLETED and not settlement.logs]
-    others = [settlement for settlement in ordered if settlement.status is not Status.COMPLETED or settlement.logs]
+    ordered = sorted(batch, key=lambda settlement: settlement.job.id.int)
+    plain, others = by_plainness(ordered)
     yield from (part for part in (plain, others) if part)
 
 
