@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import Any
 
 from hypothesis import given
@@ -61,7 +60,7 @@ footprints = st.builds(
 
 def test_every_field_is_an_amount_or_drawn_here() -> None:
     """A field that is added to Footprint must be tried here too."""
-    assert {*TOUCHED, *AMOUNTS} == {item.name for item in fields(Footprint)}
+    assert {*TOUCHED, *AMOUNTS} == {*Footprint._fields}
 
 
 @given(st.lists(footprints, max_size=8))
@@ -75,7 +74,7 @@ def test_what_can_still_change_is_judged_each_time() -> None:
     """A runner that states a list, judged clean, and then appends to it, is refused."""
     commands = ["/bin/a"]
     stated: Any = commands
-    footprint = replace(Footprint(), commands=stated)
+    footprint = Footprint(commands=stated)
     verdicts = Verdicts(POLICY)
     assert verdicts.judge(footprint) == ()
     commands.append("/bin/b")
