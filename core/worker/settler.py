@@ -1,4 +1,4 @@
-"""Group commit of settlements: while one batch is being written, the next collects. No timer is needed."""
+"""Group commit of settlements: while one batch is being written, and a moment longer, the next collects."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from uuid import UUID
 
+from ..clock import monotonic
 from ..job import Category, Status
 from ..lifecycle import Event, Settlement, by_plainness
 from ..log import log_event
@@ -16,6 +17,11 @@ from .link import Link
 
 #: Settlements of one statement. More gains nothing (measured: 100 to 500 are alike), and bounds a statement's memory.
 LARGEST_BATCH = 500
+
+#: Two writes are at least so far apart, unless ENOUGH waits: a settlement that comes alone is written at once, and jobs
+#: that end one after another share a statement and a commit (measured at 1,700 jobs/s: a third of Postgres' work less).
+PAUSE = 0.003  # seconds
+ENOUGH = 100
 
 
 class Settler:
@@ -28,6 +34,7 @@ class Settler:
         self._some = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._written_at = -PAUSE  # monotonic seconds
         self.settled = 0
         self.lost = 0
 
@@ -54,12 +61,19 @@ class Settler:
         """Write batches until cancelled; a batch whose connection dies is written again: the lease makes it safe."""
         while True:
             await self._some.wait()
+            await self._gather()
             batch = _of_one_registry(self._waiting[:LARGEST_BATCH])
             await self._write(batch)
+            self._written_at = monotonic()
             del self._waiting[: len(batch)]
             if not self._waiting:
                 self._some.clear()
                 self._idle.set()
+
+    async def _gather(self) -> None:
+        pause = self._written_at + PAUSE - monotonic()
+        if pause > 0 and len(self._waiting) < ENOUGH:
+            await asyncio.sleep(pause)
 
     async def _write(self, batch: Sequence[Settlement]) -> None:
         for part in _parts(batch):
