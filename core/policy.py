@@ -159,18 +159,16 @@ def _mount(mount: Mount, footprint: Footprint, policy: Policy) -> Iterator[Viola
         allowed, key = policy.allowed_host_paths, "volume_restrictions.allowed_host_paths"
     elif mount.mode != "ro":
         yield from _ordered("file_access", needed, policy.file_access, FILE_MODES)
-        allowed, key = (*policy.write_paths, *_work_roots(footprint, policy)), "write_paths"
+        allowed, key = (*policy.write_paths, *_work_roots(footprint)), "write_paths"
     else:
         yield from _ordered("file_access", needed, policy.file_access, FILE_MODES)
-        allowed, key = (*policy.read_paths, *policy.write_paths, *_work_roots(footprint, policy)), "read_paths"
+        allowed, key = (*policy.read_paths, *policy.write_paths, *_work_roots(footprint)), "read_paths"
     if not admits(allowed, mount.host_path, path_covers):
         yield _not_listed("path_not_allowed", "path", mount.host_path, allowed, key)
 
 
-def _work_roots(footprint: Footprint, policy: Policy) -> tuple[str, ...]:
-    """The working directory may be mounted when it is itself allowed; `_working_directory` judges that."""
-    if policy.working_directory_restrictions is not None:
-        return policy.working_directory_restrictions
+def _work_roots(footprint: Footprint) -> tuple[str, ...]:
+    """The working directory may be mounted: where it is not allowed itself, `_working_directory` refuses the plan."""
     return (footprint.working_directory,) if footprint.working_directory else ()
 
 
