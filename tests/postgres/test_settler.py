@@ -12,7 +12,7 @@ from support.waiting import PATIENCE
 
 from specql_jobs.core.contract import JobResult, Succeeded
 from specql_jobs.core.job import JobRecord
-from specql_jobs.core.lifecycle import RetryPolicy, Settlement, settle
+from specql_jobs.core.lifecycle import Origin, RetryPolicy, Settlement, settle
 from specql_jobs.core.store.store import Scope
 from specql_jobs.core.worker.link import Link
 from specql_jobs.core.worker.settler import ENOUGH, Settler
@@ -71,6 +71,34 @@ async def test_what_follows_a_write_shares_the_next(dsn: str) -> None:
         else:
             raise AssertionError("no two settlements shared a commit")
     assert (settler.lost, settler.backlog) == (0, 0)
+
+
+async def test_each_job_keeps_its_own_origin(dsn: str) -> None:
+    """What is the same for many jobs is sent once: every row has what belongs to it, and no other's."""
+    wanted = [
+        ("http", "http/1", 3),
+        ("http", "http/2", 3),
+        ("shell", "shell/1", 5),
+        ("shell", "shell/1", 6),
+        ("", "", 3),
+    ]
+    async with queue(dsn) as it:
+        jobs = await _claimed(it, 2 * len(wanted))
+        settlements = [
+            _done(job)._replace(origin=Origin(kind, version, "d" * 64, f"policy of {version}"), max_attempts=limit)
+            for job, (kind, version, limit) in zip(jobs, wanted * 2, strict=True)
+        ]
+        await it.store.settle(settlements, "w1", "d" * 64)
+        rows = {row["id"]: row for row in await it.rows("SELECT * FROM jobs.tb_job_run")}
+        events = {row["job_id"]: row for row in await it.rows("SELECT * FROM jobs.tb_audit_event")}
+    for settlement in settlements:
+        row, event = rows[settlement.job.id], events[settlement.job.id]
+        assert (row["runner_version"] or "", row["max_attempts"]) == (
+            settlement.origin.runner_version,
+            settlement.max_attempts,
+        )
+        assert (row["execution_type"] or "") == settlement.origin.execution_type
+        assert event["policy_digest"] == settlement.origin.policy_digest
 
 
 async def test_all_that_waits_is_written(dsn: str) -> None:
