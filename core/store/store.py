@@ -12,7 +12,7 @@ from uuid import UUID
 from ..clock import now
 from ..errors import Conflict
 from ..job import NewJob, Status
-from ..lifecycle import CRASH_BUDGET, Settlement
+from ..lifecycle import CRASH_BUDGET, Settlement, by_plainness
 from . import columns
 from .claims import Claims
 from .workers import WorkerRows
@@ -91,8 +91,7 @@ class Store(Claims, WorkerRows):
     async def settle(self, settlements: Sequence[Settlement], worker_id: str, digest: str) -> set[UUID]:
         """Write outcomes under their leases; return the ids applied. The others' leases are superseded: lost."""
         shared = {"worker_id": worker_id, "digest": digest}
-        plain = [s for s in settlements if s.status is Status.COMPLETED and not s.logs]
-        others = [s for s in settlements if s.status is not Status.COMPLETED or s.logs]
+        plain, others = by_plainness(settlements)
         applied = await self._settle("settle_completed", columns.of_completed(plain) | shared) if plain else set()
         if others:
             applied |= await self._settle_with_logs(others, shared)
