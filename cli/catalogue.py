@@ -40,7 +40,7 @@ COMMANDS: dict[str, Entry] = {
 
 #: Subcommands whose JSON documents have names of their own: `db status` answers `specql-jobs.db-status/v1`.
 GROUPS = {
-    "db": ("init", "migrate", "status"),
+    "db": ("init", "migrate", "status", "prune"),
     "services": ("list", "show", "diff"),
     "policy": ("explain",),
     "audit": ("list", "verify"),
