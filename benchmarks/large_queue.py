@@ -26,7 +26,8 @@ from pathlib import Path
 from specql_jobs.cli.worker_process import in_loop
 from specql_jobs.core.job import JobRecord, NewJob, Status
 from specql_jobs.core.lifecycle import Event, Settlement
-from specql_jobs.core.store import db, migrate
+from specql_jobs.core.retention import Retention
+from specql_jobs.core.store import db, migrate, prune
 from specql_jobs.core.store.embedded import EmbeddedServer
 from specql_jobs.core.store.store import Scope, Store
 from specql_jobs.core.worker.claimer import Claimer, pin_plans
@@ -34,6 +35,7 @@ from specql_jobs.core.worker.link import Link
 
 BATCH = 200  # jobs of one claim
 ROUNDS = 150  # claims of one measurement
+PRUNED = 100_000  # rows deleted by one measurement
 CHUNK = 250_000  # finished rows of one INSERT
 ENQUEUED = 1000  # jobs of one enqueue statement
 DAYS = 120  # the finished rows' times are spread over so many
@@ -110,13 +112,13 @@ async def replenish(connection: db.Connection, pending: int) -> None:
     await connection.execute("CHECKPOINT")
 
 
-async def work(dsn: str, rounds: int = ROUNDS, until: asyncio.Event | None = None) -> Times:
+async def work(dsn: str, rounds: int = ROUNDS, until: asyncio.Task[float] | None = None) -> Times:
     """Claim and settle as a worker does, one batch after another."""
     claiming = Link(dsn, "claim", patience=10, prepare=pin_plans)
     settling = Link(dsn, "settle", patience=10, prepare=pin_plans)
     claimer, times = Claimer(claiming, "bench:1:0", Scope(), set), Times()
     store, begun = await settling.store(), time.monotonic()
-    while len(times.claims) < rounds and not (until and until.is_set()):
+    while len(times.claims) < rounds and not (until and until.done()):
         asked = time.monotonic()
         jobs = [job for job, _ in await claimer.claim(BATCH)]
         claimed = time.monotonic()
@@ -193,12 +195,40 @@ async def measure(dsn: str, finished: int, pending: int) -> None:
             print((await work(dsn, ROUNDS * 2)).line("beside an enqueuer"), flush=True)
 
 
+async def measure_prune(dsn: str, pending: int) -> None:
+    """Print how quickly ended rows go, and what claims beside it notice."""
+    async with await db.connect(dsn) as connection:
+        await migrate.migrate(connection)
+        await replenish(connection, pending)
+        print(f"\nprune, {PRUNED:,} rows, {pending:,} pending", flush=True)
+        print((await work(dsn)).line("claims, nothing beside"), flush=True)
+        print(f"  alone, batches of 5,000       {await pruned(dsn, 5000, 0.0):,.0f} rows/s", flush=True)
+        for batch, pause in ((5000, 0.0), (5000, 0.1), (1000, 0.1)):
+            await replenish(connection, pending)
+            beside = asyncio.create_task(pruned(dsn, batch, pause))
+            times = await work(dsn, 10 * ROUNDS, until=beside)
+            print(times.line(f"beside {batch:,} / {pause:g} s"), f"{await beside:8,.0f} rows/s pruned", flush=True)
+
+
+async def pruned(dsn: str, batch: int, pause: float) -> float:
+    """Delete PRUNED of the oldest rows; return how many a second."""
+    deleted, begun = 0, time.monotonic()
+    async with await db.connect(dsn, "bench prune") as connection:
+        async for done in prune.walk(connection, Retention(completed=0.0, failed=0.0, cancelled=0.0), batch):
+            deleted += done.deleted.total()
+            if deleted >= PRUNED:
+                break
+            await asyncio.sleep(pause)
+    return deleted / (time.monotonic() - begun)
+
+
 async def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--finished", default="0,1000000", help="numbers of finished rows, ascending")
     parser.add_argument("--pending", type=int, default=200_000)
     parser.add_argument("--folder", type=Path, help="keep the database there")
+    parser.add_argument("--prune", action="store_true", help="measure pruning alone, on the database of --folder")
     parser.add_argument("--produce", metavar="DSN", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.produce:
@@ -209,6 +239,9 @@ async def main() -> None:
         server.join()
         try:
             print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, claims of {BATCH}")
+            if given.prune:
+                await measure_prune(server.dsn, given.pending)
+                return
             for finished in map(int, given.finished.split(",")):
                 await measure(server.dsn, finished, given.pending)
         finally:

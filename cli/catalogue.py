@@ -31,7 +31,8 @@ COMMANDS: dict[str, Entry] = {
     "tail": Entry("tail", "Queue", "The latest events of many jobs; -f follows"),
     "retry": Entry("retry", "Fix", "Run failed or cancelled jobs again: same row, same id"),
     "cancel": Entry("cancel", "Fix", "Stop pending or running jobs, keep their record"),
-    "worker": Entry("worker", "Run", "Claim jobs and execute them under policy"),
+    "rescue": Entry("rescue", "Fix", "Give the jobs of lost workers back now"),
+    "worker": Entry("worker", "Run", "Claim jobs and execute them under policy; list and drain workers"),
     "db": Entry("db", "Admin", "Create, migrate and inspect the schema jobs"),
     "audit": Entry("audit", "Admin", "What was executed and refused; verify finds tampering with the record"),
     "doctor": Entry("doctor", "Admin", "What this host can really enforce, and how to fix what it cannot"),
@@ -44,8 +45,12 @@ GROUPS = {
     "services": ("list", "show", "diff"),
     "policy": ("explain",),
     "audit": ("list", "verify"),
+    "worker": ("list", "drain"),
     "schema": ("list", "show"),
 }
+
+#: What a group does when it is called without a subcommand: `worker` is `worker start`.
+DEFAULTS = {"worker": "start"}
 
 
 def root_help() -> str:

@@ -113,7 +113,7 @@ def _index(row: Row) -> Iterator[Concern]:
     elif row["bytes"] > LARGE_INDEX and row["bytes"] > LARGE_ENTRY * row["entries"]:
         message = f"{name} has {row['bytes'] // 2**20} MiB for {row['entries']:,.0f} entries"
         yield Concern("index-bloated", message, f"REINDEX INDEX CONCURRENTLY {name};")
-    if row["hot"] and not row["constrains"] and not row["name"].startswith(OURS):
+    if not row["partial"] and not row["constrains"] and not row["name"].startswith(OURS):
         message = f"{name} is no index of ours: each claim and settle writes to it; it was read {row['scans']:,} times"
         yield Concern("index-costly", message, f"DROP INDEX CONCURRENTLY {name};    unless a report of yours needs it")
 

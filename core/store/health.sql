@@ -58,16 +58,12 @@ SELECT c.relname AS name, greatest(c.reltuples, 0)::float8 AS rows, coalesce(t.n
  ORDER BY pg_total_relation_size(c.oid) DESC, c.relname;
 
 -- name: indexes
--- `hot`: every claim and settle has to write to it, because they change one of its columns, and its predicate does not spare
--- ended rows. An index that a constraint needs is nobody's to drop.
+-- One that is not partial is written to by each claim and settle, whatever its columns: they change `status`, which predicates
+-- of other indexes name, so that no update is a HOT one. An index that a constraint needs is nobody's to drop.
 SELECT i.relname AS name, pg_relation_size(i.oid) AS bytes, greatest(i.reltuples, 0)::float8 AS entries, x.indisvalid AS valid,
        coalesce(s.idx_scan, 0) AS scans,
        EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid) AS constrains,
-       x.indpred IS NOT NULL AS partial,
-       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = x.indrelid AND a.attnum = ANY (x.indkey)
-                  AND a.attname IN ('status', 'attempts', 'lease_seq', 'worker_id', 'started_at', 'updated_at', 'completed_at',
-                                    'output_data', 'resource_usage', 'execution_type', 'runner_version',
-                                    'registry_digest', 'max_attempts')) AS hot
+       x.indpred IS NOT NULL AS partial
   FROM pg_index x
   JOIN pg_class i ON i.oid = x.indexrelid
   LEFT JOIN pg_stat_user_indexes s ON s.indexrelid = i.oid

@@ -1,8 +1,8 @@
 """Ended jobs deleted in short batches: a walk along the primary key that never scans the table and may stop anywhere.
 
 Ids are UUIDv7: they rise with the time at which a job was made, and no job ends before it is made. So the walk goes
-from the oldest id to the youngest that could have ended early enough, and needs no index beside the primary key. Ids that
-carry no time (version 4, of a table that was adopted) lie below and above those, and both ends are walked.
+from the oldest id to the youngest that could have ended early enough, and needs no index beside the primary key. Ids
+that carry no time (version 4, of a table that was adopted) lie below and above those, and both ends are walked.
 """
 
 from __future__ import annotations

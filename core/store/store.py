@@ -193,9 +193,10 @@ class Store:
         """Take the session lock that Postgres drops the instant this process dies."""
         return bool((await self._rows("hold_lock", {"lock_key": lock_key}))[0][0])
 
-    async def heartbeat(self, worker_id: str, running: int, *, draining: bool) -> bool:
-        """Prove that the worker lives; False when it was declared lost and must stop its jobs."""
-        return bool(await self._rows("heartbeat", {"worker_id": worker_id, "running": running, "draining": draining}))
+    async def heartbeat(self, worker_id: str, running: int, *, draining: bool) -> str | None:
+        """Prove that the worker lives and return its state; None when it was declared lost and must stop its jobs."""
+        rows = await self._rows("heartbeat", {"worker_id": worker_id, "running": running, "draining": draining})
+        return rows[0][0] if rows else None
 
     async def announce_waiting(self, worker_id: str, *, waiting: bool) -> None:
         """Say whether producers should wake this worker."""
@@ -213,9 +214,10 @@ class Store:
         """Declare dead workers lost (rules in store.sql) and return their ids. `by_lock`: a free lock may prove it."""
         return [row[0] for row in await self._rows("lose_workers", {"worker_id": worker_id, "by_lock": by_lock})]
 
-    async def rescue(self) -> list[tuple[UUID, str, str]]:
-        """Take back the jobs of lost workers; return (id, new status, lost worker) of each."""
-        return [(row[0], row[1], row[2]) for row in await self._rows("rescue", {"budget": CRASH_BUDGET})]
+    async def rescue(self, lost: str | None = None) -> list[tuple[UUID, str, str]]:
+        """Take back up to 1000 jobs of lost workers, or of this one; return (id, new status, lost worker) of each."""
+        rows = await self._rows("rescue", {"budget": CRASH_BUDGET, "lost": lost})
+        return [(row[0], row[1], row[2]) for row in rows]
 
     async def give_back(self, worker_id: str, ids: Sequence[UUID] | None = None) -> int:
         """Return what this worker holds (all, or those ids) to the queue at no attempt's cost; return how many."""

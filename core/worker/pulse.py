@@ -62,6 +62,7 @@ class Listeners:
     fence: Callable[[str], None]  # stop all jobs at once, and say why
     running: Callable[[], int]
     draining: Callable[[], bool]
+    drain: Callable[[], None]  # somebody asked for it from elsewhere
 
 
 class Pulse:
@@ -139,11 +140,14 @@ class Pulse:
     async def _beat(self) -> None:
         store = await self.link.store()
         asked = monotonic()
-        known = await store.heartbeat(self.identity.worker_id, self._tell.running(), draining=self._tell.draining())
-        if not known:
+        state = await store.heartbeat(self.identity.worker_id, self._tell.running(), draining=self._tell.draining())
+        if state is None:
             if not self._leaving:
                 self._lose()
             return
+        if state == "draining" and not self._tell.draining():
+            log_event("drain_requested", worker_id=self.identity.worker_id)
+            self._tell.drain()
         self._last_beat, self._fence_after, self._fenced = asked, FENCE_UNKNOWN, False
         self.link.answered()
         self.alive.set()
