@@ -49,13 +49,13 @@ class Health:
     sees_all: bool  # whether other roles' sessions are shown to this role
 
 
-async def look(connection: Connection) -> Health:
+async def look(connection: Connection, counted_pages: int = COUNTED_PAGES) -> Health:
     """Return the state of the queue's tables; raise Conflict while another session has locked them."""
     try:
         async with connection.transaction():
             await connection.execute("SET TRANSACTION READ ONLY")
             await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
-            return await _look(connection)
+            return await _look(connection, counted_pages)
     except psycopg.errors.LockNotAvailable:
         raise Conflict(
             "another session has locked jobs.tb_job_run: a migration, or somebody's LOCK TABLE",
@@ -66,12 +66,12 @@ async def look(connection: Connection) -> Health:
         raise translate(error) from None
 
 
-async def _look(connection: Connection) -> Health:
+async def _look(connection: Connection, counted_pages: int) -> Health:
     (pending,) = await _rows(connection, "pending", most=MOST_PENDING)
     (server,) = await _rows(connection, "server")
     (workers,) = await _rows(connection, "workers")
     return Health(
-        jobs=await _counts(connection, pending["pending"]),
+        jobs=await _counts(connection, pending["pending"], counted_pages),
         ready=pending["ready"],
         oldest_ready_seconds=pending["oldest_ready_seconds"],
         workers=workers,
@@ -82,9 +82,9 @@ async def _look(connection: Connection) -> Health:
     )
 
 
-async def _counts(connection: Connection, pending: int) -> dict[str, Count]:
+async def _counts(connection: Connection, pending: int, counted_pages: int) -> dict[str, Count]:
     (seen,) = await _rows(connection, "shares")
-    if seen["pages"] <= COUNTED_PAGES:
+    if seen["pages"] <= counted_pages:
         found = {row["status"]: row["jobs"] for row in await _rows(connection, "every_status")}
         return {status.value: Count(found.get(status, 0), exact=True) for status in Status}
     (running,) = await _rows(connection, "running")

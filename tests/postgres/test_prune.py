@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,19 +19,13 @@ MONTH = Retention(completed=30 * DAY, failed=90 * DAY)
 
 async def ended(it: Queue, status: str, days: float, *, version: int = 7) -> UUID:
     """Insert one job that ended so many days ago, with the id that it would have got then."""
-    moment = "now() - %s * interval '1 day'"
+    then = datetime.now(UTC) - timedelta(days=days)
+    id_ = uuid4() if version == 4 else UUID(int=int(then.timestamp() * 1000) << 80 | uuid4().int & (1 << 76) - 1)
     (row,) = await it.rows(
-        "INSERT INTO jobs.tb_job_run (id, service_name, operation, status, created_at, started_at, completed_at, worker_id) "
-        f"VALUES (coalesce(%s, encode(overlay(uuid_send(gen_random_uuid()) PLACING substring(int8send((extract(epoch FROM "
-        f"{moment}) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 'hex')::uuid), 'svc', 'op', %s, {moment}, {moment}, {moment}, "
-        "'w') RETURNING id",
-        uuid4() if version == 4 else None,
-        days,
-        status,
-        days,
-        days,
-        days,
-    )
+        "INSERT INTO jobs.tb_job_run (id, service_name, operation, status, worker_id, created_at, started_at, "
+        "completed_at) VALUES (%s, 'svc', 'op', %s, 'w', %s, %s, %s) RETURNING id",
+        id_, status, then, then, then,
+    )  # fmt: skip
     return UUID(str(row["id"]))
 
 

@@ -1,0 +1,119 @@
+"""The statements of the hot path on a queue with history: each goes to its rows by an index, whatever the planner thinks.
+
+The table has far more ended rows than open ones, and is analysed, so that a planner that could choose wrongly would.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from support.queue import Queue, queue
+
+from specql_jobs.core.store.db import queries
+from specql_jobs.core.worker.claimer import pin_plans
+
+ENDED = 60_000
+PENDING = 3_000
+RUNNING = 50
+
+FILL = f"""
+INSERT INTO jobs.tb_job_run (service_name, operation, status, started_at, completed_at, worker_id, lease_seq, run_at)
+SELECT 'svc' || n % 7, 'op', CASE WHEN n % 20 = 0 THEN 'failed' ELSE 'completed' END, now(), now(), 'w' || n % 9, 1,
+       now() - n * interval '1 second'
+  FROM generate_series(1, {ENDED}) AS n;
+INSERT INTO jobs.tb_job_run (service_name, operation, priority, run_at)
+SELECT 'svc' || n % 7, 'op', n % 3, now() - n * interval '1 second' FROM generate_series(1, {PENDING}) AS n;
+INSERT INTO jobs.tb_job_run (service_name, operation, status, started_at, worker_id, lease_seq)
+SELECT 'svc', 'op', 'running', now(), 'w' || n % 9, 1 FROM generate_series(1, {RUNNING}) AS n;
+"""
+
+
+async def explained(it: Queue, name: str, given: dict[str, Any], *, generic: bool = False) -> dict[str, Any]:
+    """Return a statement's plan; `generic`: the one that a prepared statement ends up with."""
+    await it.rows(f"SET plan_cache_mode = {'force_generic_plan' if generic else 'auto'}")
+    async with it.connection.transaction(force_rollback=True):
+        text = f"EXPLAIN (FORMAT JSON, ANALYZE) {queries('store.sql')[name]}"
+        cursor = await it.connection.execute(text.encode(), given)
+        row = await cursor.fetchone()
+    assert row is not None
+    plans: list[dict[str, Any]] = row["QUERY PLAN"]
+    return plans[0]["Plan"]
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a plan's nodes, the root first."""
+    yield plan
+    for each in plan.get("Plans", []):
+        yield from nodes(each)
+
+
+def assert_direct(plan: dict[str, Any], most_rows: int) -> None:
+    """No scan of the whole hot table, and no sort of more rows than the statement was about."""
+    for node in nodes(plan):
+        said = json.dumps(node, indent=1, default=str)[:3000]
+        assert not (node["Node Type"] == "Seq Scan" and node.get("Relation Name") == "tb_job_run"), said
+        assert node["Node Type"] != "Sort" or node["Actual Rows"] <= most_rows, said
+        if node.get("Relation Name") == "tb_job_run":
+            assert node["Actual Rows"] + node.get("Rows Removed by Filter", 0) <= most_rows * 2, said
+
+
+async def filled(it: Queue) -> None:
+    """Fill the queue, vacuum and analyse it, and pin the plans as a worker's connections do."""
+    await it.connection.execute(FILL.encode())
+    await it.rows("VACUUM (ANALYZE) jobs.tb_job_run")
+    await pin_plans(it.store)
+
+
+def parameters(name: str, ids: list[Any]) -> dict[str, Any]:
+    """Return what a worker would ask this statement with."""
+    some = len(ids)
+    worker: dict[str, Any] = {"worker_id": "w1"}
+    settled = {
+        "ids": ids, "leases": [1] * some, "outputs": ["{}"] * some, "usages": ["{}"] * some, "max_attempts": [3] * some,
+        "types": ["http"] * some, "versions": ["1"] * some, "policies": [""] * some, "sandboxes": [""] * some,
+        "digest": "d",
+    }  # fmt: skip
+    return worker | {
+        "claim": {"batch": 100, "after_priority": -(2**31), "after": "-infinity", "only": None, "except": None},
+        "settle_completed": settled,
+        "documents": {"ids": ids, "cap": 1000, "asked_cap": 1000},
+        "rescue": {"budget": 3, "lost": None},
+    }.get(name, {})
+
+
+@pytest.mark.parametrize("generic", [False, True], ids=["planned anew", "prepared"])
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("claim", 100), ("settle_completed", RUNNING), ("documents", RUNNING), ("held", RUNNING), ("cancel_requests", RUNNING),
+     ("rescue", RUNNING), ("next_due", 1)],
+)  # fmt: skip
+async def test_the_hot_path_goes_by_its_indexes(dsn: str, name: str, most: int, *, generic: bool) -> None:
+    """Claim, settle, documents, rescue and what the heartbeat asks touch about as many rows as they are about."""
+    async with queue(dsn) as it:
+        await filled(it)
+        ids = [row["id"] for row in await it.rows("SELECT id FROM jobs.tb_job_run WHERE status = 'running'")]
+        assert_direct(await explained(it, name, parameters(name, ids), generic=generic), most)
+
+
+async def test_cancel_and_retry_go_by_the_primary_key(dsn: str) -> None:
+    """What a person changes by id reads those rows alone, as the table's own statistics say."""
+    async with queue(dsn) as it:
+        await filled(it)
+        await it.rows("RESET ALL")
+        (pending,) = await it.rows("SELECT id FROM jobs.tb_job_run WHERE status = 'pending' LIMIT 1")
+        (failed,) = await it.rows("SELECT id FROM jobs.tb_job_run WHERE status = 'failed' LIMIT 1")
+        before = await _scanned(it)
+        await it.store.cancel([pending["id"], uuid4()], "", "mo")
+        await it.store.retry([failed["id"], uuid4()], "", "mo")
+        assert await _scanned(it) == before
+
+
+async def _scanned(it: Queue) -> int:
+    """How often the hot table was read from end to end, once this session's counts have been told."""
+    await it.rows("SELECT pg_stat_force_next_flush()")
+    (row,) = await it.rows("SELECT seq_scan FROM pg_stat_user_tables WHERE relid = 'jobs.tb_job_run'::regclass")
+    return int(row["seq_scan"])
