@@ -64,12 +64,16 @@ SELECT encode(set_bit(set_bit(
 
 @dataclass(slots=True)
 class Times:
-    """Seconds of each claim and settle of one measurement, and how long it took in all."""
+    """Seconds of each claim and settle of one measurement, how long it took in all, and what it cost Postgres.
+
+    `cpu`: seconds of the two backends. Where others use the machine too, this is the figure to compare.
+    """
 
     claims: list[float] = field(default_factory=list)
     settles: list[float] = field(default_factory=list)
     jobs: int = 0
     seconds: float = 0.0
+    cpu: float = 0.0
 
     def line(self, name: str) -> str:
         """Return the measurement for people: milliseconds a batch, jobs a second."""
@@ -77,7 +81,8 @@ class Times:
         times = [f"{each * 1000:7.2f}" for each in (claim[49], claim[94], claim[98], settle[49], settle[94])]
         return (
             f"  {name:<26} claim p50 {times[0]} p95 {times[1]} p99 {times[2]} ms   settle p50 {times[3]} "
-            f"p95 {times[4]} ms   {self.jobs / self.seconds:8,.0f} jobs/s"
+            f"p95 {times[4]} ms   {self.jobs / self.seconds:8,.0f} jobs/s   "
+            f"{self.cpu / self.jobs * 1e6:5.1f} us of Postgres a job"
         )
 
 
@@ -118,6 +123,8 @@ async def work(dsn: str, rounds: int = ROUNDS, until: asyncio.Task[float] | None
     settling = Link(dsn, "settle", patience=10, prepare=pin_plans)
     claimer, times = Claimer(claiming, "bench:1:0", Scope(), set), Times()
     store, begun = await settling.store(), time.monotonic()
+    backends = [(await link.store()).connection.info.backend_pid for link in (claiming, settling)]
+    before = sum(map(used_cpu, backends))
     while len(times.claims) < rounds and not (until and until.done()):
         asked = time.monotonic()
         jobs = [job for job, _ in await claimer.claim(BATCH)]
@@ -128,10 +135,19 @@ async def work(dsn: str, rounds: int = ROUNDS, until: asyncio.Task[float] | None
         times.claims.append(claimed - asked)
         times.settles.append(time.monotonic() - claimed)
         times.jobs += len(jobs)
-    times.seconds = time.monotonic() - begun
+    times.seconds, times.cpu = time.monotonic() - begun, sum(map(used_cpu, backends)) - before
     for link in (claiming, settling):
         await link.close()
     return times
+
+
+def used_cpu(pid: int) -> float:
+    """Return the CPU seconds of a process so far; 0.0 where /proc does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _completed(job: JobRecord) -> Settlement:

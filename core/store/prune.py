@@ -79,7 +79,6 @@ async def walk(connection: Connection, retention: Retention, batch: int = BATCH)
     key of somebody's own refers to. Commits do not wait for the disk: what a crash brings back goes with the next walk.
     """
     given = await _given(connection, retention) | {"batch": batch}
-    await connection.execute("SET synchronous_commit = off")
     for after, until in _ranges(given):
         last: UUID | None = after
         while last is not None:
@@ -134,7 +133,11 @@ async def _step(connection: Connection, given: Row) -> tuple[UUID | None, Batch]
 async def _delete(connection: Connection, given: Row, ids: Sequence[UUID]) -> Batch:
     """Delete these rows; where a foreign key that is not ours refers to one of them, all the others."""
     try:
-        rows = await _fetched(connection, "delete", given | {"ids": ids})
+        async with connection.transaction():
+            await connection.execute(
+                "SET LOCAL synchronous_commit = off"
+            )  # LOCAL: a pooler lends the session to others
+            rows = await _fetched(connection, "delete", given | {"ids": ids})
     except psycopg.errors.ForeignKeyViolation:
         if len(ids) == 1:
             return Batch(0, Counter(), 1)

@@ -209,7 +209,7 @@ WITH orphan AS MATERIALIZED (
      AND (j.worker_id = %(lost)s OR %(lost)s::text IS NULL AND j.worker_id <> 'external')
      AND NOT EXISTS (SELECT FROM jobs.tb_worker w
                       WHERE w.worker_id = j.worker_id AND w.state IN ('running', 'draining'))
-   ORDER BY j.id LIMIT 1000 FOR UPDATE SKIP LOCKED
+   ORDER BY j.worker_id LIMIT 1000 FOR UPDATE SKIP LOCKED  -- the index's own order: by id, history would be walked
 ), rescued AS (
   UPDATE jobs.tb_job_run j
      SET status = CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled'

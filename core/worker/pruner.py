@@ -47,4 +47,5 @@ class Pruner:
             deleted += batch.deleted
             await asyncio.sleep(PAUSE)
         if deleted:
-            log_event("pruned", jobs=deleted.total(), **{word: deleted[word] for word in PRUNABLE})
+            by_status = {status: deleted[status] for status in PRUNABLE}
+            log_event("pruned", jobs=deleted.total(), by_status=by_status)

@@ -92,7 +92,7 @@ async def test_a_young_snapshot_is_shown_and_is_no_concern(dsn: str) -> None:
 
 
 async def test_an_index_of_somebody_elses_is_a_concern(dsn: str) -> None:
-    """An index on every row costs each claim and settle; the fix drops it. Partial ones, keys and ours stay."""
+    """An index on every row costs each claim and settle, and the fix drops it; partial ones, keys and ours stay."""
     async with queue(dsn) as it:
         assert "index-costly" not in await found(it)
         await it.rows("CREATE INDEX theirs ON jobs.tb_job_run (service_name)")
