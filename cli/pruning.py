@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -126,6 +125,8 @@ def _ask(
 
 
 async def _walk(connection: Connection, run: _Run, options: PruneOptions, actor: str) -> None:
+    import asyncio  # noqa: PLC0415 - 55 ms that help does not pay
+
     from ..core.store import prune as store  # noqa: PLC0415 - psycopg costs 170 ms
 
     ledger = await store.open_ledger(connection, actor, options.reason, run.retention)
