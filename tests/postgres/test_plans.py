@@ -113,14 +113,16 @@ async def test_cancel_and_retry_go_by_the_primary_key(dsn: str) -> None:
         await filled(it)
         (pending,) = await it.rows("SELECT id FROM jobs.tb_job_run WHERE status = 'pending' LIMIT 1")
         (failed,) = await it.rows("SELECT id FROM jobs.tb_job_run WHERE status = 'failed' LIMIT 1")
-        before = await _scanned(it)
-        await it.store.cancel([pending["id"], uuid4()], "", "mo")
-        await it.store.retry([failed["id"], uuid4()], "", "mo")
-        assert await _scanned(it) == before
+        async with it.connection.transaction():
+            before = await _scanned(it)
+            await it.store.cancel([pending["id"], uuid4()], "", "mo")
+            await it.store.retry([failed["id"], uuid4()], "", "mo")
+            assert await _scanned(it) == before
+            await it.rows("SELECT count(*) FROM jobs.tb_job_run WHERE attempts = 7")
+            assert await _scanned(it) == before + 1, "a scan would have been noticed"
 
 
 async def _scanned(it: Queue) -> int:
-    """How often the hot table was read from end to end, once this session's counts have been told."""
-    await it.rows("SELECT pg_stat_force_next_flush()")
-    (row,) = await it.rows("SELECT seq_scan FROM pg_stat_user_tables WHERE relid = 'jobs.tb_job_run'::regclass")
+    """How often this session has read the hot table from end to end in the transaction that is open."""
+    (row,) = await it.rows("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relid = 'jobs.tb_job_run'::regclass")
     return int(row["seq_scan"])
