@@ -18,7 +18,7 @@ from typer.exceptions import TyperException
 
 from ..core.errors import SpecqlJobsError, UsageError
 from . import exits
-from .catalogue import COMMANDS, PROGRAM, root_help
+from .catalogue import COMMANDS, DEFAULTS, GROUPS, PROGRAM, root_help
 from .exits import Exit, Finished, Problem, Terminated
 from .invocation import Invocation
 from .output import streams
@@ -82,12 +82,14 @@ def _call(arguments: list[str], invocation: Invocation) -> None:
 
 
 def _meant(arguments: list[str]) -> list[str]:
-    """`help list` is `list --help`; `worker start` is `worker`."""
+    """`help list` is `list --help`; `worker` is `worker start`."""
     match arguments:
         case ["help", *words]:
-            return [*words, "--help"]
-        case ["worker", "start", *words]:
-            return ["worker", *words]
+            return _meant([*words, "--help"])
+        case [name, *words] if name in DEFAULTS and words[:1] not in [
+            [each] for each in (DEFAULTS[name], *GROUPS[name])
+        ]:
+            return [name, DEFAULTS[name], *words]
         case _:
             return list(arguments)
 

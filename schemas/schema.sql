@@ -648,7 +648,8 @@ CREATE TABLE jobs.tb_change (
     reason text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     scope text,
-    CONSTRAINT ck_kind_known CHECK ((kind = ANY (ARRAY['retry'::text, 'cancel'::text, 'discard'::text, 'rescue'::text, 'pause'::text, 'resume'::text, 'breaker_reset'::text, 'prune'::text])))
+    details jsonb,
+    CONSTRAINT ck_kind_is_a_word CHECK ((kind ~ '^[a-z_]{1,40}$'::text))
 );
 
 ALTER TABLE jobs.tb_change ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -739,7 +740,7 @@ CREATE TABLE jobs.tb_job_run (
     CONSTRAINT ck_running_has_worker CHECK (((status <> 'running'::text) OR ((worker_id IS NOT NULL) AND (started_at IS NOT NULL)))),
     CONSTRAINT ck_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 )
-WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.05');
+WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.05');
 
 CREATE TABLE jobs.tb_schema_migration (
     number integer NOT NULL,

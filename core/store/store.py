@@ -15,7 +15,7 @@ from ..job import NewJob, Status
 from ..lifecycle import CRASH_BUDGET, Settlement, by_plainness
 from . import columns
 from .claims import Claims
-from .workers import WorkerRows
+from .worker_rows import WorkerRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +134,10 @@ class Store(Claims, WorkerRows):
         rows = await self._rows("retry", {"ids": list(ids), "reason": reason or None, "actor": actor})
         return [Changed(*row) for row in rows]
 
-    async def rescue(self) -> list[tuple[UUID, str, str]]:
-        """Take back the jobs of lost workers; return (id, new status, lost worker) of each."""
-        return [(row[0], row[1], row[2]) for row in await self._rows("rescue", {"budget": CRASH_BUDGET})]
+    async def rescue(self, lost: str | None = None) -> list[tuple[UUID, str, str]]:
+        """Take back up to 1000 jobs of lost workers, or of this one; return (id, new status, lost worker) of each."""
+        rows = await self._rows("rescue", {"budget": CRASH_BUDGET, "lost": lost})
+        return [(row[0], row[1], row[2]) for row in rows]
 
     async def give_back(self, worker_id: str, ids: Sequence[UUID] | None = None) -> int:
         """Return what this worker holds (all, or those ids) to the queue at no attempt's cost; return how many."""

@@ -234,13 +234,15 @@ RETURNING w.worker_id;
 -- name: rescue
 -- At once after the first crash; later ones are spread, so that a job that kills workers meets its neighbours less often
 -- and does not take them down the whole crash budget with it.
--- Jobs of workers that are lost, stopped or unknown. 'external' jobs belong to programs that prove nothing.
+-- Jobs of workers that are lost, stopped or unknown; `lost`: of this one alone. 'external' jobs belong to programs that
+-- prove nothing: they are taken only by name.
 WITH orphan AS MATERIALIZED (
   SELECT j.id FROM jobs.tb_job_run j
-   WHERE j.status = 'running' AND j.worker_id <> 'external'
+   WHERE j.status = 'running'
+     AND (j.worker_id = %(lost)s OR %(lost)s::text IS NULL AND j.worker_id <> 'external')
      AND NOT EXISTS (SELECT FROM jobs.tb_worker w
                       WHERE w.worker_id = j.worker_id AND w.state IN ('running', 'draining'))
-   ORDER BY j.id LIMIT 1000 FOR UPDATE SKIP LOCKED
+   ORDER BY j.worker_id LIMIT 1000 FOR UPDATE SKIP LOCKED  -- the index's own order: by id, history would be walked
 ), rescued AS (
   UPDATE jobs.tb_job_run j
      SET status = CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled'

@@ -21,6 +21,7 @@ from .budget import Budget
 from .claimer import pin_plans
 from .dispatch import Dispatcher
 from .link import Link
+from .pruner import Pruner
 from .pulse import Identity, Listeners, Pulse
 from .settler import Settler
 from .tasks import beside, cancelled, first_of
@@ -44,7 +45,13 @@ class Worker:
         worker_id = self.identity.worker_id
         self._links = {
             name: Link(settings.dsn, name, patience=settings.patience, prepare=prepare)
-            for name, prepare in (("claim", pin_plans), ("settle", pin_plans), ("upkeep", None), ("limits", None))
+            for name, prepare in (
+                ("claim", pin_plans),
+                ("settle", pin_plans),
+                ("upkeep", None),
+                ("limits", None),
+                ("prune", None),
+            )
         }
         self._budget = Budget(self._links["limits"])
         self.settler = Settler(self._links["settle"], worker_id)
@@ -53,6 +60,7 @@ class Worker:
         self.pulse = Pulse(settings.dsn, self.identity, self._listeners(), patience=settings.patience)
         self.reload(around)
         self._upkeep = Upkeep(self._links["upkeep"], runners, worker_id)
+        self._pruner = Pruner(self._links["prune"], settings.retention)
 
     @property
     def stopping(self) -> bool:
@@ -99,7 +107,7 @@ class Worker:
     async def _work(self) -> End:
         log_event("worker_started", worker_id=self.identity.worker_id, concurrency=self.settings.concurrency)
         settling = asyncio.create_task(self.settler.run())
-        parts = (self.pulse.run(), self.pulse.watch(), self.slots.guard(), self._upkeep.run())
+        parts = (self.pulse.run(), self.pulse.watch(), self.slots.guard(), self._upkeep.run(), self._pruner.run())
         services = [settling, *map(asyncio.create_task, parts)]
         claiming, asked = map(asyncio.create_task, (self._dispatch.run(), self._stopped()))
         try:
@@ -128,6 +136,7 @@ class Worker:
             held=self._dispatch.held,
             running=lambda: len(self.slots),
             draining=self._stopping.is_set,
+            drain=self.stop,
         )
 
     # ---- stopping ---------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from support.waiting import PATIENCE
 from specql_jobs.core.contract import JobResult, Succeeded
 from specql_jobs.core.job import JobRecord
 from specql_jobs.core.lifecycle import Origin, RetryPolicy, Settlement, settle
-from specql_jobs.core.store.store import Scope
 from specql_jobs.core.worker.link import Link
 from specql_jobs.core.worker.settler import ENOUGH, Settler
 from specql_jobs.core.worker.tasks import cancelled
@@ -37,7 +36,7 @@ async def settling(it: Queue) -> AsyncIterator[Settler]:
 
 async def _claimed(it: Queue, count: int) -> tuple[JobRecord, ...]:
     await it.add_many(count)
-    return (await it.store.claim("w1", count, Scope())).jobs
+    return await it.claim("w1", count)
 
 
 def _done(job: JobRecord) -> Settlement:

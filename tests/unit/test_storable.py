@@ -13,7 +13,7 @@ from specql_jobs.core.job import JobRecord
 from specql_jobs.core.lifecycle import Event, Settlement, Status
 from specql_jobs.core.secrets import MASK, Secrets
 from specql_jobs.core.store.columns import of_completed
-from specql_jobs.core.store.store import new_job_id
+from specql_jobs.core.store.store import new_job_ids
 from specql_jobs.core.worker.attempt import storable
 
 SECRET = "tok-1234567890"
@@ -67,7 +67,7 @@ def test_a_masked_output_is_encoded_again() -> None:
 
 def test_text_that_is_at_hand_is_what_is_stored() -> None:
     """A settlement with its JSON is not encoded a second time; one without it is."""
-    job = JobRecord(new_job_id(), "crm", "find", 1, 1)
+    job = JobRecord(new_job_ids(1)[0], "crm", "find", 1, 1)
     known = Settlement(job, Status.COMPLETED, Event.SUCCEED, 3, output={"a": 1}, output_text='{"a": 1 }')
     unknown = known._replace(output_text=None)
     nothing = unknown._replace(output=None)
