@@ -36,7 +36,7 @@ def of_new_jobs(ids: Sequence[UUID], new: Sequence[NewJob]) -> dict[str, Any]:
 
 def record(row: tuple[Any, ...]) -> JobRecord:
     """Return one row of `claim` as a job: its first columns are the record's first fields, in that order."""
-    return JobRecord(*row[:11])
+    return JobRecord(*row[:12])
 
 
 def with_documents(

@@ -16,6 +16,7 @@ from ..errors import Conflict
 from ..job import JobRecord, NewJob, Status
 from ..lifecycle import CRASH_BUDGET, Settlement
 from . import columns
+from .callbacks import Caller
 from .db import UNSTORABLE, Connection, queries
 
 #: The largest input that a worker reads, in bytes of JSON text (the same bound as jobs.enqueue).
@@ -71,6 +72,11 @@ class Claim:
     first: Place
 
 
+def calling_chain(worker_id: str) -> str:
+    """Return the audit chain of what is settled with callbacks: a chain is locked until its link is committed."""
+    return f"{worker_id}:callbacks"
+
+
 def new_job_id() -> UUID:
     """Return a UUIDv7 (RFC 9562): ids of one batch are known before it is inserted, and sort by time."""
     milliseconds = int(now().timestamp() * 1000)
@@ -112,7 +118,7 @@ class Store:
         """Take up to `batch` ready jobs under a new lease each, highest priority and longest due first."""
         places = {"after_priority": watermark[0], "after": watermark[1]}
         rows = await self._rows("claim", {"worker_id": worker_id, "batch": batch, **places, **scope.parameters()})
-        return Claim(tuple(map(columns.record, rows)), min(((row[11], row[12]) for row in rows), default=watermark))
+        return Claim(tuple(map(columns.record, rows)), min(((row[12], row[13]) for row in rows), default=watermark))
 
     async def next_due(self) -> float | None:
         """Return seconds until the head of the queue is due, None when nothing is pending."""
@@ -138,9 +144,26 @@ class Store:
             return [(jobs[0], None)]
         return [pair for job in jobs for pair in await self.documents([job])]
 
-    async def settle(self, settlements: Sequence[Settlement], worker_id: str, digest: str) -> set[UUID]:
-        """Write outcomes under their leases; return the ids applied. The others' leases are superseded: lost."""
-        shared = {"worker_id": worker_id, "digest": digest}
+    async def settle(
+        self, settlements: Sequence[Settlement], worker_id: str, digest: str, *, put_off: bool = False
+    ) -> set[UUID]:
+        """Write outcomes under their leases; return the ids applied. The others' leases are superseded: lost.
+
+        Callbacks of the jobs are called in the same transaction; with `put_off` they are only written down as due.
+        """
+        shared = {"worker_id": worker_id, "digest": digest, "chain": worker_id}
+        ended = [s.job.id for s in settlements if s.job.entity_type is not None and s.status is not Status.PENDING]
+        if not ended:
+            return await self._settle_all(settlements, shared)
+        shared["chain"] = calling_chain(worker_id)
+        caller = Caller(self.connection)
+        async with self.connection.transaction():
+            applied = await self._settle_all(settlements, shared)
+            await caller.call([id_ for id_ in ended if id_ in applied], put_off=put_off)
+        await caller.done()
+        return applied
+
+    async def _settle_all(self, settlements: Sequence[Settlement], shared: dict[str, Any]) -> set[UUID]:
         plain = [s for s in settlements if s.status is Status.COMPLETED and not s.logs]
         others = [s for s in settlements if s.status is not Status.COMPLETED or s.logs]
         applied = await self._settle("settle_completed", columns.of_completed(plain) | shared) if plain else set()
@@ -157,10 +180,9 @@ class Store:
     async def _settle(self, name: str, parameters: Mapping[str, Any]) -> set[UUID]:
         return {row[0] for row in await self._rows(name, parameters)}
 
-    async def audit_head(self, worker_id: str) -> tuple[int, str] | None:
-        """Return the number and the hash, in hex, of the last link of the worker's audit chain; None without one."""
-        rows = await self._rows("audit_head", {"worker_id": worker_id})
-        return (rows[0][0], rows[0][1]) if rows else None
+    async def audit_heads(self, worker_id: str) -> list[tuple[str, int, str]]:
+        """Return name, last link's number and its hash, in hex, of each of the worker's audit chains."""
+        return await self._rows("audit_heads", {"chains": [worker_id, calling_chain(worker_id)]})
 
     async def _log(self, settlements: Sequence[Settlement]) -> None:
         chunks = [(s, number, chunk) for s in settlements for number, chunk in enumerate(s.logs)]

@@ -92,7 +92,7 @@ class Settler:
     async def _settle(self, store: Store, part: Sequence[Settlement]) -> set[UUID]:
         """One result that Postgres refuses must not keep the others of its batch, nor its own job, unfinished."""
         try:
-            return await store.settle(part, self._worker_id, part[0].registry_digest)
+            return await self._put(store, part)
         except Exception as error:
             if not is_the_data(error):
                 raise
@@ -100,12 +100,15 @@ class Settler:
             return await self._settle_what_can_be(store, part[0])
         return {id_ for settlement in part for id_ in await self._settle(store, [settlement])}
 
+    async def _put(self, store: Store, part: Sequence[Settlement]) -> set[UUID]:
+        return await store.settle(part, self._worker_id, part[0].registry_digest)
+
     async def _settle_what_can_be(self, store: Store, settlement: Settlement) -> set[UUID]:
         """Write less: without usage and logs, then without the result; a row that takes neither is left, and named."""
         refusal: Exception | None = None
         for less in (_bare(settlement), _without_result(settlement)):
             try:
-                return await store.settle([less], self._worker_id, less.registry_digest)
+                return await self._put(store, [less])
             except Exception as error:
                 if not is_the_data(error):
                     raise

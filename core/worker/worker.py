@@ -21,6 +21,7 @@ from ..store.migrate import require_current
 from ..store.store import Scope
 from .attempt import Surroundings
 from .budget import Budget
+from .calling import CallingSettler, Settlers, SharedLink, call_again
 from .claimer import Claimer, pin_plans
 from .link import Link
 from .pulse import Identity, Listeners, Pulse
@@ -57,8 +58,9 @@ class Worker:
             name: Link(settings.dsn, name, patience=settings.patience, prepare=prepare)
             for name, prepare in (("claim", pin_plans), ("settle", pin_plans), ("upkeep", None), ("limits", None))
         }
+        self._callbacks = self._links["callbacks"] = SharedLink(settings.dsn, "callbacks", patience=settings.patience)
         self._budget = Budget(self._links["limits"])
-        self.settler = Settler(self._links["settle"], worker_id)
+        self.settler = Settlers(Settler(self._links["settle"], worker_id), CallingSettler(self._callbacks, worker_id))
         self.slots = Slots(self._settle, self._slot_freed)
         self._claimer = Claimer(self._links["claim"], worker_id, settings.scope, self._known)
         self.reload(around)
@@ -108,7 +110,13 @@ class Worker:
     async def _work(self) -> End:
         log_event("worker_started", worker_id=self.identity.worker_id, concurrency=self.settings.concurrency)
         settling = asyncio.create_task(self.settler.run())
-        parts = (self.pulse.run(), self.pulse.watch(), self.slots.guard(), self._upkeep.run())
+        parts = (
+            self.pulse.run(),
+            self.pulse.watch(),
+            self.slots.guard(),
+            self._upkeep.run(),
+            call_again(self._callbacks),
+        )
         services = [settling, *map(asyncio.create_task, parts)]
         claiming, asked = map(asyncio.create_task, (self._claim_until_stopped(), self._stopped()))
         try:

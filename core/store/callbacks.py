@@ -1,0 +1,109 @@
+"""Callbacks: an operator's functions, called with a job's result in the transaction that settles it.
+
+Each is called by a statement of its own, so that it has a timeout of its own, inside a function that holds a savepoint
+and writes down what failed: whatever a callback does, the job's result stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from ..clock import monotonic
+from ..log import log_event
+from .db import Connection, is_connection_loss, queries
+
+#: Why callbacks are put off, as their row says until they are called.
+SLOW = "the callbacks before it took too long"
+BROKEN = "settling with callbacks failed again and again"
+
+
+class Caller:
+    """Calls the callbacks of one transaction over one connection, and tells of them when it is committed."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._called = False
+        self._results: list[tuple[UUID, tuple[Any, ...]]] = []
+        self._put_off: dict[str, int] = {}
+
+    async def call(self, ids: Sequence[UUID], *, put_off: bool = False) -> None:
+        """Call what is registered for jobs that this transaction has just ended; `put_off` leaves that to a later one.
+
+        A transaction is held for about one timeout, however many callbacks it has: the rest is put off.
+        """
+        if put_off:
+            await self._later(ids, BROKEN)
+            return
+        due = await self._rows("due", {"ids": list(ids)}) if ids else []
+        if not due:
+            return
+        timeout = due[0][2]
+        until = monotonic() + timeout / 1000
+        await self._limit(timeout)
+        for number, (job, lease, _) in enumerate(due):
+            if monotonic() > until:
+                await self._later([row[0] for row in due[number:]], SLOW)
+                break
+            await self._run("run", job, lease)
+        await self._connection.execute("SET LOCAL statement_timeout TO DEFAULT")
+
+    async def rerun(self) -> bool:
+        """Call one that is due again, in a transaction of its own; return whether there was one.
+
+        That it was tried is committed first: a callback that ends its own connection is not tried for ever.
+        """
+        taken = await self._rows("take", {})
+        if not taken:
+            return False
+        job, lease, timeout = taken[0]
+        try:
+            async with self._connection.transaction():
+                await self._limit(timeout)
+                await self._run("rerun", job, lease)
+        except psycopg.Error as error:
+            if is_connection_loss(error):
+                raise
+            log_event("callback_waiting", job_id=str(job), error=error.diag.message_primary or type(error).__name__)
+            self._results.clear()
+        await self.done()
+        return True
+
+    async def done(self) -> None:
+        """Tell what came of the callbacks, and rid the session of what they may have left in it."""
+        for job, (function, state, attempts, error) in self._results:
+            log_event(f"callback_{state}", job_id=str(job), function=function, attempts=attempts, error=error)
+        for why, count in self._put_off.items():
+            log_event("callbacks_put_off", count=count, reason=why)
+        if self._called:
+            await self._clean()
+
+    async def _clean(self) -> None:
+        """The transaction is committed: a session that cannot be cleaned is closed, and no failure of its settle."""
+        try:
+            await self._connection.execute(queries("callbacks.sql")["clean"].encode())
+        except psycopg.Error:
+            await self._connection.close()
+
+    async def _limit(self, timeout_ms: int) -> None:
+        await self._connection.execute(f"SET LOCAL statement_timeout = {int(timeout_ms)}".encode())
+
+    async def _run(self, name: str, job: UUID, lease: int) -> None:
+        self._called = True
+        ((function, state, attempts, error),) = await self._rows(name, {"job": job, "lease": lease})
+        if state is not None and (name == "rerun" or state != "done"):
+            self._results.append((job, (function, state, attempts, error)))
+
+    async def _later(self, ids: Sequence[UUID], why: str) -> None:
+        put_off = await self._rows("put_off", {"ids": list(ids), "why": why})
+        if put_off:
+            self._put_off[why] = len(put_off)
+
+    async def _rows(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        async with self._connection.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(queries("callbacks.sql")[name].encode(), parameters, prepare=True)
+            return await cursor.fetchall()

@@ -1,0 +1,114 @@
+"""Settling jobs that may have callbacks, apart from the others: what a callback does to a session or how long it takes
+must not reach a job that has none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from ..lifecycle import Settlement
+from ..store.callbacks import Caller
+from ..store.db import FAILURES, is_the_data
+from ..store.store import Store
+from .link import Link
+from .settler import Settler
+from .tasks import cancelled, first_of
+
+T = TypeVar("T")
+
+#: How often a batch is written together with its callbacks; then without them, for one of them may be what breaks it.
+TRIES = 2
+
+#: How often a worker looks for callbacks that are to be called again.
+LOOK_EVERY = 2.0  # seconds
+
+
+class SharedLink(Link):
+    """A link that several tasks may ask: one at a time."""
+
+    def __init__(self, dsn: str, name: str, *, patience: float) -> None:
+        super().__init__(dsn, name, patience=patience)
+        self._turn = asyncio.Lock()
+
+    async def ask(self, verb: Callable[[Store], Awaitable[T]]) -> T:
+        """Return what the verb returns, as Link.ask does, when it is this task's turn."""
+        async with self._turn:
+            return await super().ask(verb)
+
+
+class CallingSettler(Settler):
+    """Writes settlements with their callbacks; puts the callbacks off where the two cannot be written together."""
+
+    def __init__(self, link: Link, worker_id: str) -> None:
+        super().__init__(link, worker_id)
+        self._failed = 0
+
+    async def _apply(self, part: Sequence[Settlement]) -> None:
+        self._failed = 0
+        await super()._apply(part)
+
+    async def _put(self, store: Store, part: Sequence[Settlement]) -> set[UUID]:
+        try:
+            return await self._written(store, part, put_off=self._failed >= TRIES)
+        except FAILURES as error:
+            self._failed += 1
+            if self._failed > TRIES or not is_the_data(error):
+                raise
+        return await self._written(store, part, put_off=True)
+
+    async def _written(self, store: Store, part: Sequence[Settlement], *, put_off: bool) -> set[UUID]:
+        return await store.settle(part, self._worker_id, part[0].registry_digest, put_off=put_off)
+
+
+class Settlers:
+    """The two settlers of a worker, as one: jobs with an entity go to the one that calls their callbacks."""
+
+    def __init__(self, plain: Settler, calling: CallingSettler) -> None:
+        self._plain = plain
+        self._calling = calling
+
+    @property
+    def settled(self) -> int:
+        """How many settlements were applied."""
+        return self._plain.settled + self._calling.settled
+
+    @property
+    def lost(self) -> int:
+        """How many came after their lease was over."""
+        return self._plain.lost + self._calling.lost
+
+    @property
+    def backlog(self) -> int:
+        """How many settlements wait to be written."""
+        return self._plain.backlog + self._calling.backlog
+
+    def waiting_ids(self) -> set[UUID]:
+        """Return the jobs whose settlements wait to be written."""
+        return self._plain.waiting_ids() | self._calling.waiting_ids()
+
+    def add(self, settlement: Settlement) -> None:
+        """Hand over one settlement; it is written with the next batch."""
+        (self._plain if settlement.job.entity_type is None else self._calling).add(settlement)
+
+    async def flushed(self) -> None:
+        """Wait until everything handed over so far is written."""
+        await self._plain.flushed()
+        await self._calling.flushed()
+
+    async def run(self) -> None:
+        """Write batches until cancelled, or until either settler fails."""
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(each.run()) for each in (self._plain, self._calling)]
+        try:
+            await first_of(tasks)
+        finally:
+            await cancelled(*tasks)
+
+
+async def call_again(link: Link) -> None:
+    """Call callbacks again that failed or were put off, when they are due, until cancelled."""
+    while True:
+        while await link.ask(lambda store: Caller(store.connection).rerun()):
+            pass
+        await asyncio.sleep(LOOK_EVERY)
