@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from support.callbacks import DONE, Shop, failed, shop
 from support.queue import queue
 
-from specql_jobs.core.contract import Cancelled, Interrupted, LogChunk, Outcome, Refused, Violation
+from specql_jobs.core.contract import Cancelled, Interrupted, JobResult, LogChunk, Outcome, Refused, Violation
+from specql_jobs.core.lifecycle import RetryPolicy, settle
 from specql_jobs.core.store.callbacks import Caller
 
 
@@ -173,20 +175,28 @@ async def test_what_a_callback_leaves_in_its_session_is_gone(dsn: str) -> None:
     """search_path, role, settings, temporary tables and channels do not reach the next callback nor the next settle."""
     async with shop(dsn) as it:
         await it.rows("CREATE SCHEMA evil")
-        await it.rows("CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT 'epoch'::timestamptz $$")
+        await it.rows(
+            "CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT 'epoch'::timestamptz $$"
+        )
         await it.callback(
             "PERFORM set_config('search_path', 'evil, pg_catalog', false); SET statement_timeout = '77s'; "
             "CREATE TEMP TABLE leftover (); LISTEN elsewhere",
             operation="first",
         )
         await it.callback("INSERT INTO app.ledger (said) VALUES (current_setting('search_path'))")
-        (before,) = await it.rows("SELECT current_setting('search_path') AS p, current_setting('statement_timeout') AS t")
+        (before,) = await it.rows(
+            "SELECT current_setting('search_path') AS p, current_setting('statement_timeout') AS t"
+        )
         await it.order("first"), await it.order()
         await it.ended(DONE, DONE)
         assert await it.runs() == []
         assert [said for _, said in await it.ledger()] == [before["p"]]
-        (after,) = await it.rows("SELECT current_setting('search_path') AS p, current_setting('statement_timeout') AS t")
-        (left,) = await it.rows("SELECT to_regclass('pg_temp.leftover') AS t, (SELECT count(*) FROM pg_listening_channels()) AS n")
+        (after,) = await it.rows(
+            "SELECT current_setting('search_path') AS p, current_setting('statement_timeout') AS t"
+        )
+        (left,) = await it.rows(
+            "SELECT to_regclass('pg_temp.leftover') AS t, (SELECT count(*) FROM pg_listening_channels()) AS n"
+        )
     assert after == before
     assert left == {"t": None, "n": 0}
 
@@ -200,7 +210,9 @@ async def test_a_hung_callback_holds_a_batch_for_one_timeout(dsn: str) -> None:
         await it.order("hang")
         ids = {await it.order() for _ in range(5)}
         await it.ended(*[DONE] * 6)
-        assert [(run["state"], run["attempts"]) for run in await it.runs() if run["job_id"] in ids] == [("waiting", 0)] * 5
+        assert [(run["state"], run["attempts"]) for run in await it.runs() if run["job_id"] in ids] == [
+            ("waiting", 0)
+        ] * 5
         while await Caller(it.connection).rerun():
             pass
         assert {job for job, _ in await it.ledger()} == ids
@@ -211,15 +223,10 @@ async def test_logs_and_failures_are_kept_beside_callbacks(dsn: str) -> None:
     async with shop(dsn) as it:
         await it.callback("DELETE FROM jobs.tb_job_run j WHERE j.id = job", "failure")
         gone, kept = await it.order(), await it.order("other")
-        from dataclasses import replace
-
-        from specql_jobs.core.lifecycle import RetryPolicy, settle
-        from specql_jobs.core.outcome import JobResult
-
         jobs = await it.claimed(2)
-        logged = [
-            replace(settle(job, JobResult(failed()), RetryPolicy(), 1, 0.0), logs=(LogChunk("stdout", "said"),)) for job in jobs
-        ]
+        chunks = (LogChunk("stdout", "said"),)
+        ended = [settle(job, JobResult(failed()), RetryPolicy(), 1, 0.0) for job in jobs]
+        logged = [replace(each, logs=chunks) for each in ended]
         assert await it.store.settle(logged, "w1", "d") == {gone, kept}
         rows = await it.rows("SELECT job_id FROM jobs.tb_job_log")
     assert [row["job_id"] for row in rows] == [kept]
