@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -82,12 +83,14 @@ def _call(arguments: list[str], invocation: Invocation) -> None:
 
 
 def _meant(arguments: list[str]) -> list[str]:
-    """`help list` is `list --help`; `worker start` is `worker`."""
+    """`help list` is `list --help`; `worker start` is `worker`; `db callbacks` is `db callbacks list`."""
     match arguments:
         case ["help", *words]:
             return [*words, "--help"]
         case ["worker", "start", *words]:
             return ["worker", *words]
+        case ["db", "callbacks", *words] if not words or re.match(r"-(?!h$|-help$)", words[0]):
+            return ["db", "callbacks", "list", *words]
         case _:
             return list(arguments)
 

@@ -12,12 +12,14 @@ from ..exits import Exit, Finished
 from ..leaf import command, group
 from ..options import Target
 from ..output.console import Console
+from . import db_callbacks
 
 if TYPE_CHECKING:
     from ...core.store.db import Connection
     from ...core.store.migrate import SchemaStatus
 
 app = group("Create, migrate and inspect the schema jobs.")
+app.add_typer(db_callbacks.app, name="callbacks")
 
 
 @app.callback()

@@ -10,6 +10,7 @@ import pytest
 from psycopg import sql
 from support.callbacks import DONE, Shop, failed, shop
 
+PLAIN = "CREATE FUNCTION app.f(uuid, jsonb) RETURNS void LANGUAGE sql AS ''"
 CALLS = "ARRAY['Order', 'A', 'A_B'], ARRAY['svc', 'b_c', 'c'], ARRAY['op', 'd', 'd']"
 
 
@@ -166,7 +167,7 @@ async def test_only_the_owner_may_use_the_gate(dsn: str, role: str) -> None:
     async with shop(dsn) as it:
         await _limited(it, role)
         (row,) = await it.rows(
-            "SELECT count(*) AS n FROM aclexplode((SELECT proacl FROM pg_proc WHERE proname = 'callback_gate')) WHERE grantee = 0"
+            "SELECT count(*) AS n FROM pg_proc, aclexplode(proacl) a WHERE proname = 'callback_gate' AND a.grantee = 0"
         )
     assert row["n"] == 0
 
@@ -174,15 +175,14 @@ async def test_only_the_owner_may_use_the_gate(dsn: str, role: str) -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        ("CREATE FUNCTION app.f(uuid, jsonb) RETURNS void LANGUAGE sql SECURITY DEFINER AS ''", "SECURITY DEFINER"),
-        ("CREATE FUNCTION app.f(uuid, jsonb) RETURNS void LANGUAGE sql AS ''; "
-         "REVOKE ALL ON FUNCTION app.f FROM PUBLIC", "may not execute"),
+        (["CREATE FUNCTION app.f(uuid, jsonb) RETURNS void LANGUAGE sql SECURITY DEFINER AS ''"], "SECURITY DEFINER"),
+        ([PLAIN, "REVOKE ALL ON FUNCTION app.f FROM PUBLIC"], "may not execute"),
     ],
-)  # fmt: skip
-async def test_what_would_not_run_as_the_role_is_refused(dsn: str, role: str, make: str, says: str) -> None:
+)
+async def test_what_would_not_run_as_the_role_is_refused(dsn: str, role: str, make: list[str], says: str) -> None:
     """At registration, and when the role is set while such a function is registered already."""
     async with shop(dsn) as it:
-        for statement in make.split("; "):
+        for statement in make:
             await it.rows(statement)
         register = "SELECT jobs.register_callback('Order', 'svc', 'op', 'success', 'app.f')"
         await it.rows(register)
