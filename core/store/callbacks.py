@@ -1,7 +1,7 @@
 """Callbacks: an operator's functions, called with a job's result in the transaction that settles it.
 
-Each is called by a statement of its own, so that it has a timeout of its own, inside a function that holds a savepoint
-and writes down what failed: whatever a callback does, the job's result stands.
+A function in the database calls each under a savepoint and writes down what failed: whatever a callback does, the job's
+result stands. Those of a batch are called by one statement; where its timeout strikes, by one statement each.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Caller:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._called = False
-        self._results: list[tuple[UUID, tuple[Any, ...]]] = []
+        self._results: list[tuple[UUID, Sequence[Any]]] = []  # job; function, state, attempts, error
         self._put_off: dict[str, int] = {}
 
     async def call(self, ids: Sequence[UUID], *, put_off: bool = False) -> None:
         """Call what is registered for jobs that this transaction has just ended; `put_off` leaves that to a later one.
 
-        A transaction is held for about one timeout, however many callbacks it has: the rest is put off.
+        A transaction is held for about two timeouts, however many callbacks it has: the rest is put off.
         """
         if put_off:
             await self._later(ids, BROKEN)
@@ -42,15 +42,31 @@ class Caller:
         due = await self._rows("due", {"ids": list(ids)}) if ids else []
         if not due:
             return
-        timeout = due[0][2]
-        until = monotonic() + timeout / 1000
+        self._called = True
+        timeout = due[0][1]
         await self._limit(timeout)
-        for number, (job, lease, _) in enumerate(due):
-            if monotonic() > until:
-                await self._later([row[0] for row in due[number:]], SLOW)
-                break
-            await self._run("run", job, lease)
+        left = await self._together([row[0] for row in due])
+        if left:
+            await self._one_by_one(left, timeout / 1000)
         await self._connection.execute("SET LOCAL statement_timeout TO DEFAULT")
+
+    async def _together(self, ids: list[UUID]) -> list[UUID]:
+        """Call all in one statement, and so under one timeout; return those that it left, the one it met first."""
+        for job, *result in await self._rows("run", {"ids": ids, "alone": False}):
+            if result[1] == "interrupted":
+                return ids[ids.index(job) :]
+            self._results.append((job, result))
+        return []
+
+    async def _one_by_one(self, ids: list[UUID], seconds: float) -> None:
+        """Give each a timeout of its own, while no more than one has been used up; put off the rest."""
+        until = monotonic() + seconds
+        for number, id_ in enumerate(ids):
+            if monotonic() > until:
+                await self._later(ids[number:], SLOW)
+                return
+            for job, *result in await self._rows("run", {"ids": [id_], "alone": True}):
+                self._results.append((job, result))
 
     async def rerun(self) -> bool:
         """Call one that is due again, in a transaction of its own; return whether there was one.
@@ -64,7 +80,8 @@ class Caller:
         try:
             async with self._connection.transaction():
                 await self._limit(timeout)
-                await self._run("rerun", job, lease)
+                self._called = True
+                self._results += [(job, row) for row in await self._rows("rerun", {"job": job, "lease": lease})]
         except psycopg.Error as error:
             if is_connection_loss(error):
                 raise
@@ -76,6 +93,8 @@ class Caller:
     async def done(self) -> None:
         """Tell what came of the callbacks, and rid the session of what they may have left in it."""
         for job, (function, state, attempts, error) in self._results:
+            if state == "done" and not attempts:  # at the first call: nothing to tell
+                continue
             log_event(f"callback_{state}", job_id=str(job), function=function, attempts=attempts, error=error)
         for why, count in self._put_off.items():
             log_event("callbacks_put_off", count=count, reason=why)
@@ -91,12 +110,6 @@ class Caller:
 
     async def _limit(self, timeout_ms: int) -> None:
         await self._connection.execute(f"SET LOCAL statement_timeout = {int(timeout_ms)}".encode())
-
-    async def _run(self, name: str, job: UUID, lease: int) -> None:
-        self._called = True
-        ((function, state, attempts, error),) = await self._rows(name, {"job": job, "lease": lease})
-        if state is not None and (name == "rerun" or state != "done"):
-            self._results.append((job, (function, state, attempts, error)))
 
     async def _later(self, ids: Sequence[UUID], why: str) -> None:
         put_off = await self._rows("put_off", {"ids": list(ids), "why": why})

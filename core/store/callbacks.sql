@@ -2,13 +2,13 @@
 -- and what becomes of a failure stands in schemas/migrations/0007_callbacks.sql.
 
 -- name: due
--- Of jobs that were settled a moment ago, in this very transaction: their rows are ours.
-SELECT v.job_id, v.lease_seq, l.timeout_ms
+-- Of jobs that were settled a moment ago, in this very transaction: their rows are ours. In the order of run_callbacks.
+SELECT v.job_id, l.timeout_ms
   FROM jobs.v_job_callback v CROSS JOIN jobs.tb_callback_limit l
- WHERE v.job_id = ANY (%(ids)s::uuid[]) ORDER BY v.job_id;
+ WHERE v.job_id = ANY (%(ids)s::uuid[]) ORDER BY v.function_name, v.job_id;
 
 -- name: run
-SELECT called, state, attempts, error FROM jobs.run_callback(%(job)s, %(lease)s);
+SELECT job, called, state, attempts, error FROM jobs.run_callbacks(%(ids)s::uuid[], %(alone)s);
 
 -- name: put_off
 INSERT INTO jobs.tb_callback_run (job_id, lease_seq, outcome, function_name, error)
@@ -21,7 +21,7 @@ RETURNING job_id;
 SELECT job, lease, timeout_ms FROM jobs.take_callback() WHERE job IS NOT NULL;
 
 -- name: rerun
-SELECT called, state, attempts, error FROM jobs.rerun_callback(%(job)s, %(lease)s);
+SELECT called, state, attempts, error FROM jobs.rerun_callback(%(job)s, %(lease)s) WHERE state IS NOT NULL;
 
 -- name: clean
 -- What a callback may have left in the session must not reach the next one, nor a settle.

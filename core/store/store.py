@@ -152,7 +152,7 @@ class Store:
         Callbacks of the jobs are called in the same transaction; with `put_off` they are only written down as due.
         """
         shared = {"worker_id": worker_id, "digest": digest, "chain": worker_id}
-        ended = [s.job.id for s in settlements if s.job.entity_type is not None and s.status is not Status.PENDING]
+        ended = [s.job.id for s in settlements if s.job.has_callback and s.status is not Status.PENDING]
         if not ended:
             return await self._settle_all(settlements, shared)
         shared["chain"] = calling_chain(worker_id)

@@ -39,7 +39,10 @@ UPDATE jobs.tb_job_run AS j
     LIMIT %(batch)s
       FOR UPDATE SKIP LOCKED))
 RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_attempts, j.timeout_seconds, j.crash_count,
-          j.idempotency_key, j.tenant_id, j.correlation_id, j.entity_type, -j.priority, j.run_at;
+          j.idempotency_key, j.tenant_id, j.correlation_id,
+          CASE WHEN j.entity_type IS NULL THEN false
+               ELSE jobs.has_callback(j.entity_type, j.service_name, j.operation) END,
+          -j.priority, j.run_at;
 
 -- name: next_due
 -- Seconds until the head of the queue is due, for an idle worker's alarm clock.

@@ -1,4 +1,4 @@
-"""Settling jobs that may have callbacks, apart from the others: what a callback does to a session or how long it takes
+"""Settling jobs that have callbacks, apart from the others: what a callback does to a session or how long it takes
 must not reach a job that has none."""
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class CallingSettler(Settler):
 
 
 class Settlers:
-    """The two settlers of a worker, as one: jobs with an entity go to the one that calls their callbacks."""
+    """The two settlers of a worker, as one: jobs that have callbacks go to the one that calls their callbacks."""
 
     def __init__(self, plain: Settler, calling: CallingSettler) -> None:
         self._plain = plain
@@ -90,7 +90,7 @@ class Settlers:
 
     def add(self, settlement: Settlement) -> None:
         """Hand over one settlement; it is written with the next batch."""
-        (self._plain if settlement.job.entity_type is None else self._calling).add(settlement)
+        (self._calling if settlement.job.has_callback else self._plain).add(settlement)
 
     async def flushed(self) -> None:
         """Wait until everything handed over so far is written."""

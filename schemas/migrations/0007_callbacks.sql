@@ -210,8 +210,8 @@ $$;
 
 -- Set what is given, leave what is NULL; '' as the role lets callbacks run with the worker's own rights again.
 -- The gate is a function that belongs to the role: what it calls has the role's rights, and RESET ROLE gives no others.
--- The role may not create in schema jobs, so it can change the gate's attributes at most; the gate and run_callback both
--- look whether somebody did.
+-- The role may not create in schema jobs, so it can change the gate's attributes at most; the gate and call_as_role
+-- both look whether somebody did.
 CREATE FUNCTION jobs.limit_callbacks(
   run_as text DEFAULT NULL, timeout_ms integer DEFAULT NULL, max_attempts integer DEFAULT NULL
 ) RETURNS jobs.tb_callback_limit
@@ -279,87 +279,105 @@ $$;
 
 -- ---- calling --------------------------------------------------------------------------------------------------------
 
--- The call itself; raises what the callback raises. What is deferred is checked here, where it can still be undone
--- alone, and is deferred again for the callbacks that follow in the transaction.
--- Nothing here trusts search_path once the callback has run: it may have set it.
-CREATE FUNCTION jobs.call_callback(function_name text, outcome text, job uuid, output jsonb, error text) RETURNS void
+-- Whether any callback is registered for such jobs: asked by the claim, of rows that have an entity.
+CREATE FUNCTION jobs.has_callback(entity_type text, service text, operation text) RETURNS boolean
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_variable
+BEGIN
+  RETURN EXISTS (SELECT FROM jobs.tb_callback c
+                  WHERE c.entity_type = lower(entity_type) AND c.service_name = lower(service)
+                    AND c.operation = lower(operation));
+END
+$$;
+
+-- Through the gate, if it is still what limit_callbacks made.
+CREATE FUNCTION jobs.call_as_role(role name, target oid, failed boolean, job uuid, output jsonb, error text) RETURNS void
+LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_proc p
+                  WHERE p.oid = to_regprocedure('jobs.callback_gate(oid, boolean, uuid, jsonb, text)') AND p.prosecdef
+                    AND pg_catalog.pg_get_userbyid(p.proowner) = role) THEN
+    RAISE EXCEPTION 'the gate of callbacks was changed or is not there: run jobs.limit_callbacks again'
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  PERFORM jobs.callback_gate(target, failed, job, output, error);
+END
+$$;
+
+-- Call what is registered for jobs that have ended and whose rows the transaction holds, each under a savepoint, and
+-- write down what failed. Answers those that failed (state waiting or failed) and, with `alone`, the one that is done.
+-- A cancelled statement (its timeout, or a person) ends it: the timer is spent. Among several the one that was running is
+-- answered as interrupted and is to be called alone; alone, it is a failure like any other.
+-- What is deferred is checked before the savepoint is released, where it can still be undone alone, and deferred again.
+-- Nothing trusts search_path between a call and its restoration: the callback may have set it.
+CREATE FUNCTION jobs.run_callbacks(ids uuid[], alone boolean)
+RETURNS TABLE (job uuid, called text, state text, attempts integer, error text)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE
   path     text := pg_catalog.current_setting('search_path');
-  role     name := (SELECT l.run_as FROM jobs.tb_callback_limit l);
-  target   oid := jobs.checked_callback(function_name, outcome);
-  failed   boolean := outcome = 'failure';
-  command  text;
+  limits   jobs.tb_callback_limit;
   deferred text;
+  due      record;
+  checked  text;
+  target   oid;
+  command  text;
+  code     text;
 BEGIN
+  SELECT * INTO limits FROM jobs.tb_callback_limit;
   SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO deferred
     FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
    WHERE c.condeferred AND has_schema_privilege(n.oid, 'USAGE');
-  IF role IS NULL THEN
-    command := (SELECT format('SELECT %I.%I($1, $2)', n.nspname, p.proname)
-                  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = target);
-    IF failed THEN
-      EXECUTE command USING job, error;
-    ELSE
-      EXECUTE command USING job, output;
-    END IF;
-    SET CONSTRAINTS ALL IMMEDIATE;
-  ELSIF EXISTS (SELECT FROM pg_catalog.pg_proc p
-                 WHERE p.oid = to_regprocedure('jobs.callback_gate(oid, boolean, uuid, jsonb, text)') AND p.prosecdef
-                   AND pg_catalog.pg_get_userbyid(p.proowner) = role) THEN
-    PERFORM jobs.callback_gate(target, failed, job, output, error);
-  ELSE
-    RAISE EXCEPTION 'the gate of callbacks was changed or is not there: run jobs.limit_callbacks again'
-      USING ERRCODE = 'insufficient_privilege';
-  END IF;
-  PERFORM pg_catalog.set_config('search_path', path, true);
-  IF deferred IS NOT NULL THEN
-    EXECUTE pg_catalog.concat('SET CONSTRAINTS ', deferred, ' DEFERRED');
-  END IF;
-END
-$$;
-
--- Call what is registered for a job that has ended under that lease, under a savepoint, and write down what failed.
--- state: done | waiting | failed, NULL when nothing is registered. A cancelled statement (the timeout, or a person) is a
--- failure like any other; OTHERS leaves it out, so it is named.
-CREATE FUNCTION jobs.run_callback(
-  job uuid, lease bigint, OUT called text, OUT state text, OUT attempts integer, OUT error text
-)
-LANGUAGE plpgsql AS $$
-#variable_conflict use_variable
-DECLARE
-  due    record;
-  code   text;
-  limits jobs.tb_callback_limit;
-BEGIN
-  SELECT * INTO due FROM jobs.v_job_callback v WHERE v.job_id = job AND v.lease_seq = lease;
-  IF NOT FOUND THEN
-    RETURN;
-  END IF;
-  called := due.function_name;
-  BEGIN
-    PERFORM jobs.call_callback(due.function_name, due.outcome, job, due.output_data, due.error_message);
+  FOR due IN SELECT * FROM jobs.v_job_callback v WHERE v.job_id = ANY (ids) ORDER BY v.function_name, v.job_id LOOP
+    job := due.job_id;
+    called := due.function_name;
     state := 'done';
-  EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
-    GET STACKED DIAGNOSTICS error = MESSAGE_TEXT, code = RETURNED_SQLSTATE;
-  END;
-  IF state = 'done' THEN
-    UPDATE jobs.tb_callback_run r SET state = 'done', error = NULL, sql_state = NULL, updated_at = now()
-     WHERE r.job_id = job AND r.lease_seq = lease RETURNING r.attempts INTO attempts;
-    RETURN;
-  END IF;
-  SELECT * INTO limits FROM jobs.tb_callback_limit;
-  error := left(coalesce(nullif(error, ''), 'failed without a message'), 4000);
-  INSERT INTO jobs.tb_callback_run AS r
-    (job_id, lease_seq, outcome, function_name, attempts, state, next_at, sql_state, error)
-  VALUES (job, lease, due.outcome, due.function_name, 1, CASE WHEN limits.max_attempts > 1 THEN 'waiting' ELSE 'failed' END,
-          now() + (1 + random()) * interval '1 second', code, error)
-  ON CONFLICT ON CONSTRAINT tb_callback_run_pkey DO UPDATE
-     SET state = CASE WHEN r.attempts < limits.max_attempts THEN 'waiting' ELSE 'failed' END, error = excluded.error,
-         sql_state = excluded.sql_state, outcome = excluded.outcome, function_name = excluded.function_name,
-         next_at = now() + least(2 ^ r.attempts, 600) * (0.5 + random() / 2) * interval '1 second', updated_at = now()
-  RETURNING r.state, r.attempts INTO state, attempts;
+    error := NULL;
+    BEGIN
+      IF called IS DISTINCT FROM checked THEN
+        target := jobs.checked_callback(called, due.outcome);
+        SELECT format('SELECT %I.%I($1, $2)', n.nspname, p.proname) INTO STRICT command
+          FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = target;
+        checked := called;
+      END IF;
+      IF limits.run_as IS NOT NULL THEN
+        PERFORM jobs.call_as_role(limits.run_as, target, due.outcome = 'failure', job, due.output_data, due.error_message);
+      ELSIF due.outcome = 'failure' THEN
+        EXECUTE command USING job, due.error_message;
+      ELSE
+        EXECUTE command USING job, due.output_data;
+      END IF;
+      SET CONSTRAINTS ALL IMMEDIATE;
+      PERFORM pg_catalog.set_config('search_path', path, true);
+      IF deferred IS NOT NULL THEN
+        EXECUTE pg_catalog.concat('SET CONSTRAINTS ', deferred, ' DEFERRED');
+      END IF;
+    EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+      GET STACKED DIAGNOSTICS error = MESSAGE_TEXT, code = RETURNED_SQLSTATE;
+      state := NULL;
+    END;
+    IF state IS NULL AND code = '57014' AND NOT alone THEN
+      state := 'interrupted';
+      RETURN NEXT;
+      RETURN;
+    END IF;
+    IF state IS NULL THEN
+      error := left(coalesce(nullif(error, ''), 'failed without a message'), 4000);
+      INSERT INTO jobs.tb_callback_run AS r
+        (job_id, lease_seq, outcome, function_name, attempts, state, next_at, sql_state, error)
+      VALUES (job, due.lease_seq, due.outcome, called, 1, CASE WHEN limits.max_attempts > 1 THEN 'waiting' ELSE 'failed' END,
+              now() + (1 + random()) * interval '1 second', code, error)
+      ON CONFLICT ON CONSTRAINT tb_callback_run_pkey DO UPDATE
+         SET state = CASE WHEN r.attempts < limits.max_attempts THEN 'waiting' ELSE 'failed' END, error = excluded.error,
+             sql_state = excluded.sql_state, outcome = excluded.outcome, function_name = excluded.function_name,
+             next_at = now() + least(2 ^ r.attempts, 600) * (0.5 + random() / 2) * interval '1 second', updated_at = now()
+      RETURNING r.state, r.attempts INTO state, attempts;
+    END IF;
+    IF state <> 'done' OR alone THEN
+      RETURN NEXT;
+    END IF;
+  END LOOP;
 END
 $$;
 
@@ -402,15 +420,16 @@ BEGIN
   PERFORM FROM jobs.tb_job_run j
     WHERE j.id = job AND j.lease_seq = lease AND j.status IN ('completed', 'failed') FOR UPDATE;
   IF FOUND THEN
-    SELECT * INTO called, state, attempts, error FROM jobs.run_callback(job, lease);
-    error := coalesce(error, CASE WHEN state IS NULL THEN 'no callback is registered for it any more' END);
+    SELECT c.state, c.error INTO state, error FROM jobs.run_callbacks(ARRAY[job], true) c;
+    error := CASE WHEN state IS NULL THEN 'no callback is registered for it any more' ELSE error END;
   ELSE
     error := 'the job was run again meanwhile';
   END IF;
-  IF state IS NULL THEN
-    UPDATE jobs.tb_callback_run r SET state = 'dropped', error = rerun_callback.error, sql_state = NULL, updated_at = now()
-     WHERE r.job_id = job AND r.lease_seq = lease RETURNING r.state, r.attempts, r.function_name INTO state, attempts, called;
-  END IF;
+  state := coalesce(state, 'dropped');
+  UPDATE jobs.tb_callback_run r
+     SET state = rerun_callback.state, error = rerun_callback.error, updated_at = now(),
+         sql_state = CASE WHEN rerun_callback.state IN ('waiting', 'failed') THEN r.sql_state END
+   WHERE r.job_id = job AND r.lease_seq = lease RETURNING r.attempts INTO attempts;
 END
 $$;
 

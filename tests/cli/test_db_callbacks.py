@@ -108,7 +108,7 @@ def test_show_tells_of_a_callback_that_failed(app: Board) -> None:
     """In the why line, the timeline and the JSON, with the command that calls it again."""
     _register(app)
     id_ = app.add("pay", "ok", "completed", entity_type="Order", lease_seq=1)
-    app.sql("SELECT jobs.run_callback(%s, 1)", id_)
+    app.sql("SELECT jobs.run_callbacks(ARRAY[%s]::uuid[], true)", id_)
     (found,) = app("show", id_, "-o", "json").data
     assert (found["status"], found["why"]["code"]) == ("completed", "completed")
     (callback,) = found["callbacks"]
@@ -125,7 +125,7 @@ def test_a_callback_is_retried_by_hand(app: Board) -> None:
     """Those that can be are due at once; a job without one is exit 6, some of several exit 7."""
     _register(app)
     id_, other = (app.add("pay", "ok", "completed", entity_type="Order", lease_seq=1) for _ in range(2))
-    app.sql("SELECT jobs.run_callback(%s, 1)", id_)
+    app.sql("SELECT jobs.run_callbacks(ARRAY[%s]::uuid[], true)", id_)
     app.sql("UPDATE jobs.tb_callback_run SET state = 'failed', attempts = 10")
     assert "was given up" in app("show", id_).out
     assert app("db", "callbacks", "retry", id_, "-o", "json").data == [{"id": id_, "outcome": "retried"}]
