@@ -34,6 +34,7 @@ EVENTS: Mapping[str, Level] = {
     "callback_done": Level.INFO,
     "callback_dropped": Level.INFO,
     "callback_failed": Level.ERROR,
+    "callback_stuck": Level.ERROR,
     "callback_waiting": Level.WARNING,
     "callbacks_put_off": Level.WARNING,
     "claim_failed": Level.ERROR,

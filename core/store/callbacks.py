@@ -6,6 +6,7 @@ result stands. Those of a batch are called by one statement; where its timeout s
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -15,11 +16,23 @@ from psycopg.rows import tuple_row
 
 from ..clock import monotonic
 from ..log import log_event
-from .db import Connection, is_connection_loss, queries
+from .db import Connection, connect, is_connection_loss, queries
 
 #: Why callbacks are put off, as their row says until they are called.
 SLOW = "the callbacks before it took too long"
 BROKEN = "settling with callbacks failed again and again"
+
+
+async def end_session(dsn: str, pid: int) -> None:
+    """End another session of ours when two timeouts of callbacks have passed: one that ends no other way.
+
+    A callback may catch its own cancellation and go on; what ends a session cannot be caught.
+    """
+    async with await connect(dsn, "specql-jobs worker callbacks watch") as connection:
+        row = await (await connection.execute(queries("callbacks.sql")["limits"].encode())).fetchone()
+        await asyncio.sleep(2 * row["timeout_ms"] / 1000 if row else 0)
+        log_event("callback_stuck", backend=pid)
+        await connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
 
 
 class Caller:

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from ..lifecycle import Settlement
-from ..store.callbacks import Caller
+from ..log import log_event
+from ..store.callbacks import Caller, end_session
 from ..store.db import FAILURES, is_the_data
 from ..store.store import Store
 from .link import Link
@@ -25,17 +26,37 @@ TRIES = 2
 LOOK_EVERY = 2.0  # seconds
 
 
-class SharedLink(Link):
-    """A link that several tasks may ask: one at a time."""
+#: A transaction that takes longer than this is watched from outside, and ended two timeouts of callbacks later.
+WATCH_AFTER = 15.0  # seconds
 
-    def __init__(self, dsn: str, name: str, *, patience: float) -> None:
+
+class SharedLink(Link):
+    """A link that several tasks may ask, one at a time, and that no callback can hold for ever."""
+
+    def __init__(self, dsn: str, name: str, *, patience: float, watch_after: float = WATCH_AFTER) -> None:
         super().__init__(dsn, name, patience=patience)
         self._turn = asyncio.Lock()
+        self._watch_after = watch_after
 
     async def ask(self, verb: Callable[[Store], Awaitable[T]]) -> T:
         """Return what the verb returns, as Link.ask does, when it is this task's turn."""
         async with self._turn:
-            return await super().ask(verb)
+            return await super().ask(lambda store: self._watched(store, verb))
+
+    async def _watched(self, store: Store, verb: Callable[[Store], Awaitable[T]]) -> T:
+        watch = asyncio.create_task(self._watch(store.connection.info.backend_pid))
+        try:
+            return await verb(store)
+        finally:
+            await cancelled(watch)
+
+    async def _watch(self, pid: int) -> None:
+        while True:
+            await asyncio.sleep(self._watch_after)
+            try:
+                await end_session(self._dsn, pid)
+            except FAILURES as error:
+                log_event("database_lost", connection="callbacks watch", error=type(error).__name__)
 
 
 class CallingSettler(Settler):

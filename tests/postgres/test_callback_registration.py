@@ -121,6 +121,26 @@ async def test_callbacks_run_as_the_role_that_is_set(dsn: str, role: str) -> Non
     assert [(row["said"], row["who"]) for row in rows] == [("no", role), ('{"ok": true}', role)]
 
 
+async def test_what_a_callback_defers_runs_as_the_role_too(dsn: str, role: str) -> None:
+    """A deferred trigger fires before the gate is left, with the role's rights and not with the worker's."""
+    async with shop(dsn) as it:
+        await it.rows("CREATE TABLE app.seen (who text)")
+        await it.rows(
+            "CREATE FUNCTION app.see() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN INSERT INTO app.seen VALUES (current_user); RETURN NULL; END $$"
+        )
+        await it.rows(
+            "CREATE CONSTRAINT TRIGGER see AFTER INSERT ON app.ledger DEFERRABLE INITIALLY DEFERRED "
+            "FOR EACH ROW EXECUTE FUNCTION app.see()"
+        )
+        await it.rows(f"GRANT INSERT ON app.seen TO {role}")
+        await _limited(it, role)
+        await it.notes()
+        await it.order()
+        await it.ended(DONE)
+        assert await it.rows("SELECT who FROM app.seen") == [{"who": role}]
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [

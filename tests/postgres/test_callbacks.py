@@ -13,6 +13,8 @@ from support.queue import queue
 from specql_jobs.core.contract import Cancelled, Interrupted, JobResult, LogChunk, Outcome, Refused, Violation
 from specql_jobs.core.lifecycle import RetryPolicy, settle
 from specql_jobs.core.store.callbacks import Caller
+from specql_jobs.core.worker.calling import CallingSettler, SharedLink
+from specql_jobs.core.worker.tasks import cancelled
 
 
 async def test_a_success_is_called_with_the_output_and_a_failure_with_its_message(dsn: str) -> None:
@@ -390,6 +392,25 @@ async def test_jobs_of_one_worker_settle_beside_a_hung_callback(dsn: str) -> Non
             assert (await it.job(slow))["status"] == "running"
             await it.rows("SELECT pg_advisory_unlock(4711)")
             await it.until(lambda: _are(it, "completed", slow), "the other one is completed too")
+
+
+async def test_a_callback_that_catches_its_cancellation_is_ended_from_outside(dsn: str) -> None:
+    """Its session is terminated, which nothing can catch; the job's result is then written without it."""
+    async with shop(dsn) as it:
+        await it.rows("SELECT jobs.limit_callbacks(timeout_ms => 100)")
+        await it.callback("LOOP BEGIN PERFORM pg_sleep(3600); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP")
+        id_ = await it.order()
+        (job,) = await it.claimed()
+        link = SharedLink(dsn, "callbacks", patience=60, watch_after=0.1)
+        settler = CallingSettler(link, "w1")
+        settling = asyncio.create_task(settler.run())
+        settler.add(settle(job, JobResult(DONE), RetryPolicy(), 1, 0.0))
+        await it.until(lambda: _are(it, "completed", id_), "the job is completed")
+        await settler.flushed()
+        await cancelled(settling)
+        await link.close()
+        (run,) = await it.runs()
+    assert (run["state"], run["attempts"], settler.settled) == ("waiting", 0, 1)
 
 
 async def test_deadlocking_callbacks_are_called_again(dsn: str) -> None:
