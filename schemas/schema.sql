@@ -120,6 +120,19 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION jobs.check_callback_row() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  NEW.entity_type := lower(NEW.entity_type);
+  NEW.service_name := lower(NEW.service_name);
+  NEW.operation := lower(NEW.operation);
+  NEW.function_name := jobs.callback_name(jobs.checked_callback(NEW.function_name, NEW.outcome));
+  RETURN NEW;
+END
+$$;
+
 CREATE FUNCTION jobs.checked_callback(function_name text, outcome text) RETURNS oid
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -404,18 +417,18 @@ CREATE FUNCTION jobs.register_callback(entity_type text, service text, operation
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_variable
-DECLARE
-  kept text := jobs.callback_name(jobs.checked_callback(function, outcome));
 BEGIN
   IF coalesce(entity_type, '') = '' OR coalesce(service, '') = '' OR coalesce(operation, '') = '' THEN
     RAISE EXCEPTION 'a callback needs an entity, a service and an operation' USING ERRCODE = 'invalid_parameter_value';
   END IF;
   INSERT INTO jobs.tb_callback AS c (entity_type, service_name, operation, outcome, function_name)
-  VALUES (lower(entity_type), lower(service), lower(operation), outcome, kept)
+  VALUES (entity_type, service, operation, outcome, function)
   ON CONFLICT ON CONSTRAINT tb_callback_pkey DO UPDATE
      SET function_name = excluded.function_name, created_at = now(), created_by = session_user
    WHERE c.function_name <> excluded.function_name;
-  RETURN kept;
+  RETURN (SELECT c.function_name FROM jobs.tb_callback c
+           WHERE c.entity_type = lower(entity_type) AND c.service_name = lower(service)
+             AND c.operation = lower(operation) AND c.outcome = outcome);
 END
 $$;
 
@@ -1007,6 +1020,8 @@ ALTER TABLE jobs.tb_audit_event ENABLE ALWAYS TRIGGER tg_audit_event_append_only
 CREATE TRIGGER tg_audit_link_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON jobs.tb_audit_link FOR EACH STATEMENT EXECUTE FUNCTION jobs.refuse_audit_change();
 
 ALTER TABLE jobs.tb_audit_link ENABLE ALWAYS TRIGGER tg_audit_link_append_only;
+
+CREATE TRIGGER tg_callback_row BEFORE INSERT OR UPDATE ON jobs.tb_callback FOR EACH ROW EXECUTE FUNCTION jobs.check_callback_row();
 
 CREATE TRIGGER tg_documents_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN (((octet_length((new.runner_config)::text) > 65536) OR (octet_length((new.security_context)::text) > 65536) OR (octet_length((new.resource_usage)::text) > 65536))) EXECUTE FUNCTION jobs.refuse_row('runner_config, security_context and resource_usage are at most 65536 bytes of JSON');
 

@@ -1,7 +1,7 @@
 """Callbacks: an operator's functions, called with a job's result in the transaction that settles it.
 
 A function in the database calls each under a savepoint and writes down what failed: whatever a callback does, the job's
-result stands. Those of a batch are called by one statement; where its timeout strikes, by one statement each.
+result stands.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import tuple_row
 
-from ..clock import monotonic
 from ..log import log_event
 from .db import Connection, connect, is_connection_loss, queries
 
 #: Why callbacks are put off, as their row says until they are called.
-SLOW = "the callbacks before it took too long"
-BROKEN = "settling with callbacks failed again and again"
+SLOW = "the callbacks of its batch took too long together"
+BROKEN = "its batch could not be settled together with the callbacks"
+HURRY = "its worker was stopping"
 
 
 async def end_session(dsn: str, pid: int) -> None:
@@ -44,42 +44,27 @@ class Caller:
         self._results: list[tuple[UUID, Sequence[Any]]] = []  # job; function, state, attempts, error
         self._put_off: dict[str, int] = {}
 
-    async def call(self, ids: Sequence[UUID], *, put_off: bool = False) -> None:
-        """Call what is registered for jobs that this transaction has just ended; `put_off` leaves that to a later one.
+    async def call(self, ids: Sequence[UUID], put_off: str = "") -> None:
+        """Call what is registered for jobs that this transaction has just ended; `put_off` says why that must wait.
 
-        A transaction is held for about two timeouts, however many callbacks it has: the rest is put off.
+        A transaction is held for one timeout, however many callbacks it has: the one that was running then and those
+        behind it are put off, and called one by one.
         """
         if put_off:
-            await self._later(ids, BROKEN)
+            await self._later(ids, put_off)
             return
         due = await self._rows("due", {"ids": list(ids)}) if ids else []
         if not due:
             return
         self._called = True
-        timeout = due[0][1]
-        await self._limit(timeout)
-        left = await self._together([row[0] for row in due])
-        if left:
-            await self._one_by_one(left, timeout / 1000)
-        await self._connection.execute("SET LOCAL statement_timeout TO DEFAULT")
-
-    async def _together(self, ids: list[UUID]) -> list[UUID]:
-        """Call all in one statement, and so under one timeout; return those that it left, the one it met first."""
-        for job, *result in await self._rows("run", {"ids": ids, "alone": False}):
+        waiting = [row[0] for row in due]
+        await self._limit(due[0][1])
+        for job, *result in await self._rows("run", {"ids": waiting, "alone": len(waiting) == 1}):
             if result[1] == "interrupted":
-                return ids[ids.index(job) :]
-            self._results.append((job, result))
-        return []
-
-    async def _one_by_one(self, ids: list[UUID], seconds: float) -> None:
-        """Give each a timeout of its own, while no more than one has been used up; put off the rest."""
-        until = monotonic() + seconds
-        for number, id_ in enumerate(ids):
-            if monotonic() > until:
-                await self._later(ids[number:], SLOW)
-                return
-            for job, *result in await self._rows("run", {"ids": [id_], "alone": True}):
+                await self._later(waiting[waiting.index(job) :], SLOW)
+            else:
                 self._results.append((job, result))
+        await self._connection.execute("SET LOCAL statement_timeout TO DEFAULT")
 
     async def rerun(self) -> bool:
         """Call one that is due again, in a transaction of its own; return whether there was one.

@@ -145,11 +145,11 @@ class Store:
         return [pair for job in jobs for pair in await self.documents([job])]
 
     async def settle(
-        self, settlements: Sequence[Settlement], worker_id: str, digest: str, *, put_off: bool = False
+        self, settlements: Sequence[Settlement], worker_id: str, digest: str, *, put_off: str = ""
     ) -> set[UUID]:
         """Write outcomes under their leases; return the ids applied. The others' leases are superseded: lost.
 
-        Callbacks of the jobs are called in the same transaction; with `put_off` they are only written down as due.
+        Callbacks of the jobs are called in the same transaction; `put_off` is why they are only written down as due.
         """
         shared = {"worker_id": worker_id, "digest": digest, "chain": worker_id}
         ended = [s.job.id for s in settlements if s.job.has_callback and s.status is not Status.PENDING]
@@ -159,7 +159,7 @@ class Store:
         caller = Caller(self.connection)
         async with self.connection.transaction():
             applied = await self._settle_all(settlements, shared)
-            await caller.call([id_ for id_ in ended if id_ in applied], put_off=put_off)
+            await caller.call([id_ for id_ in ended if id_ in applied], put_off)
         await caller.done()
         return applied
 

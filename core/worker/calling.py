@@ -10,7 +10,7 @@ from uuid import UUID
 
 from ..lifecycle import Settlement
 from ..log import log_event
-from ..store.callbacks import Caller, end_session
+from ..store.callbacks import BROKEN, HURRY, Caller, end_session
 from ..store.db import FAILURES, is_the_data
 from ..store.store import Store
 from .link import Link
@@ -62,9 +62,13 @@ class SharedLink(Link):
 class CallingSettler(Settler):
     """Writes settlements with their callbacks; puts the callbacks off where the two cannot be written together."""
 
+    #: Each callback is a subtransaction. PostgreSQL keeps 64 of a transaction where other sessions find them quickly.
+    largest_batch = 50
+
     def __init__(self, link: Link, worker_id: str) -> None:
         super().__init__(link, worker_id)
         self._failed = 0
+        self.put_off = ""  # why callbacks are left to others; empty: they are called
 
     async def _apply(self, part: Sequence[Settlement]) -> None:
         self._failed = 0
@@ -72,14 +76,14 @@ class CallingSettler(Settler):
 
     async def _put(self, store: Store, part: Sequence[Settlement]) -> set[UUID]:
         try:
-            return await self._written(store, part, put_off=self._failed >= TRIES)
+            return await self._written(store, part, BROKEN if self._failed >= TRIES else self.put_off)
         except FAILURES as error:
             self._failed += 1
             if self._failed > TRIES or not is_the_data(error):
                 raise
-        return await self._written(store, part, put_off=True)
+        return await self._written(store, part, BROKEN)
 
-    async def _written(self, store: Store, part: Sequence[Settlement], *, put_off: bool) -> set[UUID]:
+    async def _written(self, store: Store, part: Sequence[Settlement], put_off: str) -> set[UUID]:
         return await store.settle(part, self._worker_id, part[0].registry_digest, put_off=put_off)
 
 
@@ -112,6 +116,10 @@ class Settlers:
     def add(self, settlement: Settlement) -> None:
         """Hand over one settlement; it is written with the next batch."""
         (self._calling if settlement.job.has_callback else self._plain).add(settlement)
+
+    def hurry(self) -> None:
+        """Leave the callbacks of what is still to be written to other workers: this one stops."""
+        self._calling.put_off = HURRY
 
     async def flushed(self) -> None:
         """Wait until everything handed over so far is written."""

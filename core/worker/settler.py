@@ -22,6 +22,8 @@ LARGEST_BATCH = 500
 class Settler:
     """Takes settlements from attempts and writes them, in batches, under their leases."""
 
+    largest_batch = LARGEST_BATCH
+
     def __init__(self, link: Link, worker_id: str) -> None:
         self._link = link
         self._worker_id = worker_id
@@ -55,7 +57,7 @@ class Settler:
         """Write batches until cancelled; a batch whose connection dies is written again: the lease makes it safe."""
         while True:
             await self._some.wait()
-            batch = _of_one_registry(self._waiting[:LARGEST_BATCH])
+            batch = _of_one_registry(self._waiting[: self.largest_batch])
             await self._write(batch)
             del self._waiting[: len(batch)]
             if not self._waiting:

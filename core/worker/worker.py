@@ -133,6 +133,7 @@ class Worker:
 
     async def _last_settlements(self, settling: asyncio.Task[None]) -> None:
         """Let what has just ended be written, if the database answers; in an orderly end nothing is left."""
+        self.settler.hurry()
         flushed = asyncio.create_task(self.settler.flushed())
         await asyncio.wait({settling, flushed}, timeout=LAST_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         await cancelled(flushed)
@@ -227,6 +228,7 @@ class Worker:
         """Write the last settlements, give back what is left and sign off; return how many jobs were given back."""
         try:
             async with asyncio.timeout(LAST_PATIENCE):
+                self.settler.hurry()
                 await self.settler.flushed()
                 given_back = await self._links["settle"].ask(lambda store: store.give_back(self.identity.worker_id))
                 await log_head(self._links["settle"], self.identity.worker_id)

@@ -137,22 +137,37 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = target
 $$;
 
+-- However a row gets in: names in lower case, and a function that may be called.
+CREATE FUNCTION jobs.check_callback_row() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  NEW.entity_type := lower(NEW.entity_type);
+  NEW.service_name := lower(NEW.service_name);
+  NEW.operation := lower(NEW.operation);
+  NEW.function_name := jobs.callback_name(jobs.checked_callback(NEW.function_name, NEW.outcome));
+  RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER tg_callback_row BEFORE INSERT OR UPDATE ON jobs.tb_callback
+  FOR EACH ROW EXECUTE FUNCTION jobs.check_callback_row();
+
 CREATE FUNCTION jobs.register_callback(entity_type text, service text, operation text, outcome text, function text)
 RETURNS text
 LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
-DECLARE
-  kept text := jobs.callback_name(jobs.checked_callback(function, outcome));
 BEGIN
   IF coalesce(entity_type, '') = '' OR coalesce(service, '') = '' OR coalesce(operation, '') = '' THEN
     RAISE EXCEPTION 'a callback needs an entity, a service and an operation' USING ERRCODE = 'invalid_parameter_value';
   END IF;
   INSERT INTO jobs.tb_callback AS c (entity_type, service_name, operation, outcome, function_name)
-  VALUES (lower(entity_type), lower(service), lower(operation), outcome, kept)
+  VALUES (entity_type, service, operation, outcome, function)
   ON CONFLICT ON CONSTRAINT tb_callback_pkey DO UPDATE
      SET function_name = excluded.function_name, created_at = now(), created_by = session_user
    WHERE c.function_name <> excluded.function_name;
-  RETURN kept;
+  RETURN (SELECT c.function_name FROM jobs.tb_callback c
+           WHERE c.entity_type = lower(entity_type) AND c.service_name = lower(service)
+             AND c.operation = lower(operation) AND c.outcome = outcome);
 END
 $$;
 

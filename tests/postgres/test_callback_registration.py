@@ -60,6 +60,20 @@ async def test_a_registration_is_replaced_and_removed(dsn: str) -> None:
         assert (await it.rows(gone), await it.rows(gone)) == ([{"gone": True}], [{"gone": False}])
 
 
+async def test_a_row_that_is_written_directly_is_held_to_the_same(dsn: str) -> None:
+    """An INSERT into tb_callback gets its names in lower case and its function checked."""
+    async with shop(dsn) as it:
+        await _function(it, "app.f")
+        insert = (
+            "INSERT INTO jobs.tb_callback (entity_type, service_name, operation, outcome, function_name) "
+            "VALUES ('Order', 'Svc', 'Op', 'success', %s) RETURNING entity_type, function_name"
+        )
+        kept = {"entity_type": "order", "function_name": "app.f(uuid, jsonb)"}
+        assert await it.rows(insert, "app.f") == [kept]
+        with pytest.raises(psycopg.Error, match=r"there is no function app.g"):
+            await it.rows(insert, "app.g")
+
+
 async def test_specqls_names_are_found_for_the_calls_that_are_given(dsn: str) -> None:
     """Only given calls are looked for; a name that two calls would share is left to a person; a wrong one is named."""
     async with shop(dsn) as it:
@@ -212,6 +226,64 @@ async def test_what_would_not_run_as_the_role_is_refused(dsn: str, role: str, ma
         await _limited(it, role)
         with pytest.raises(psycopg.Error, match=says):
             await it.rows(register)
+
+
+async def test_a_worker_that_is_no_superuser_and_no_owner_calls_through_the_gate(dsn: str, role: str) -> None:
+    """With the rights to the queue's tables and EXECUTE on the gate; without that right each call fails, none runs."""
+    async with shop(dsn) as it:
+        await _limited(it, role)
+        await it.notes()
+        worker = f"{role}_worker"
+        gate = "FUNCTION jobs.callback_gate(oid, boolean, uuid, jsonb, text)"
+        await it.rows(f"CREATE ROLE {worker}")
+        try:
+            await it.rows(f"GRANT USAGE ON SCHEMA jobs TO {worker}")
+            await it.rows(f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA jobs TO {worker}")
+            await it.order(), await it.order()
+            one, other = await it.claimed(2)
+            await it.rows(f"SET ROLE {worker}")
+            assert await it.settled((one,), (DONE,)) == {one.id}  # a SET ROLE of the session is gone after callbacks
+            (run,) = await it.runs()
+            assert "permission denied for function callback_gate" in run["error"]
+            await it.rows(f"GRANT EXECUTE ON {gate} TO {worker}")
+            await it.rows(f"SET ROLE {worker}")
+            assert await it.settled((other,), (DONE,)) == {other.id}
+            assert await it.rows("SELECT job, who FROM app.ledger") == [{"job": other.id, "who": role}]
+        finally:
+            await it.rows(f"DROP OWNED BY {worker}")
+            await it.rows(f"DROP ROLE {worker}")
+
+
+async def test_an_owner_that_is_no_superuser_sets_the_role(dsn: str, role: str) -> None:
+    """It needs to own the schema and the tables, and to be allowed to become the role; nothing of CREATE remains."""
+    async with shop(dsn) as it:
+        owner = f"{role}_owner"
+        await it.rows(f"CREATE ROLE {owner}")
+        try:
+            await it.rows(f"ALTER SCHEMA jobs OWNER TO {owner}")
+            await it.rows(f"ALTER TABLE jobs.tb_job_run OWNER TO {owner}")
+            await it.rows(f"ALTER TABLE jobs.tb_callback_limit OWNER TO {owner}")
+            await it.rows(f"ALTER TABLE jobs.tb_callback OWNER TO {owner}")
+            await it.rows(f"SET ROLE {owner}")
+            with pytest.raises(psycopg.Error, match="must be "):
+                await it.rows("SELECT jobs.limit_callbacks(run_as => %s)", role)
+            await it.rows("RESET ROLE")
+            await it.rows(f"GRANT {role} TO {owner}")
+            await it.rows(f"SET ROLE {owner}")
+            await it.rows("SELECT jobs.limit_callbacks(run_as => %s)", role)
+            await it.rows("SELECT jobs.limit_callbacks(run_as => %s)", role)  # again: the gate is made anew
+            await it.rows("RESET ROLE")
+            (row,) = await it.rows(
+                "SELECT has_schema_privilege(%s, 'jobs', 'CREATE') AS may, proowner::regrole::text AS owner "
+                "FROM pg_proc WHERE proname = 'callback_gate'",
+                role,
+            )
+            assert row == {"may": False, "owner": role}
+        finally:
+            await it.rows("RESET ROLE")
+            await it.rows(f"REASSIGN OWNED BY {owner} TO CURRENT_USER")
+            await it.rows(f"DROP OWNED BY {owner}")
+            await it.rows(f"DROP ROLE {owner}")
 
 
 async def test_a_role_that_is_no_limit_is_refused(dsn: str, role: str) -> None:
