@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ..contract import Violation
 from ..job import JobRecord, NewJob
+from ..lanes import Claimed, Limits, News, Portion
 from ..lifecycle import Settlement
 
 #: Made once: json.dumps builds an encoder per call when it is given options.
@@ -21,22 +22,71 @@ def of_new_jobs(ids: Sequence[UUID], new: Sequence[NewJob]) -> dict[str, Any]:
         "ids": ids,
         "services": [job.service_name for job in new],
         "operations": [job.operation for job in new],
-        "types": [job.execution_type for job in new],
+        "types": _stated([job.execution_type for job in new]),
         "inputs": [job.input_data for job in new],
-        "run_ats": [job.run_at for job in new],
-        "delays": [job.delay_seconds for job in new],
+        "run_ats": _stated([job.run_at for job in new]),
+        "delays": _stated([job.delay_seconds for job in new]),
         "priorities": [job.priority for job in new],
-        "keys": [job.idempotency_key for job in new],
-        "tenants": [job.tenant_id for job in new],
-        "correlations": [job.correlation_id for job in new],
-        "max_attempts": [job.max_attempts for job in new],
-        "timeouts": [job.timeout_seconds for job in new],
+        "keys": _stated([job.idempotency_key for job in new]),
+        "tenants": _stated([job.tenant_id for job in new]),
+        "correlations": _stated([job.correlation_id for job in new]),
+        "max_attempts": _stated([job.max_attempts for job in new]),
+        "timeouts": _stated([job.timeout_seconds for job in new]),
     }
+
+
+def _stated(values: list[Any]) -> list[Any] | None:
+    """Return the column, or None where no row states anything: unnest() fills up a column that is shorter."""
+    return values if any(value is not None for value in values) else None
 
 
 def record(row: tuple[Any, ...]) -> JobRecord:
     """Return one row of `claim` as a job: its first columns are the record's first fields, in that order."""
     return JobRecord(*row[:12])
+
+
+def claimed(row: tuple[Any, ...]) -> Claimed:
+    """Return one row of `claim` with its documents."""
+    job = record(row)
+    if row[15] is not None or row[16] is not None:
+        job, _ = with_documents(job, None, row[15], row[16])
+    return Claimed(job, row[14], row[12], row[13])
+
+
+def of_portions(portions: Sequence[Portion]) -> dict[str, Any]:
+    """Return the lanes of a claim; `service` and `type` are those of a claim from one service."""
+    return {
+        "places": [portion.lane.place for portion in portions],
+        "services": [portion.lane.service for portion in portions],
+        "operations": [portion.lane.operation for portion in portions],
+        "tenants": [portion.lane.tenant for portion in portions],
+        "types": [portion.execution_type for portion in portions],
+        "after": [portion.after for portion in portions],
+        "quotas": [portion.quota for portion in portions],
+        "service": portions[0].lane.service,
+        "type": portions[0].execution_type,
+    }
+
+
+def of_limits(limits: Limits) -> dict[str, Any]:
+    """Return what a claim from one service is limited to."""
+    return {
+        "most_running": limits.max_concurrency,
+        "most_a_minute": limits.rate_per_minute,
+        "tenant_running": limits.tenant_concurrency,
+        "tenant_a_minute": limits.tenant_rate_per_minute,
+    }
+
+
+def of_news(news: Sequence[News]) -> dict[str, Any]:
+    """Return the parameters of `note_outcomes`."""
+    return {
+        "services": [item.service for item in news],
+        "answered": [item.answered for item in news],
+        "failed": [item.failed for item in news],
+        "thresholds": [item.breaker.threshold for item in news],
+        "recoveries": [item.breaker.recovery_seconds for item in news],
+    }
 
 
 def with_documents(

@@ -7,7 +7,7 @@ INSERT INTO jobs.tb_job_run
    correlation_id, max_attempts, timeout_seconds)
 SELECT id, service, operation, type, input::jsonb, coalesce(run_at, now() + coalesce(delay, 0) * interval '1 second'),
        priority, key, tenant, correlation, max_attempts, timeout
-  FROM unnest(%(ids)b::uuid[], %(services)s::text[], %(operations)s::text[], %(types)s::text[], %(inputs)s::text[],
+  FROM unnest(%(ids)b::uuid[], %(services)b::text[], %(operations)b::text[], %(types)s::text[], %(inputs)b::text[],
               %(run_ats)s::timestamptz[], %(delays)s::float8[], %(priorities)b::int4[], %(keys)s::text[],
               %(tenants)s::uuid[], %(correlations)s::text[], %(max_attempts)s::int4[], %(timeouts)s::int4[])
        AS t (id, service, operation, type, input, run_at, delay, priority, key, tenant, correlation, max_attempts, timeout)
@@ -21,33 +21,57 @@ SELECT DISTINCT ON (wanted.key, wanted.tenant)
   JOIN jobs.tb_job_run j ON j.idempotency_key = wanted.key AND j.tenant_id IS NOT DISTINCT FROM wanted.tenant
  ORDER BY wanted.key, wanted.tenant, j.created_at DESC;
 
--- name: claim
--- ids and small columns only: an unreadable document must not stop the batch. The watermark spares the dead index entries
--- of jobs that were claimed already; the worker asks without it several times a second (see claimer.py).
--- Whoever was declared lost gets nothing: what it claims would be rescued at once, and run twice.
-UPDATE jobs.tb_job_run AS j
-   SET status = 'running', attempts = j.attempts + 1, lease_seq = j.lease_seq + 1, worker_id = %(worker_id)s,
-       started_at = now(), updated_at = now()
- WHERE j.ctid = ANY (ARRAY(
-   SELECT c.ctid FROM jobs.tb_job_run c
-    WHERE c.status = 'pending' AND c.run_at <= now()
-      AND NOT EXISTS (SELECT FROM jobs.tb_worker w WHERE w.worker_id = %(worker_id)s AND w.state IN ('lost', 'stopped'))
-      AND (-c.priority, c.run_at) >= (%(after_priority)s::int4, %(after)s::timestamptz)
-      AND (%(only)s::text[] IS NULL OR lower(c.service_name) = ANY (%(only)s::text[]))
-      AND (%(except)s::text[] IS NULL OR lower(c.service_name) <> ALL (%(except)s::text[]))
-    ORDER BY -c.priority, c.run_at, c.id
-    LIMIT %(batch)s
-      FOR UPDATE SKIP LOCKED))
-RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_attempts, j.timeout_seconds, j.crash_count,
-          j.idempotency_key, j.tenant_id, j.correlation_id,
-          CASE WHEN j.entity_type IS NULL THEN false
-               ELSE jobs.has_callback(j.entity_type, j.service_name, j.operation) END,
-          -j.priority, j.run_at;
+-- name: survey
+-- The lanes that have pending jobs, each with its first: a skip scan, one descent of the claim's index for each lane.
+-- At most a page of them; the next begins behind the last.
+WITH RECURSIVE lane AS (
+  (SELECT -c.priority AS place, lower(c.service_name COLLATE "C") AS service, lower(c.operation COLLATE "C") AS operation,
+          coalesce(c.tenant_id, '00000000-0000-0000-0000-000000000000') AS tenant, c.run_at AS first
+     FROM jobs.tb_job_run c
+    WHERE c.status = 'pending' AND c.blocked_by = 0
+      AND (-c.priority, lower(c.service_name COLLATE "C"), lower(c.operation COLLATE "C"),
+           coalesce(c.tenant_id, '00000000-0000-0000-0000-000000000000'))
+          > (%(after_place)s::int4, %(after_service)s::text, %(after_operation)s::text, %(after_tenant)s::uuid)
+    ORDER BY 1, 2, 3, 4, 5 LIMIT 1)
+  UNION ALL
+  SELECT n.place, n.service, n.operation, n.tenant, n.first
+    FROM lane l CROSS JOIN LATERAL (
+      SELECT -c.priority AS place, lower(c.service_name COLLATE "C") AS service,
+             lower(c.operation COLLATE "C") AS operation,
+             coalesce(c.tenant_id, '00000000-0000-0000-0000-000000000000') AS tenant, c.run_at AS first
+        FROM jobs.tb_job_run c
+       WHERE c.status = 'pending' AND c.blocked_by = 0
+         AND (-c.priority, lower(c.service_name COLLATE "C"), lower(c.operation COLLATE "C"),
+              coalesce(c.tenant_id, '00000000-0000-0000-0000-000000000000'))
+             > (l.place, l.service, l.operation, l.tenant)
+       ORDER BY 1, 2, 3, 4, 5 LIMIT 1) n
+)
+SELECT l.place, l.service, l.operation, l.tenant, l.first,
+       extract(epoch FROM l.first - clock_timestamp())::float8 AS due_in,
+       CASE WHEN EXISTS (SELECT FROM jobs.tb_pause)
+             AND EXISTS (SELECT FROM jobs.pauses_of(l.service, l.operation, NULL, l.tenant)) THEN 'paused'
+            WHEN s.open_until > now() THEN 'breaker_open'
+            WHEN s.limited_until > now() THEN 'limited'
+            WHEN s.open_until IS NOT NULL THEN 'half_open'
+            ELSE '' END AS held
+  FROM (SELECT * FROM lane LIMIT %(page)s) l LEFT JOIN jobs.tb_service_state s ON s.service_name = l.service
+ ORDER BY l.place, l.service, l.operation, l.tenant;
 
--- name: next_due
--- Seconds until the head of the queue is due, for an idle worker's alarm clock.
-SELECT greatest(extract(epoch FROM c.run_at - clock_timestamp()), 0)::float8 AS seconds
-  FROM jobs.tb_job_run c WHERE c.status = 'pending' ORDER BY -c.priority, c.run_at, c.id LIMIT 1;
+-- name: claim
+SELECT * FROM jobs.claim(
+  %(worker_id)s, %(places)b::int4[], %(services)s::text[], %(operations)s::text[], %(tenants)b::uuid[], %(types)s::text[],
+  %(after)s::timestamptz[], %(quotas)b::int4[], %(wanted)s::int4, %(documents)s);
+
+-- name: claim_limited
+SELECT * FROM jobs.claim_limited(
+  %(worker_id)s, %(service)s, %(type)s, %(places)b::int4[], %(operations)s::text[], %(tenants)b::uuid[],
+  %(after)s::timestamptz[], %(quotas)b::int4[], %(wanted)s::int4, %(most_running)s::int4, %(most_a_minute)s::int4,
+  %(tenant_running)s::int4, %(tenant_a_minute)s::int4, %(documents)s);
+
+-- name: note_outcomes
+SELECT service_name, change
+  FROM jobs.note_outcomes(%(services)s::text[], %(answered)s::bool[], %(failed)s::int4[], %(thresholds)s::int4[],
+                          %(recoveries)s::float8[]);
 
 -- name: documents
 -- As text, parsed once by the worker. A document over its cap is measured here and never sent.
@@ -175,8 +199,11 @@ RETURNING state;
 UPDATE jobs.tb_worker SET waiting = %(waiting)s WHERE worker_id = %(worker_id)s AND waiting <> %(waiting)s;
 
 -- name: cancel_requests
+-- Of the jobs that the worker runs, by their ids: the index on running rows holds the dead entries of all claims since the
+-- last vacuum, and this is asked each second.
 SELECT j.id FROM jobs.tb_job_run j
- WHERE j.status = 'running' AND j.worker_id = %(worker_id)s AND j.cancel_requested_at IS NOT NULL;
+ WHERE j.id = ANY (%(ids)b::uuid[]) AND j.status = 'running' AND j.worker_id = %(worker_id)s
+   AND j.cancel_requested_at IS NOT NULL;
 
 -- name: held
 -- The leases that the database still believes this worker holds.
@@ -288,5 +315,5 @@ SELECT jobs.settle_invocation(%(service)s, %(minute)s, %(reserved)s, %(actual)s)
 SELECT EXISTS (SELECT FROM jobs.tb_job_run j
                 WHERE (j.status = 'pending' AND (j.run_at <= now() OR j.lease_seq > 0)
                        OR j.status = 'running' AND j.worker_id <> 'external')
-                  AND (%(only)s::text[] IS NULL OR lower(j.service_name) = ANY (%(only)s::text[]))
-                  AND (%(except)s::text[] IS NULL OR lower(j.service_name) <> ALL (%(except)s::text[]))) AS yes;
+                  AND (%(only)s::text[] IS NULL OR lower(j.service_name COLLATE "C") = ANY (%(only)s::text[]))
+                  AND (%(except)s::text[] IS NULL OR lower(j.service_name COLLATE "C") <> ALL (%(except)s::text[]))) AS yes;

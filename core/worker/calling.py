@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
+from ..lanes import Breaker
 from ..lifecycle import Settlement
 from ..log import log_event
 from ..store.callbacks import BROKEN, HURRY, Caller, end_session
@@ -93,6 +94,15 @@ class Settlers:
     def __init__(self, plain: Settler, calling: CallingSettler) -> None:
         self._plain = plain
         self._calling = calling
+
+    @property
+    def breaker_of(self) -> Callable[[str], Breaker | None] | None:
+        """Which services have a breaker; None where no service has one."""
+        return self._plain.breaker_of
+
+    @breaker_of.setter
+    def breaker_of(self, found: Callable[[str], Breaker | None] | None) -> None:
+        self._plain.breaker_of = self._calling.breaker_of = found
 
     @property
     def settled(self) -> int:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from uuid import UUID
 
 from ..job import Category, Status
+from ..lanes import Breaker
 from ..lifecycle import Event, Settlement
 from ..log import log_event
 from ..store.db import is_the_data
 from ..store.store import Store
 from .link import Link
+from .news import news_of
 
 #: Settlements of one statement. More gains nothing (measured: 100 to 500 are alike), and bounds a statement's memory.
 LARGEST_BATCH = 500
@@ -27,6 +29,8 @@ class Settler:
     def __init__(self, link: Link, worker_id: str) -> None:
         self._link = link
         self._worker_id = worker_id
+        #: Which services have a breaker; None where no service has one.
+        self.breaker_of: Callable[[str], Breaker | None] | None = None
         self._waiting: list[Settlement] = []
         self._some = asyncio.Event()
         self._idle = asyncio.Event()
@@ -60,9 +64,18 @@ class Settler:
             batch = _of_one_registry(self._waiting[: self.largest_batch])
             await self._write(batch)
             del self._waiting[: len(batch)]
+            if self.breaker_of is not None:
+                await self._tell_breakers(batch, self.breaker_of)
             if not self._waiting:
                 self._some.clear()
                 self._idle.set()
+
+    async def _tell_breakers(self, batch: Sequence[Settlement], breaker_of: Callable[[str], Breaker | None]) -> None:
+        """Count what the batch says of its services' targets. Counted twice, or not, a breaker is as good."""
+        news = news_of(batch, breaker_of)
+        if news:
+            for service, change in await self._link.ask(lambda store: store.note_outcomes(news)):
+                log_event(f"breaker_{change}", service=service)
 
     async def _write(self, batch: Sequence[Settlement]) -> None:
         for part in _parts(batch):

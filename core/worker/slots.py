@@ -32,7 +32,7 @@ class _Slot:
 class Slots:
     """All attempts of one worker. `settle` takes each settlement; `freed` is called after each end."""
 
-    def __init__(self, settle: Callable[[Settlement], None], freed: Callable[[], None]) -> None:
+    def __init__(self, settle: Callable[[Settlement], None], freed: Callable[[JobRecord], None]) -> None:
         self._settle = settle
         self._freed = freed
         # By lease: a row that somebody reset by hand may be claimed again while its first attempt still runs here.
@@ -57,15 +57,15 @@ class Slots:
             # The guard gave up on the runner. It has ended now, as late as it was: what it was asked to be is true.
             log_event("attempt_abandoned", job_id=str(slot.job.id))
             if slot.stop.reason is not None:
-                self._settle(_ended(slot.job, slot.stop.reason.outcome(slot.stop.timeout_seconds), around))
+                self._settle(ended(slot.job, slot.stop.reason.outcome(slot.stop.timeout_seconds), around))
             raise
         except Exception as error:  # noqa: BLE001 - whatever the bug: a job that nobody settles runs for ever
             log_event("runner_bug", job_id=str(slot.job.id), error=type(error).__name__, exc_info=error)
             message = f"the attempt failed with {type(error).__name__} (a bug)"
-            self._settle(_ended(slot.job, Failed(Category.INTERNAL, message, retryable=True), around))
+            self._settle(ended(slot.job, Failed(Category.INTERNAL, message, retryable=True), around))
         finally:
             del self._slots[slot.job.id, slot.job.lease_seq]
-            self._freed()
+            self._freed(slot.job)
 
     def cancel(self, ids: Iterable[UUID]) -> None:
         """Ask those attempts to stop because a person cancelled their jobs."""
@@ -110,7 +110,7 @@ class Slots:
         return [slot.task for slot in self._slots.values() if slot.task is not None]
 
 
-def _ended(job: JobRecord, outcome: Outcome, around: Surroundings) -> Settlement:
+def ended(job: JobRecord, outcome: Outcome, around: Surroundings) -> Settlement:
     """Return the settlement of an attempt that could not make its own."""
     try:
         prepared = around.planner.prepared(job.service_name, job.operation)

@@ -12,7 +12,6 @@ from specql_jobs.core.job import Category, JobRecord
 from specql_jobs.core.lifecycle import RetryPolicy, settle
 from specql_jobs.core.outcome import Failed, JobResult, Outcome, Succeeded
 from specql_jobs.core.store.callbacks import Caller
-from specql_jobs.core.store.store import Scope
 
 from .queue import Queue, queue
 
@@ -55,7 +54,7 @@ class Shop(Queue):
 
     async def claimed(self, count: int = 1) -> tuple[JobRecord, ...]:
         """Claim jobs as a worker w1."""
-        return (await self.store.claim("w1", count, Scope())).jobs
+        return tuple(await self.claim("w1", count))
 
     async def ended(self, *outcomes: Outcome, attempts: int = 1) -> set[UUID]:
         """Claim as many jobs as there are outcomes and settle them in one batch; return the ids applied."""
