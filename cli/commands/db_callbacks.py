@@ -46,7 +46,10 @@ class CallOptions:
 
 @command(app, "db callbacks", "db callbacks list -o json", name="list")
 async def list_callbacks(console: Console, target: Target) -> None:
-    """List what is registered: as whom it runs, whether it could be called now, and what waits or was given up."""
+    """List what is registered, and what waits.
+
+    As whom each runs, whether it could be called now, how many calls wait to be repeated or were given up.
+    """
     async with database(console, settings_for(console, target)) as connection:
         from ...core.store import registered  # noqa: PLC0415 - psycopg costs 170 ms
 
@@ -67,7 +70,9 @@ async def register(
     call: CallOptions,
     target: Target,
 ) -> None:
-    """Have a function called with the results of jobs, in the transaction that settles them.
+    """Have a function called with results.
+
+    In the transaction that settles the job; whatever the function does, the job's result stands.
 
     One for success takes (uuid, jsonb): the job's id and its output; one for failure (uuid, text): id and message.
     """
@@ -86,7 +91,10 @@ async def register(
     name="remove",
 )
 async def remove(console: Console, call: CallOptions, target: Target) -> None:
-    """Have nothing called any more; exit 3 when nothing was registered. What waits is dropped when it is due."""
+    """Have nothing called any more.
+
+    What waits is dropped when it is due. Exit 3 when nothing was registered.
+    """
     row = call.row()
     async with database(console, settings_for(console, target)) as connection:
         from ...core.store import registered  # noqa: PLC0415 - psycopg costs 170 ms
@@ -110,8 +118,10 @@ async def discover(
         str, Option("--schema", metavar="NAME", help="Where the functions are; else the schema of each entity")
     ] = "",
 ) -> None:
-    """Register the functions that SpecQL made for the call_service steps of entities: ENTITY_SERVICE_OPERATION_success
-    and _failure. Exit 1 when one is there and cannot be called.
+    """Register what SpecQL made for entities.
+
+    Functions named ENTITY_SERVICE_OPERATION_success and _failure, for the call_service steps of these entities.
+    Exit 1 when one is there and cannot be called.
     """
     wanted = _wanted(paths, schema)
     async with database(console, settings_for(console, target)) as connection:
@@ -144,7 +154,10 @@ async def retry(
     ids: Annotated[list[str], Argument(metavar="ID...", help="Job ids, or unique beginnings, or - for stdin")],
     target: Target,
 ) -> None:
-    """Have the failed callback of a job called again now, with all its tries; the job itself is not run again."""
+    """Call the failed callback of a job again.
+
+    Now, and with all its tries; the job itself is not run again.
+    """
     typed = read_ids(ids, prefixes=True)
     async with database(console, settings_for(console, target)) as connection:
         from ...core.store import registered  # noqa: PLC0415 - psycopg costs 170 ms
@@ -177,7 +190,10 @@ class LimitOptions:
     name="limit",
 )
 async def limit(console: Console, limits: LimitOptions, target: Target) -> None:
-    """Limit what callbacks may do and how long they may take; without options, show the limits."""
+    """Limit rights and time of callbacks.
+
+    Without options, show the limits.
+    """
     milliseconds = round(parse_duration(limits.timeout) * 1000) if limits.timeout else None
     async with database(console, settings_for(console, target)) as connection:
         from ...core.store import registered  # noqa: PLC0415 - psycopg costs 170 ms

@@ -13,7 +13,7 @@ from .db import Connection, queries, translate
 from .report import Row
 
 #: What jobs.register_callback and jobs.limit_callbacks raise about what they were given; E240 and E320 in our words.
-_INVALID = ("22023", "23514")
+_INVALID = "22023"
 _ABSENT = "P0002"
 
 
@@ -82,6 +82,6 @@ def _in_words(error: psycopg.Error) -> SpecqlJobsError:
     message, hint = error.diag.message_primary or "", error.diag.message_hint or ""
     if error.sqlstate == _ABSENT:
         return NotFound(message, hint=hint, code="E320", name="callback-unknown")
-    if error.sqlstate in _INVALID:
+    if error.sqlstate == _INVALID:
         return UsageError(message, hint=hint or "specql-jobs db callbacks", code="E240", name="callback-unusable")
     return translate(error)

@@ -238,6 +238,9 @@ DECLARE
   super  boolean;
   limits jobs.tb_callback_limit;
 BEGIN
+  IF timeout_ms NOT BETWEEN 1 AND 60000 OR max_attempts NOT BETWEEN 1 AND 100 THEN
+    RAISE EXCEPTION 'a callback may take 1 to 60000 ms and be called 1 to 100 times' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
   IF run_as <> '' THEN
     SELECT r.rolsuper INTO super FROM pg_catalog.pg_roles r WHERE r.rolname = run_as;
     IF super IS NULL THEN
