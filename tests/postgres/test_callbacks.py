@@ -13,7 +13,8 @@ from support.queue import queue
 from specql_jobs.core.contract import Cancelled, Interrupted, JobResult, LogChunk, Outcome, Refused, Violation
 from specql_jobs.core.lifecycle import RetryPolicy, settle
 from specql_jobs.core.store.callbacks import Caller
-from specql_jobs.core.worker.calling import CallingSettler, SharedLink
+from specql_jobs.core.worker.calling import CallingSettler, Settlers, SharedLink
+from specql_jobs.core.worker.settler import Settler
 from specql_jobs.core.worker.tasks import cancelled
 
 
@@ -392,6 +393,25 @@ async def test_jobs_of_one_worker_settle_beside_a_hung_callback(dsn: str) -> Non
             assert (await it.job(slow))["status"] == "running"
             await it.rows("SELECT pg_advisory_unlock(4711)")
             await it.until(lambda: _are(it, "completed", slow), "the other one is completed too")
+
+
+async def test_a_worker_that_stops_leaves_callbacks_to_others(dsn: str) -> None:
+    """Results that are still to be written then are written, and their callbacks are due for whoever looks next."""
+    async with shop(dsn) as it:
+        await it.notes()
+        id_ = await it.order()
+        (job,) = await it.claimed()
+        link = SharedLink(dsn, "callbacks", patience=60)
+        settlers = Settlers(Settler(link, "w1"), CallingSettler(link, "w1"))
+        settlers.hurry()
+        settlers.add(settle(job, JobResult(DONE), RetryPolicy(), 1, 0.0))
+        settling = asyncio.create_task(settlers.run())
+        await settlers.flushed()
+        await cancelled(settling)
+        await link.close()
+        assert (settlers.settled, await it.ledger()) == (1, [])
+        assert await Caller(it.connection).rerun()
+        assert [job for job, _ in await it.ledger()] == [id_]
 
 
 async def test_a_callback_that_catches_its_cancellation_is_ended_from_outside(dsn: str) -> None:
