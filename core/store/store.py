@@ -12,7 +12,7 @@ from uuid import UUID
 from ..clock import now
 from ..errors import Conflict
 from ..job import NewJob, Status
-from ..lifecycle import CRASH_BUDGET, Settlement
+from ..lifecycle import CRASH_BUDGET, Settlement, by_plainness
 from . import columns
 from .callbacks import Caller
 from .claims import Claims
@@ -114,8 +114,7 @@ class Store(Claims, WorkerRows):
         return applied
 
     async def _settle_all(self, settlements: Sequence[Settlement], shared: dict[str, Any]) -> set[UUID]:
-        plain = [s for s in settlements if s.status is Status.COMPLETED and not s.logs]
-        others = [s for s in settlements if s.status is not Status.COMPLETED or s.logs]
+        plain, others = by_plainness(settlements)
         applied = await self._settle("settle_completed", columns.of_completed(plain) | shared) if plain else set()
         if others:
             applied |= await self._settle_with_logs(others, shared)

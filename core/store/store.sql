@@ -83,7 +83,8 @@ SELECT id, CASE WHEN octet_length(document) <= %(cap)s THEN document END AS docu
           FROM jobs.tb_job_run j WHERE j.id = ANY (%(ids)b::uuid[])) AS t;
 
 -- name: settle_completed
--- The common case of settle, with the fewest parameters. coalesce() hides the partial index on running rows from the
+-- The common case of settle, with the fewest parameters: what is the same for all jobs of an operation is sent once and
+-- referred to by number. coalesce() hides the partial index on running rows from the
 -- planner: analysed when it is empty, it looks cheaper than the primary key and makes the join quadratic.
 WITH settled AS (
 UPDATE jobs.tb_job_run AS j
@@ -92,9 +93,11 @@ UPDATE jobs.tb_job_run AS j
        execution_type = coalesce(nullif(s.type, ''), j.execution_type), runner_version = nullif(s.version, ''),
        registry_digest = %(digest)s, error_category = NULL, error_message = NULL,
        fingerprint = NULL
-  FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(outputs)b::text[], %(usages)b::text[], %(max_attempts)b::int4[],
-              %(types)b::text[], %(versions)b::text[], %(policies)b::text[], %(sandboxes)b::text[])
-       AS s (id, lease, output, usage, max_attempts, type, version, policy, sandbox)
+  FROM (SELECT g.id, g.lease, g.output, g.usage, (%(max_attempts)b::int4[])[g.origin] AS max_attempts,
+               (%(types)b::text[])[g.origin] AS type, (%(versions)b::text[])[g.origin] AS version,
+               (%(policies)b::text[])[g.origin] AS policy, (%(sandboxes)b::text[])[g.origin] AS sandbox
+          FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(outputs)b::text[], %(usages)b::text[], %(origins)b::int2[])
+               AS g (id, lease, output, usage, origin)) AS s
  WHERE j.id = s.id AND coalesce(j.status, '') = 'running' AND j.lease_seq = s.lease
 RETURNING j.id, j.lease_seq, j.attempts, j.service_name, j.operation, j.execution_type, j.tenant_id, j.started_at,
           s.version, s.policy, s.sandbox

@@ -85,7 +85,7 @@ class CallingSettler(Settler):
         return await self._written(store, part, BROKEN)
 
     async def _written(self, store: Store, part: Sequence[Settlement], put_off: str) -> set[UUID]:
-        return await store.settle(part, self._worker_id, part[0].registry_digest, put_off=put_off)
+        return await store.settle(part, self._worker_id, part[0].origin.registry_digest, put_off=put_off)
 
 
 class Settlers:
