@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -86,6 +87,8 @@ def _meant(arguments: list[str]) -> list[str]:
     match arguments:
         case ["help", *words]:
             return _meant([*words, "--help"])
+        case ["db", "callbacks", *words] if not words or re.match(r"-(?!h$|-help$)", words[0]):
+            return ["db", "callbacks", "list", *words]
         case [name, *words] if name in DEFAULTS and words[:1] not in [
             [each] for each in (DEFAULTS[name], *GROUPS[name])
         ]:

@@ -31,6 +31,12 @@ class Level(IntEnum):
 EVENTS: Mapping[str, Level] = {
     "attempt_abandoned": Level.ERROR,
     "audit_head": Level.INFO,
+    "callback_done": Level.INFO,
+    "callback_dropped": Level.INFO,
+    "callback_failed": Level.ERROR,
+    "callback_stuck": Level.ERROR,
+    "callback_waiting": Level.WARNING,
+    "callbacks_put_off": Level.WARNING,
     "claim_failed": Level.ERROR,
     "cost_unsettled": Level.WARNING,
     "database_back": Level.INFO,

@@ -13,12 +13,14 @@ from ..options import Target
 from ..output import health_text
 from ..output.console import Console
 from ..pruning import PruneOptions, prune
+from . import db_callbacks
 
 if TYPE_CHECKING:
     from ...core.store.db import Connection
     from ...core.store.migrate import SchemaStatus
 
 app = group("Create, migrate and inspect the schema jobs.")
+app.add_typer(db_callbacks.app, name="callbacks")
 
 
 @app.callback()

@@ -42,15 +42,15 @@ def _stated(values: list[Any]) -> list[Any] | None:
 
 def record(row: tuple[Any, ...]) -> JobRecord:
     """Return one row of `claim` as a job: its first columns are the record's first fields, in that order."""
-    return JobRecord(*row[:11])
+    return JobRecord(*row[:12])
 
 
 def claimed(row: tuple[Any, ...]) -> Claimed:
     """Return one row of `claim` with its documents."""
     job = record(row)
-    if row[14] is not None or row[15] is not None:
-        job, _ = with_documents(job, None, row[14], row[15])
-    return Claimed(job, row[13], row[11], row[12])
+    if row[15] is not None or row[16] is not None:
+        job, _ = with_documents(job, None, row[15], row[16])
+    return Claimed(job, row[14], row[12], row[13])
 
 
 def of_portions(portions: Sequence[Portion]) -> dict[str, Any]:

@@ -105,7 +105,7 @@ RETURNING j.id, j.lease_seq, j.attempts, j.service_name, j.operation, j.executio
   INSERT INTO jobs.tb_audit_event
     (chain, outcome, job_id, lease_seq, attempt, service_name, operation, execution_type, tenant_id, status, worker_id,
      runner_version, registry_digest, policy_digest, sandbox, duration_ms)
-  SELECT %(worker_id)s, 'succeeded', d.id, d.lease_seq, d.attempts, d.service_name, d.operation,
+  SELECT %(chain)s, 'succeeded', d.id, d.lease_seq, d.attempts, d.service_name, d.operation,
          lower(d.execution_type), d.tenant_id, 'completed', %(worker_id)s, nullif(d.version, ''), %(digest)s,
          nullif(d.policy, ''), nullif(d.sandbox, ''), extract(epoch FROM now() - d.started_at) * 1000
     FROM settled d
@@ -153,7 +153,7 @@ WITH given AS (
   INSERT INTO jobs.tb_audit_event
     (chain, outcome, job_id, lease_seq, attempt, service_name, operation, execution_type, tenant_id, status,
      error_category, worker_id, runner_version, registry_digest, policy_digest, sandbox, duration_ms, violations)
-  SELECT %(worker_id)s, s.ending, d.id, d.lease, d.attempts + CASE WHEN s.given_back THEN 1 ELSE 0 END, d.service_name,
+  SELECT %(chain)s, s.ending, d.id, d.lease, d.attempts + CASE WHEN s.given_back THEN 1 ELSE 0 END, d.service_name,
          d.operation, lower(d.execution_type), d.tenant_id, d.status, s.category, %(worker_id)s, nullif(s.version, ''),
          %(digest)s, nullif(s.policy, ''), nullif(s.sandbox, ''), extract(epoch FROM now() - d.started_at) * 1000,
          s.violations::jsonb
@@ -161,9 +161,9 @@ WITH given AS (
 )
 SELECT id FROM settled;
 
--- name: audit_head
--- Where a worker's own chain stands. Told to the log now and then: what is logged elsewhere cannot be cut off unseen.
-SELECT seq, encode(hash, 'hex') AS hash FROM jobs.tb_audit_chain WHERE chain = %(worker_id)s;
+-- name: audit_heads
+-- Where a worker's own chains stand. Told to the log now and then: what is logged elsewhere cannot be cut off unseen.
+SELECT chain, seq, encode(hash, 'hex') AS hash FROM jobs.tb_audit_chain WHERE chain = ANY (%(chains)s) ORDER BY chain;
 
 -- name: log
 -- Captured output of settled leases only; a superseded worker's output is dropped with its result.
@@ -261,7 +261,15 @@ WITH orphan AS MATERIALIZED (
     FROM orphan o, jobs.tb_job_run old
    WHERE j.id = o.id AND old.id = j.id
   RETURNING j.id, j.status, j.lease_seq - 1 AS lease_seq, j.attempts, old.worker_id, old.started_at, j.error_category,
-            j.error_message, j.fingerprint, j.service_name, j.operation, j.execution_type, j.tenant_id
+            j.error_message, j.fingerprint, j.service_name, j.operation, j.execution_type, j.tenant_id, j.entity_type
+), put_off AS (
+  -- Callbacks are not called here, beside the heartbeat: the next worker that looks calls them.
+  INSERT INTO jobs.tb_callback_run (job_id, lease_seq, outcome, function_name, error)
+  SELECT r.id, r.lease_seq + 1, c.outcome, c.function_name, 'the job was failed by a rescue'
+    FROM rescued r
+    JOIN jobs.tb_callback c ON c.entity_type = lower(r.entity_type) AND c.service_name = lower(r.service_name)
+                           AND c.operation = lower(r.operation) AND c.outcome = 'failure'
+   WHERE r.status = 'failed'
 ), attempt AS (
   INSERT INTO jobs.tb_job_attempt
     (job_id, lease_seq, attempt, worker_id, started_at, error_category, error_message, fingerprint)

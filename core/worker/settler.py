@@ -29,6 +29,8 @@ ENOUGH = 100
 class Settler:
     """Takes settlements from attempts and writes them, in batches, under their leases."""
 
+    largest_batch = LARGEST_BATCH
+
     def __init__(self, link: Link, worker_id: str) -> None:
         self._link = link
         self._worker_id = worker_id
@@ -66,7 +68,7 @@ class Settler:
         while True:
             await self._some.wait()
             await self._gather()
-            batch = _of_one_registry(self._waiting[:LARGEST_BATCH])
+            batch = _of_one_registry(self._waiting[: self.largest_batch])
             await self._write(batch)
             self._written_at = monotonic()
             del self._waiting[: len(batch)]
@@ -120,7 +122,7 @@ class Settler:
     async def _settle(self, store: Store, part: Sequence[Settlement]) -> set[UUID]:
         """One result that Postgres refuses must not keep the others of its batch, nor its own job, unfinished."""
         try:
-            return await store.settle(part, self._worker_id, part[0].origin.registry_digest)
+            return await self._put(store, part)
         except Exception as error:
             if not is_the_data(error):
                 raise
@@ -128,12 +130,15 @@ class Settler:
             return await self._settle_what_can_be(store, part[0])
         return {id_ for settlement in part for id_ in await self._settle(store, [settlement])}
 
+    async def _put(self, store: Store, part: Sequence[Settlement]) -> set[UUID]:
+        return await store.settle(part, self._worker_id, part[0].origin.registry_digest)
+
     async def _settle_what_can_be(self, store: Store, settlement: Settlement) -> set[UUID]:
         """Write less: without usage and logs, then without the result; a row that takes neither is left, and named."""
         refusal: Exception | None = None
         for less in (_bare(settlement), _without_result(settlement)):
             try:
-                return await store.settle([less], self._worker_id, less.origin.registry_digest)
+                return await self._put(store, [less])
             except Exception as error:
                 if not is_the_data(error):
                     raise
