@@ -41,7 +41,7 @@ async def explained(it: Queue, name: str, given: dict[str, Any], *, generic: boo
     """Return a statement's plan; `generic`: the one that a prepared statement ends up with."""
     await it.rows(f"SET plan_cache_mode = {'force_generic_plan' if generic else 'auto'}")
     async with it.connection.transaction(force_rollback=True):
-        text = f"EXPLAIN (FORMAT JSON, ANALYZE) {queries('store.sql')[name]}"
+        text = f"EXPLAIN (FORMAT JSON, ANALYZE, BUFFERS) {queries('store.sql')[name]}"
         cursor = await it.connection.execute(text.encode(), given)
         row = await cursor.fetchone()
     assert row is not None
