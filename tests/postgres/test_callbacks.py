@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -229,7 +228,7 @@ async def test_logs_and_failures_are_kept_beside_callbacks(dsn: str) -> None:
         jobs = await it.claimed(2)
         chunks = (LogChunk("stdout", "said"),)
         ended = [settle(job, JobResult(failed()), RetryPolicy(), 1, 0.0) for job in jobs]
-        logged = [replace(each, logs=chunks) for each in ended]
+        logged = [each._replace(logs=chunks) for each in ended]
         assert await it.store.settle(logged, "w1", "d") == {gone, kept}
         rows = await it.rows("SELECT job_id FROM jobs.tb_job_log")
     assert [row["job_id"] for row in rows] == [kept]
