@@ -26,12 +26,16 @@ class Event(StrEnum):
     INTERRUPT = "interrupt"
     LOSE_WORKER = "worker lost, within the crash budget"
     CRASH_LOOP = "worker lost, past the crash budget"
+    DEPENDENCY_FAIL = "a dependency failed, by choice fail"
+    DEPENDENCY_SKIP = "a dependency failed, by choice skip"
     RETRY = "retry by a person"
 
 
 TRANSITIONS: dict[tuple[Status, Event], Status] = {
     (Status.PENDING, Event.CLAIM): Status.RUNNING,
     (Status.PENDING, Event.CANCEL): Status.CANCELLED,
+    (Status.PENDING, Event.DEPENDENCY_FAIL): Status.FAILED,
+    (Status.PENDING, Event.DEPENDENCY_SKIP): Status.CANCELLED,
     (Status.RUNNING, Event.SUCCEED): Status.COMPLETED,
     (Status.RUNNING, Event.FAIL_RETRYABLE): Status.PENDING,
     (Status.RUNNING, Event.FAIL_FINAL): Status.FAILED,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -31,7 +31,16 @@ def of_new_jobs(ids: Sequence[UUID], new: Sequence[NewJob]) -> dict[str, Any]:
         "correlations": [job.correlation_id for job in new],
         "max_attempts": [job.max_attempts for job in new],
         "timeouts": [job.timeout_seconds for job in new],
+        "parents": [job.parent_id for job in new],
+        "deadlines": [job.deadline_seconds for job in new],
     }
+
+
+def of_dependencies(new: Sequence[tuple[UUID, NewJob]], actual: Mapping[UUID, UUID]) -> dict[str, Any]:
+    """Return the parameters of `depend`, a pair for each edge; `actual`: ids whose key had another job already."""
+    edges = [(id_, actual.get(each, each), job.on_dependency_failure) for id_, job in new for each in job.depends_on]
+    jobs, dependencies, choices = zip(*edges, strict=True)
+    return {"jobs": list(jobs), "dependencies": list(dependencies), "choices": list(choices)}
 
 
 def record(row: tuple[Any, ...]) -> JobRecord:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg.errors import ForeignKeyViolation
 from psycopg.rows import tuple_row
 
 from ..clock import now
@@ -17,6 +18,7 @@ from ..job import JobRecord, NewJob, Status
 from ..lifecycle import CRASH_BUDGET, Settlement
 from . import columns
 from .db import UNSTORABLE, Connection, queries
+from .dependencies import refuse_later_ones, unknown_dependency
 
 #: The largest input that a worker reads, in bytes of JSON text (the same bound as jobs.enqueue).
 LARGEST_INPUT = 1_048_576
@@ -91,15 +93,35 @@ class Store:
             return await cursor.fetchall() if cursor.description else []
 
     async def enqueue(self, new: Sequence[NewJob]) -> list[Enqueued]:
-        """Insert jobs in one statement, all or none; raise Conflict when a key belongs to another operation."""
-        ids = [new_job_id() for _ in new]
+        """Insert jobs in one transaction, all or none; raise Conflict when a key belongs to another operation.
+
+        Where jobs wait for others: raise NotFound when one of those is no job, InvalidInput when it comes later here.
+        """
+        ids = [job.id or new_job_id() for job in new]
         async with self.connection.transaction():
             inserted = {row[0] for row in await self._rows("enqueue", columns.of_new_jobs(ids, new))}
             duplicates = await self._duplicates([job for id_, job in zip(ids, new, strict=True) if id_ not in inserted])
-        return [
-            Enqueued(id_, Status.PENDING, duplicate=False) if id_ in inserted else duplicates[_key(job)]
-            for id_, job in zip(ids, new, strict=True)
-        ]
+            found = {
+                id_: Enqueued(id_, Status.PENDING, duplicate=False) if id_ in inserted else duplicates[_key(job)]
+                for id_, job in zip(ids, new, strict=True)
+            }
+            found |= await self._depend(list(zip(ids, new, strict=True)), found)
+        return [found[id_] for id_ in ids]
+
+    async def _depend(
+        self, new: Sequence[tuple[UUID, NewJob]], found: Mapping[UUID, Enqueued]
+    ) -> dict[UUID, Enqueued]:
+        """Make the inserted jobs wait for what they depend on; return those that do, for some have ended at once."""
+        waiting = [(id_, job) for id_, job in new if job.depends_on and not found[id_].duplicate]
+        if not waiting:
+            return {}
+        refuse_later_ones(new)
+        try:
+            await self._rows("depend", columns.of_dependencies(waiting, {key: each.id for key, each in found.items()}))
+        except ForeignKeyViolation as error:
+            raise unknown_dependency(error) from None
+        statuses = dict(await self._rows("statuses", {"ids": [id_ for id_, _ in waiting]}))
+        return {id_: Enqueued(id_, statuses[id_], duplicate=False) for id_, _ in waiting}
 
     async def _duplicates(self, new: Sequence[NewJob]) -> dict[tuple[str | None, UUID | None], Enqueued]:
         if not new:

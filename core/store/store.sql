@@ -4,13 +4,16 @@
 -- ON CONFLICT without a target: whatever unique key an adopted table carries, a duplicate is no error.
 INSERT INTO jobs.tb_job_run
   (id, service_name, operation, execution_type, input_data, run_at, priority, idempotency_key, tenant_id,
-   correlation_id, max_attempts, timeout_seconds)
+   correlation_id, max_attempts, timeout_seconds, parent_id, deadline_at)
 SELECT id, service, operation, type, input::jsonb, coalesce(run_at, now() + coalesce(delay, 0) * interval '1 second'),
-       priority, key, tenant, correlation, max_attempts, timeout
+       priority, key, tenant, correlation, max_attempts, timeout, parent,
+       greatest(coalesce(run_at, now() + coalesce(delay, 0) * interval '1 second'), now()) + deadline * interval '1 second'
   FROM unnest(%(ids)b::uuid[], %(services)s::text[], %(operations)s::text[], %(types)s::text[], %(inputs)s::text[],
               %(run_ats)s::timestamptz[], %(delays)s::float8[], %(priorities)b::int4[], %(keys)s::text[],
-              %(tenants)s::uuid[], %(correlations)s::text[], %(max_attempts)s::int4[], %(timeouts)s::int4[])
-       AS t (id, service, operation, type, input, run_at, delay, priority, key, tenant, correlation, max_attempts, timeout)
+              %(tenants)s::uuid[], %(correlations)s::text[], %(max_attempts)s::int4[], %(timeouts)s::int4[],
+              %(parents)s::uuid[], %(deadlines)s::float8[])
+       AS t (id, service, operation, type, input, run_at, delay, priority, key, tenant, correlation, max_attempts, timeout,
+             parent, deadline)
 ON CONFLICT DO NOTHING
 RETURNING id;
 
@@ -21,6 +24,12 @@ SELECT DISTINCT ON (wanted.key, wanted.tenant)
   JOIN jobs.tb_job_run j ON j.idempotency_key = wanted.key AND j.tenant_id IS NOT DISTINCT FROM wanted.tenant
  ORDER BY wanted.key, wanted.tenant, j.created_at DESC;
 
+-- name: depend
+SELECT jobs.add_dependencies(%(jobs)s::uuid[], %(dependencies)s::uuid[], %(choices)s::text[]);
+
+-- name: statuses
+SELECT id, status FROM jobs.tb_job_run WHERE id = ANY (%(ids)s::uuid[]);
+
 -- name: claim
 -- ids and small columns only: an unreadable document must not stop the batch. The watermark spares the dead index entries
 -- of jobs that were claimed already; the worker asks without it several times a second (see claimer.py).
@@ -30,7 +39,7 @@ UPDATE jobs.tb_job_run AS j
        started_at = now(), updated_at = now()
  WHERE j.ctid = ANY (ARRAY(
    SELECT c.ctid FROM jobs.tb_job_run c
-    WHERE c.status = 'pending' AND c.run_at <= now()
+    WHERE c.status = 'pending' AND c.blocked_by = 0 AND c.run_at <= now()
       AND NOT EXISTS (SELECT FROM jobs.tb_worker w WHERE w.worker_id = %(worker_id)s AND w.state IN ('lost', 'stopped'))
       AND (-c.priority, c.run_at) >= (%(after_priority)s::int4, %(after)s::timestamptz)
       AND (%(only)s::text[] IS NULL OR lower(c.service_name) = ANY (%(only)s::text[]))
@@ -44,7 +53,7 @@ RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_atte
 -- name: next_due
 -- Seconds until the head of the queue is due, for an idle worker's alarm clock.
 SELECT greatest(extract(epoch FROM c.run_at - clock_timestamp()), 0)::float8 AS seconds
-  FROM jobs.tb_job_run c WHERE c.status = 'pending' ORDER BY -c.priority, c.run_at, c.id LIMIT 1;
+  FROM jobs.tb_job_run c WHERE c.status = 'pending' AND c.blocked_by = 0 ORDER BY -c.priority, c.run_at, c.id LIMIT 1;
 
 -- name: documents
 -- As text, parsed once by the worker. A document over its cap is measured here and never sent.
@@ -273,9 +282,9 @@ SELECT jobs.settle_invocation(%(service)s, %(minute)s, %(reserved)s, %(actual)s)
 
 -- name: open_jobs
 -- Whether `worker --until-empty` still has something to wait for: due jobs, retries and what others run (they may die),
--- not what is scheduled for later.
+-- not what is scheduled for later, nor what waits for that.
 SELECT EXISTS (SELECT FROM jobs.tb_job_run j
-                WHERE (j.status = 'pending' AND (j.run_at <= now() OR j.lease_seq > 0)
+                WHERE (j.status = 'pending' AND j.blocked_by = 0 AND (j.run_at <= now() OR j.lease_seq > 0)
                        OR j.status = 'running' AND j.worker_id <> 'external')
                   AND (%(only)s::text[] IS NULL OR lower(j.service_name) = ANY (%(only)s::text[]))
                   AND (%(except)s::text[] IS NULL OR lower(j.service_name) <> ALL (%(except)s::text[]))) AS yes;
