@@ -94,6 +94,8 @@ class JobRecord(NamedTuple):
     correlation_id: str | None = None
     runner_config: dict[str, object] | None = None  # what the row asks for; may only repeat the registry
     security_context: dict[str, object] | None = None  # what the row asks for; may only narrow the policy
+    due: float | None = None  # when it was due, in this host's monotonic seconds; None: outside of the queue
+    deadline: float | None = None  # likewise; None: the registry decides
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,7 @@ class Settlement:
     max_attempts: int
     execution_type: str = ""
     delay_seconds: float = 0.0
+    seconds_left: float | None = None  # to the job's deadline; None: it has none
     output: Any = None
     category: Category | None = None
     message: str | None = None
@@ -144,14 +145,19 @@ def settle(  # noqa: PLR0913 - a pure function of exactly these
     chance: float,
     *,
     origin: Origin = UNKNOWN_ORIGIN,
+    seconds_left: float | None = None,
 ) -> Settlement:
-    """Return what becomes of a running job, given what its runner saw. `chance` in [0, 1) is for the jitter."""
+    """Return what becomes of a running job, given what its runner saw. `chance` in [0, 1) is for the jitter.
+
+    `seconds_left` to the job's deadline: a retry that could start only after it is not scheduled.
+    """
     done = isinstance(result.outcome, Succeeded)
     base = Settlement(
         job=job,
         status=Status.COMPLETED if done else Status.FAILED,
         event=Event.SUCCEED if done else Event.FAIL_FINAL,
         max_attempts=max_attempts,
+        seconds_left=seconds_left,
         output=result.outcome.output if isinstance(result.outcome, Succeeded) else None,
         usage=dict(result.usage) or None,
         logs=result.logs,
@@ -188,7 +194,16 @@ def _fail(outcome: Failed, base: Settlement, retry: RetryPolicy, chance: float) 
     delay = retry.delay(base.job.attempts, chance)
     if outcome.retry_after is not None:
         delay = min(max(outcome.retry_after, 0.0), retry.max_seconds)
+    if base.seconds_left is not None and delay >= base.seconds_left:
+        return replace(explained, message=_too_late(explained.message or "", delay, base.seconds_left))
     return replace(explained, status=Status.PENDING, event=Event.FAIL_RETRYABLE, delay_seconds=delay)
+
+
+def _too_late(message: str, delay: float, left: float) -> str:
+    """Return the last error, and why there is no other attempt. The fingerprint stays that of the error."""
+    if left <= 0:
+        return f"{message}; not tried again: the job's deadline has passed"
+    return f"{message}; not tried again: in {delay:.3g} s, when the next attempt would start, its deadline is over"
 
 
 def _explained(base: Settlement, category: Category, message: str) -> Settlement:

@@ -43,17 +43,22 @@ def of_dependencies(new: Sequence[tuple[UUID, NewJob]], actual: Mapping[UUID, UU
     return {"jobs": list(jobs), "dependencies": list(dependencies), "choices": list(choices)}
 
 
-def record(row: tuple[Any, ...]) -> JobRecord:
-    """Return one row of `claim` as a job: its first columns are the record's first fields, in that order."""
-    return JobRecord(*row[:11])
+def record(row: tuple[Any, ...], now: float) -> JobRecord:
+    """Return one row of `claim` as a job: its first columns are the record's first fields, in that order.
+
+    `now` in monotonic seconds: the last column says for how long the job has been due.
+    """
+    return JobRecord._make((*row[:11], None, None, now - row[13], None))
 
 
 def with_documents(
-    job: JobRecord, document: str | None, config: str | None, context: str | None
+    job: JobRecord, deadline: float | None, document: str | None, config: str | None, context: str | None
 ) -> tuple[JobRecord, str | None]:
-    """Return a claimed job with what its row asks for, and its input."""
+    """Return a claimed job with its row's deadline (monotonic seconds), what its row asks for, and its input."""
     asked, narrowed = _narrowing(config), _narrowing(context)
-    return (job._replace(runner_config=asked, security_context=narrowed) if asked or narrowed else job), document
+    if asked or narrowed or deadline is not None:
+        job = job._replace(runner_config=asked, security_context=narrowed, deadline=deadline)
+    return job, document
 
 
 def _narrowing(text: str | None) -> dict[str, object] | None:
@@ -88,6 +93,7 @@ def of_settled(settlements: Sequence[Settlement]) -> dict[str, Any]:
         "statuses": [s.status for s in settlements],
         "given_back": [s.gives_attempt_back for s in settlements],
         "delays": [s.delay_seconds for s in settlements],
+        "lefts": [s.seconds_left for s in settlements],
         "categories": [s.category for s in settlements],
         "messages": [s.message for s in settlements],
         "fingerprints": [s.fingerprint for s in settlements],

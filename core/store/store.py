@@ -12,7 +12,7 @@ from uuid import UUID
 from psycopg.errors import ForeignKeyViolation
 from psycopg.rows import tuple_row
 
-from ..clock import now
+from ..clock import monotonic, now
 from ..errors import Conflict
 from ..job import JobRecord, NewJob, Status
 from ..lifecycle import CRASH_BUDGET, Settlement
@@ -108,9 +108,7 @@ class Store:
             found |= await self._depend(list(zip(ids, new, strict=True)), found)
         return [found[id_] for id_ in ids]
 
-    async def _depend(
-        self, new: Sequence[tuple[UUID, NewJob]], found: Mapping[UUID, Enqueued]
-    ) -> dict[UUID, Enqueued]:
+    async def _depend(self, new: Sequence[tuple[UUID, NewJob]], found: Mapping[UUID, Enqueued]) -> dict[UUID, Enqueued]:
         """Make the inserted jobs wait for what they depend on; return those that do, for some have ended at once."""
         waiting = [(id_, job) for id_, job in new if job.depends_on and not found[id_].duplicate]
         if not waiting:
@@ -134,7 +132,9 @@ class Store:
         """Take up to `batch` ready jobs under a new lease each, highest priority and longest due first."""
         places = {"after_priority": watermark[0], "after": watermark[1]}
         rows = await self._rows("claim", {"worker_id": worker_id, "batch": batch, **places, **scope.parameters()})
-        return Claim(tuple(map(columns.record, rows)), min(((row[11], row[12]) for row in rows), default=watermark))
+        at = monotonic()
+        jobs = tuple(columns.record(row, at) for row in rows)
+        return Claim(jobs, min(((row[11], row[12]) for row in rows), default=watermark))
 
     async def next_due(self) -> float | None:
         """Return seconds until the head of the queue is due, None when nothing is pending."""
@@ -151,8 +151,9 @@ class Store:
             rows = await self._rows("documents", {"ids": [job.id for job in jobs], **caps})
         except UNSTORABLE:
             return await self._documents_one_by_one(jobs)
-        found = {row[0]: row[1:] for row in rows}
-        return [columns.with_documents(job, *found.get(job.id, (None, None, None))) for job in jobs]
+        at = monotonic()
+        found = {row[0]: (row[4] if row[4] is None else at + row[4], *row[1:4]) for row in rows}
+        return [columns.with_documents(job, *found.get(job.id, (None, None, None, None))) for job in jobs]
 
     async def _documents_one_by_one(self, jobs: Sequence[JobRecord]) -> list[tuple[JobRecord, str | None]]:
         """One unprintable document must not stop its batch."""

@@ -48,7 +48,7 @@ UPDATE jobs.tb_job_run AS j
     LIMIT %(batch)s
       FOR UPDATE SKIP LOCKED))
 RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_attempts, j.timeout_seconds, j.crash_count,
-          j.idempotency_key, j.tenant_id, j.correlation_id, -j.priority, j.run_at;
+          j.idempotency_key, j.tenant_id, j.correlation_id, -j.priority, j.run_at, date_part('epoch', now() - j.run_at);
 
 -- name: next_due
 -- Seconds until the head of the queue is due, for an idle worker's alarm clock.
@@ -59,9 +59,10 @@ SELECT greatest(extract(epoch FROM c.run_at - clock_timestamp()), 0)::float8 AS 
 -- As text, parsed once by the worker. A document over its cap is measured here and never sent.
 SELECT id, CASE WHEN octet_length(document) <= %(cap)s THEN document END AS document,
        CASE WHEN octet_length(config) > %(asked_cap)s THEN '"too large"' ELSE config END AS runner_config,
-       CASE WHEN octet_length(context) > %(asked_cap)s THEN '"too large"' ELSE context END AS security_context
+       CASE WHEN octet_length(context) > %(asked_cap)s THEN '"too large"' ELSE context END AS security_context,
+       date_part('epoch', deadline_at - now()) AS seconds_left
   FROM (SELECT j.id, coalesce(j.input_data::text, '{}') AS document, j.runner_config::text AS config,
-               j.security_context::text AS context
+               j.security_context::text AS context, j.deadline_at
           FROM jobs.tb_job_run j WHERE j.id = ANY (%(ids)b::uuid[])) AS t;
 
 -- name: settle_completed
@@ -98,15 +99,17 @@ WITH given AS (
     %(ids)b::uuid[], %(leases)b::int8[], %(statuses)b::text[], %(given_back)b::bool[], %(delays)b::float8[],
     %(outputs)b::text[], %(usages)b::text[], %(categories)b::text[], %(messages)b::text[], %(fingerprints)b::text[],
     %(max_attempts)b::int4[], %(types)b::text[], %(versions)b::text[], %(policies)b::text[], %(sandboxes)b::text[],
-    %(endings)b::text[], %(violations)b::text[])
+    %(endings)b::text[], %(violations)b::text[], %(lefts)b::float8[])
     AS t (id, lease, status, given_back, delay, output, usage, category, message, fingerprint, max_attempts, type, version,
-          policy, sandbox, ending, violations)
+          policy, sandbox, ending, violations, seconds_left)
 ), settled AS (
   UPDATE jobs.tb_job_run AS j
      SET status = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NOT NULL THEN 'cancelled' ELSE s.status END,
          attempts = j.attempts - CASE WHEN s.given_back THEN 1 ELSE 0 END,
          lease_seq = j.lease_seq + CASE WHEN s.given_back THEN 1 ELSE 0 END,
          run_at = CASE WHEN s.status = 'pending' THEN now() + s.delay * interval '1 second' ELSE j.run_at END,
+         deadline_at = CASE WHEN s.status = 'pending' THEN coalesce(j.deadline_at, now() + s.seconds_left * interval '1 second')
+                            ELSE j.deadline_at END,
          worker_id = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NULL THEN NULL ELSE j.worker_id END,
          completed_at = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NULL THEN NULL ELSE now() END,
          updated_at = now(),

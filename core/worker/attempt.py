@@ -51,16 +51,27 @@ async def attempt(job: JobRecord, document: str | None, around: Surroundings, st
         return _unprepared(job, error, around)
     result = await _result(prepared, job, document, around, stop)
     chance = random.random()  # noqa: S311 - jitter
-    origin = around.planner.origin(prepared, job)
-    return settle(job, result, prepared.service.retry, prepared.max_attempts(job), chance, origin=origin)
+    return settle(
+        job,
+        result,
+        prepared.service.retry,
+        prepared.max_attempts(job),
+        chance,
+        origin=around.planner.origin(prepared, job),
+        seconds_left=prepared.seconds_left(job, monotonic()),
+    )
 
 
 async def _result(
     prepared: Prepared, job: JobRecord, document: str | None, around: Surroundings, stop: StopSignal
 ) -> JobResult:
+    left = prepared.seconds_left(job, monotonic())
+    if left is not None and left <= 0:
+        message = "the job's deadline had passed before this attempt could start; nothing was executed"
+        return _failed(Category.TIMEOUT, message)
     try:
         data = prepared.read(_readable(document))
-        draft = around.planner.draft(prepared, job, data)
+        draft = around.planner.draft(prepared, job, data, left)
     except InvalidInput as error:
         return _failed(Category.INVALID_INPUT, around.secrets.redact(error.message))
     except PlanError as error:
