@@ -51,7 +51,8 @@ async def job_views(connection: Connection, ids: Sequence[UUID]) -> list[JobView
     rows = await report.jobs(connection, ids)
     refuse_unknown([id_ for id_ in ids if id_ not in rows])
     attempts, changes = await report.attempts(connection, ids), await report.changes(connection, ids)
-    return [JobView(rows[i], attempts[i], changes[i], await report.output_chunks(connection, i)) for i in ids]
+    links = await report.links(connection, ids)
+    return [JobView(rows[i], attempts[i], changes[i], await report.output_chunks(connection, i), links[i]) for i in ids]
 
 
 def refuse_unknown(ids: Sequence[UUID]) -> None:
