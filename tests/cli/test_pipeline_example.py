@@ -12,7 +12,7 @@ REGISTRY = ("--registry", str(EXAMPLE / "services.yaml"))
 
 
 def test_the_example_ends_as_its_page_says(board: Board) -> None:
-    """One step fails: what needed it fails or is skipped, what runs all the same has run, and a retry brings both back."""
+    """One step fails: what needed it fails or is skipped, what runs all the same ran; a retry brings both back."""
     lines = (EXAMPLE / "pipeline.jsonl").read_text().splitlines()
     refs = [json.loads(line)["ref"] for line in lines]
     made = board("enqueue", "--batch", str(EXAMPLE / "pipeline.jsonl"), *REGISTRY, "-o", "json").data["jobs"]
