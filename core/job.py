@@ -119,3 +119,12 @@ class NewJob:
     on_dependency_failure: DependencyFailure = DependencyFailure.FAIL
     parent_id: UUID | None = None  # the job that made this one: a link for people, nothing waits for it
     deadline_seconds: float | None = None  # from its first due time on; no attempt starts after it
+
+
+def folded(name: str) -> str:
+    """Return a name as registries keep it and the queue's order folds it: ASCII letters only.
+
+    Like lower(name COLLATE "C"). Python also folds letters to ASCII (the Kelvin sign) that Postgres does not: a row
+    with one must not be another service to a pause than to the worker.
+    """
+    return name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")

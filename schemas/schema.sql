@@ -113,6 +113,140 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION jobs.claim(worker text, priorities integer[], services text[], operations text[], tenants uuid[], types text[], places timestamp with time zone[], quotas integer[], wanted integer, documents boolean DEFAULT true, probe boolean DEFAULT false) RETURNS TABLE(id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer, timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text, place integer, run_at timestamp with time zone, document text, runner_config text, security_context text, due_since double precision, seconds_left double precision)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  UPDATE jobs.tb_job_run AS j
+     SET status = 'running', attempts = j.attempts + 1, lease_seq = j.lease_seq + 1, worker_id = worker,
+         started_at = now(), updated_at = now()
+   WHERE j.ctid = ANY (ARRAY(
+     SELECT c.row
+       FROM unnest(priorities, services, operations, tenants, types, places, quotas)
+            AS l (priority, service, operation, tenant, type, place, quota)
+      CROSS JOIN LATERAL (
+        SELECT c.ctid AS row FROM jobs.tb_job_run c
+         WHERE c.status = 'pending' AND c.blocked_by = 0
+           AND -c.priority = l.priority
+           AND lower(c.service_name COLLATE "C") = l.service
+           AND lower(c.operation COLLATE "C") = l.operation
+           AND coalesce(c.tenant_id, '00000000-0000-0000-0000-000000000000') = l.tenant
+           AND c.run_at >= l.place AND c.run_at <= now()
+         ORDER BY c.run_at
+         LIMIT l.quota
+           FOR UPDATE SKIP LOCKED) c
+      WHERE NOT EXISTS (SELECT FROM jobs.tb_worker w WHERE w.worker_id = worker AND w.state IN ('lost', 'stopped'))
+        AND NOT EXISTS (SELECT FROM jobs.tb_service_state s WHERE s.service_name = l.service
+                           AND (s.open_until IS NOT NULL AND NOT probe OR s.limited_until > now()))
+        AND (NOT EXISTS (SELECT FROM jobs.tb_pause)
+             OR NOT EXISTS (SELECT FROM jobs.pauses_of(l.service, l.operation, l.type, l.tenant)))
+      LIMIT wanted))
+  RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_attempts, j.timeout_seconds, j.crash_count,
+            j.idempotency_key, j.tenant_id, j.correlation_id, -j.priority, j.run_at,
+            CASE WHEN NOT documents OR octet_length(j.input_data::text) > 1048576 THEN NULL
+                 ELSE coalesce(j.input_data::text, '{}') END,
+            CASE WHEN NOT documents THEN NULL
+                 WHEN octet_length(j.runner_config::text) > 65536 THEN '"too large"' ELSE j.runner_config::text END,
+            CASE WHEN NOT documents THEN NULL
+                 WHEN octet_length(j.security_context::text) > 65536 THEN '"too large"' ELSE j.security_context::text END,
+            date_part('epoch', now() - j.run_at), date_part('epoch', j.deadline_at - now());
+END
+$$;
+
+CREATE FUNCTION jobs.claim_limited(worker text, service text, type text, priorities integer[], operations text[], tenants uuid[], places timestamp with time zone[], quotas integer[], wanted integer, most_running integer, most_a_minute integer, tenant_running integer, tenant_a_minute integer, documents boolean DEFAULT true) RETURNS TABLE(id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer, timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text, place integer, run_at timestamp with time zone, document text, runner_config text, security_context text, due_since double precision, seconds_left double precision)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  state   jobs.tb_service_state;
+  moment  timestamptz;
+  used    bigint;
+  oldest  timestamptz;
+  reached text;
+  job     record;
+  claimed uuid[] := '{}';
+  lanes   integer := cardinality(priorities);
+BEGIN
+  INSERT INTO jobs.tb_service_state (service_name) VALUES (service) ON CONFLICT DO NOTHING;
+  SELECT * INTO state FROM jobs.tb_service_state s WHERE s.service_name = service FOR UPDATE;
+  moment := clock_timestamp();
+  IF state.open_until > moment THEN
+    RETURN;
+  ELSIF state.open_until IS NOT NULL THEN
+    wanted := 1;
+    PERFORM FROM jobs.tb_job_run j
+      WHERE j.id = state.probe_job AND j.status = 'running' AND j.lease_seq = state.probe_lease;
+    IF FOUND THEN
+      RETURN;
+    END IF;
+  END IF;
+  IF most_running IS NOT NULL THEN
+    SELECT count(*) INTO used FROM jobs.tb_job_run j
+     WHERE j.status = 'running' AND lower(j.service_name COLLATE "C") = service;
+    wanted := least(wanted, most_running - used);
+    reached := CASE WHEN used >= most_running THEN 'max_concurrency ' || most_running END;
+  END IF;
+  IF most_a_minute IS NOT NULL OR tenant_a_minute IS NOT NULL THEN
+    DELETE FROM jobs.tb_service_second s WHERE s.service_name = service AND s.second <= moment - interval '62 seconds';
+    SELECT coalesce(sum(s.claims), 0), min(s.second) INTO used, oldest
+      FROM jobs.tb_service_second s WHERE s.service_name = service;
+    wanted := least(wanted, most_a_minute - used);
+    IF used >= most_a_minute THEN
+      reached := 'rate_limit_per_minute ' || most_a_minute;
+      UPDATE jobs.tb_service_state s SET limited_until = oldest + interval '62 seconds', updated_at = moment
+       WHERE s.service_name = service;
+    END IF;
+  END IF;
+  IF tenant_running IS NOT NULL OR tenant_a_minute IS NOT NULL THEN
+    -- Each tenant's allowance is granted to its lanes in their order.
+    SELECT array_agg(greatest(least(g.quota, g.most - g.granted), 0) ORDER BY g.number) INTO quotas
+      FROM (SELECT l.number, l.quota, t.most,
+                   coalesce(sum(l.quota) OVER (PARTITION BY l.tenant ORDER BY l.number
+                                               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS granted
+              FROM unnest(tenants, quotas) WITH ORDINALITY AS l (tenant, quota, number)
+              JOIN (SELECT d.tenant, least(
+                      tenant_running - (SELECT count(*) FROM jobs.tb_job_run j
+                        WHERE j.status = 'running' AND lower(j.service_name COLLATE "C") = service
+                          AND coalesce(j.tenant_id, '00000000-0000-0000-0000-000000000000') = d.tenant),
+                      tenant_a_minute - (SELECT coalesce(sum(s.claims), 0) FROM jobs.tb_service_second s
+                        WHERE s.service_name = service AND s.tenant_id = d.tenant)) AS most
+                      FROM (SELECT DISTINCT unnest(tenants) AS tenant) AS d) AS t ON t.tenant = l.tenant) AS g;
+  END IF;
+  IF reached IS NOT NULL AND (state.limited_by IS DISTINCT FROM reached OR state.limited_at < moment - interval '1 second')
+  THEN
+    UPDATE jobs.tb_service_state s SET limited_by = reached, limited_at = moment WHERE s.service_name = service;
+  END IF;
+  IF wanted <= 0 THEN
+    RETURN;
+  END IF;
+  FOR job IN
+    SELECT * FROM jobs.claim(worker, priorities, array_fill(service, ARRAY[lanes]), operations, tenants,
+                             array_fill(type, ARRAY[lanes]), places, quotas, wanted, documents, true)
+  LOOP
+    claimed := claimed || coalesce(job.tenant_id, '00000000-0000-0000-0000-000000000000');
+    id := job.id; service_name := job.service_name; operation := job.operation; lease_seq := job.lease_seq;
+    attempts := job.attempts; max_attempts := job.max_attempts; timeout_seconds := job.timeout_seconds;
+    crash_count := job.crash_count; idempotency_key := job.idempotency_key; tenant_id := job.tenant_id;
+    correlation_id := job.correlation_id; place := job.place; run_at := job.run_at; document := job.document;
+    runner_config := job.runner_config; security_context := job.security_context;
+    due_since := job.due_since; seconds_left := job.seconds_left;
+    RETURN NEXT;
+  END LOOP;
+  IF state.open_until IS NOT NULL AND cardinality(claimed) > 0 THEN
+    UPDATE jobs.tb_service_state s SET probe_job = job.id, probe_lease = job.lease_seq WHERE s.service_name = service;
+  END IF;
+  IF most_a_minute IS NOT NULL OR tenant_a_minute IS NOT NULL THEN
+    INSERT INTO jobs.tb_service_second AS s (service_name, second, tenant_id, claims)
+    SELECT service, date_trunc('second', moment), CASE WHEN tenant_a_minute IS NULL
+             THEN '00000000-0000-0000-0000-000000000000' ELSE c.tenant END, count(*)
+      FROM unnest(claimed) AS c (tenant) GROUP BY 3
+    ON CONFLICT (service_name, second, tenant_id) DO UPDATE SET claims = s.claims + excluded.claims;
+  END IF;
+END
+$$;
+
 CREATE FUNCTION jobs.collect_ended() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -334,6 +468,112 @@ CREATE FUNCTION jobs.note_ended(ended uuid[]) RETURNS uuid[]
   SELECT array_agg(DISTINCT n.job_id) FROM noted n
 $$;
 
+CREATE FUNCTION jobs.note_outcomes(services text[], answered boolean[], failed integer[], thresholds integer[], recovery_seconds double precision[]) RETURNS TABLE(service_name text, change text)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  told   record;
+  state  jobs.tb_service_state;
+  moment timestamptz;
+  total  integer;
+BEGIN
+  FOR told IN
+    SELECT * FROM unnest(services, answered, failed, thresholds, recovery_seconds)
+             AS t (service, answered, failed, threshold, recovery) ORDER BY t.service
+  LOOP
+    IF told.failed = 0 THEN
+      PERFORM FROM jobs.tb_service_state s
+        WHERE s.service_name = told.service AND (s.failures > 0 OR s.open_until IS NOT NULL);
+      CONTINUE WHEN NOT FOUND;
+    END IF;
+    INSERT INTO jobs.tb_service_state (service_name) VALUES (told.service) ON CONFLICT DO NOTHING;
+    SELECT * INTO state FROM jobs.tb_service_state s WHERE s.service_name = told.service FOR UPDATE;
+    moment := clock_timestamp();
+    CONTINUE WHEN state.open_until > moment;
+    total := told.failed + CASE WHEN told.answered THEN 0 ELSE state.failures END;
+    service_name := told.service;
+    IF told.failed > 0 AND (state.open_until IS NOT NULL OR total >= told.threshold) THEN
+      UPDATE jobs.tb_service_state s
+         SET failures = total, opened_at = coalesce(state.opened_at, moment), updated_at = moment,
+             open_until = moment + told.recovery * interval '1 second', probe_job = NULL, probe_lease = NULL
+       WHERE s.service_name = told.service;
+      change := 'opened';
+      RETURN NEXT;
+    ELSE
+      UPDATE jobs.tb_service_state s
+         SET failures = total, opened_at = NULL, open_until = NULL, probe_job = NULL, probe_lease = NULL,
+             updated_at = moment
+       WHERE s.service_name = told.service;
+      IF state.open_until IS NOT NULL THEN
+        change := 'closed';
+        RETURN NEXT;
+      END IF;
+    END IF;
+  END LOOP;
+END
+$$;
+
+CREATE FUNCTION jobs.pause(service text DEFAULT NULL::text, operation text DEFAULT NULL::text, execution_type text DEFAULT NULL::text, tenant_id uuid DEFAULT NULL::uuid, everything boolean DEFAULT false, duration interval DEFAULT NULL::interval, reason text DEFAULT NULL::text, actor text DEFAULT SESSION_USER) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+DECLARE
+  scope record;
+  ends  timestamptz := now() + duration;
+BEGIN
+  IF duration <= interval '0' THEN
+    RAISE EXCEPTION 'jobs.pause: a duration is longer than nothing' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  scope := jobs.pause_scope(service, operation, execution_type, tenant_id, everything);
+  INSERT INTO jobs.tb_pause AS p (kind, name, until, actor, reason)
+  VALUES (scope.kind, scope.name, ends, actor, reason)
+  ON CONFLICT (kind, name) DO UPDATE
+     SET until = excluded.until, actor = excluded.actor, reason = excluded.reason, paused_at = now();
+  INSERT INTO jobs.tb_change (kind, actor, reason, scope)
+  VALUES ('pause', actor, reason, scope.kind || ':' || scope.name);
+  RETURN ends;
+END
+$$;
+
+CREATE FUNCTION jobs.pause_scope(service text, operation text, execution_type text, tenant_id uuid, everything boolean, OUT kind text, OUT name text) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+BEGIN
+  IF num_nonnulls(service, operation, execution_type, tenant_id, nullif(everything, false)) <> 1 THEN
+    RAISE EXCEPTION 'name exactly one of service, operation, execution_type, tenant_id, everything'
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  kind := CASE WHEN service IS NOT NULL THEN 'service' WHEN operation IS NOT NULL THEN 'operation'
+               WHEN execution_type IS NOT NULL THEN 'type' WHEN tenant_id IS NOT NULL THEN 'tenant' ELSE 'all' END;
+  name := coalesce(lower(coalesce(service, operation, execution_type) COLLATE "C"), tenant_id::text, 'all');
+END
+$$;
+
+CREATE TABLE jobs.tb_pause (
+    kind text NOT NULL,
+    name text NOT NULL,
+    until timestamp with time zone,
+    actor text NOT NULL,
+    reason text,
+    paused_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT ck_pause_kind_known CHECK ((kind = ANY (ARRAY['all'::text, 'service'::text, 'operation'::text, 'type'::text, 'tenant'::text])))
+);
+
+CREATE FUNCTION jobs.pauses_of(service text, operation text, execution_type text, tenant uuid) RETURNS SETOF jobs.tb_pause
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT p.* FROM jobs.tb_pause p
+   WHERE (p.until IS NULL OR p.until > now())
+     AND CASE p.kind
+           WHEN 'all' THEN true
+           WHEN 'service' THEN p.name = pauses_of.service
+           WHEN 'operation' THEN p.name = pauses_of.service || '.' || pauses_of.operation
+           WHEN 'type' THEN p.name = pauses_of.execution_type
+           ELSE p.name = pauses_of.tenant::text
+         END
+$$;
+
 CREATE FUNCTION jobs.refuse_audit_change() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -382,6 +622,43 @@ BEGIN
   VALUES (service, reserved_in, 1, cost)
   ON CONFLICT (service_name, minute) DO UPDATE
      SET invocations = m.invocations + 1, cost_usd = m.cost_usd + excluded.cost_usd;
+END
+$$;
+
+CREATE FUNCTION jobs.reset_breaker(service text, reason text DEFAULT NULL::text, actor text DEFAULT SESSION_USER) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+BEGIN
+  UPDATE jobs.tb_service_state s
+     SET failures = 0, opened_at = NULL, open_until = NULL, probe_job = NULL, probe_lease = NULL, updated_at = now()
+   WHERE s.service_name = lower(service COLLATE "C") AND s.open_until IS NOT NULL;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  INSERT INTO jobs.tb_change (kind, actor, reason, scope)
+  VALUES ('breaker_reset', actor, reason, 'service:' || lower(service COLLATE "C"));
+  PERFORM pg_notify('specql_jobs_ready', '');
+  RETURN true;
+END
+$$;
+
+CREATE FUNCTION jobs.resume(service text DEFAULT NULL::text, operation text DEFAULT NULL::text, execution_type text DEFAULT NULL::text, tenant_id uuid DEFAULT NULL::uuid, everything boolean DEFAULT false, reason text DEFAULT NULL::text, actor text DEFAULT SESSION_USER) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+DECLARE
+  scope record;
+  held  boolean;
+BEGIN
+  scope := jobs.pause_scope(service, operation, execution_type, tenant_id, everything);
+  DELETE FROM jobs.tb_pause p WHERE p.kind = scope.kind AND p.name = scope.name RETURNING p.until IS NULL OR p.until > now() INTO held;
+  IF held THEN
+    INSERT INTO jobs.tb_change (kind, actor, reason, scope)
+    VALUES ('resume', actor, reason, scope.kind || ':' || scope.name);
+    PERFORM pg_notify('specql_jobs_ready', '');
+  END IF;
+  RETURN coalesce(held, false);
 END
 $$;
 
@@ -533,7 +810,8 @@ CREATE TABLE jobs.tb_change (
     actor text NOT NULL,
     reason text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT ck_kind_known CHECK ((kind = ANY (ARRAY['retry'::text, 'cancel'::text])))
+    scope text,
+    CONSTRAINT ck_kind_known CHECK ((kind = ANY (ARRAY['retry'::text, 'cancel'::text, 'discard'::text, 'rescue'::text, 'pause'::text, 'resume'::text, 'breaker_reset'::text, 'prune'::text])))
 );
 
 ALTER TABLE jobs.tb_change ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -623,9 +901,9 @@ CREATE TABLE jobs.tb_job_run (
     cancel_requested_at timestamp with time zone,
     parent_id uuid,
     blocked_by integer DEFAULT 0 NOT NULL,
+    deadline_at timestamp with time zone,
     has_dependents boolean DEFAULT false NOT NULL,
     on_dependency_failure text,
-    deadline_at timestamp with time zone,
     CONSTRAINT ck_completed_has_time CHECK (((status <> 'completed'::text) OR (completed_at IS NOT NULL))),
     CONSTRAINT ck_counts_not_negative CHECK (((attempts >= 0) AND (crash_count >= 0) AND (lease_seq >= 0))),
     CONSTRAINT ck_execution_type_known CHECK ((lower(execution_type) = ANY (ARRAY['http'::text, 'shell'::text, 'docker'::text, 'serverless'::text, 'api'::text, 'local_process'::text, 'process'::text, 'script'::text, 'container'::text, 'lambda'::text, 'function'::text]))),
@@ -653,10 +931,25 @@ CREATE TABLE jobs.tb_service_minute (
 )
 WITH (fillfactor='50');
 
+CREATE TABLE jobs.tb_service_second (
+    service_name text NOT NULL,
+    second timestamp with time zone NOT NULL,
+    tenant_id uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+    claims integer NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000');
+
 CREATE TABLE jobs.tb_service_state (
     service_name text NOT NULL,
     limited_until timestamp with time zone,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    limited_by text,
+    limited_at timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    opened_at timestamp with time zone,
+    open_until timestamp with time zone,
+    probe_job uuid,
+    probe_lease bigint
 )
 WITH (fillfactor='50');
 
@@ -707,11 +1000,17 @@ ALTER TABLE ONLY jobs.tb_job_log
 ALTER TABLE ONLY jobs.tb_job_run
     ADD CONSTRAINT tb_job_run_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY jobs.tb_pause
+    ADD CONSTRAINT tb_pause_pkey PRIMARY KEY (kind, name);
+
 ALTER TABLE ONLY jobs.tb_schema_migration
     ADD CONSTRAINT tb_schema_migration_pkey PRIMARY KEY (number);
 
 ALTER TABLE ONLY jobs.tb_service_minute
     ADD CONSTRAINT tb_service_minute_pkey PRIMARY KEY (service_name, minute);
+
+ALTER TABLE ONLY jobs.tb_service_second
+    ADD CONSTRAINT tb_service_second_pkey PRIMARY KEY (service_name, second, tenant_id);
 
 ALTER TABLE ONLY jobs.tb_service_state
     ADD CONSTRAINT tb_service_state_pkey PRIMARY KEY (service_name);
@@ -727,11 +1026,11 @@ CREATE INDEX ix_tb_change_job_job ON jobs.tb_change_job USING btree (job_id);
 
 CREATE INDEX ix_tb_job_dependency_depends_on ON jobs.tb_job_dependency USING btree (depends_on);
 
-CREATE INDEX ix_tb_job_run_claim ON jobs.tb_job_run USING btree (((- priority)), run_at, id) WHERE (status = 'pending'::text);
+CREATE INDEX ix_tb_job_run_claim ON jobs.tb_job_run USING btree (((- priority)), lower((service_name COLLATE "C")), lower((operation COLLATE "C")), COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid), run_at) WHERE ((status = 'pending'::text) AND (blocked_by = 0));
 
 CREATE INDEX ix_tb_job_run_failed ON jobs.tb_job_run USING btree (completed_at) WHERE (status = 'failed'::text);
 
-CREATE INDEX ix_tb_job_run_running ON jobs.tb_job_run USING btree (worker_id) WHERE (status = 'running'::text);
+CREATE INDEX ix_tb_job_run_running ON jobs.tb_job_run USING btree (lower((service_name COLLATE "C")), worker_id) WHERE (status = 'running'::text);
 
 CREATE UNIQUE INDEX uq_tb_job_run_idempotency ON jobs.tb_job_run USING btree (idempotency_key, COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid)) WHERE (idempotency_key IS NOT NULL);
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ..job import ExecutionType
+from ..job import ExecutionType, folded
 from ..lifecycle import RetryPolicy
 from ..policy import Policy
 
@@ -17,13 +17,6 @@ NO_MAPPING: Mapping[str, Any] = MappingProxyType({})
 
 def _no_mapping() -> Mapping[str, Any]:
     return NO_MAPPING  # a factory, because a mapping proxy has no hash before Python 3.12
-
-
-def folded(name: str) -> str:
-    """Return a name as registries keep it. Python also folds letters to ASCII (the Kelvin sign) that Postgres does not:
-    a row with one must not be another service to a pause than to the worker.
-    """
-    return name.lower() if name.isascii() else name
 
 
 class Position(NamedTuple):

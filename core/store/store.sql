@@ -8,7 +8,7 @@ INSERT INTO jobs.tb_job_run
 SELECT id, service, operation, type, input::jsonb, coalesce(run_at, now() + coalesce(delay, 0) * interval '1 second'),
        priority, key, tenant, correlation, max_attempts, timeout, parent,
        greatest(coalesce(run_at, now() + coalesce(delay, 0) * interval '1 second'), now()) + deadline * interval '1 second'
-  FROM unnest(%(ids)b::uuid[], %(services)s::text[], %(operations)s::text[], %(types)s::text[], %(inputs)s::text[],
+  FROM unnest(%(ids)b::uuid[], %(services)b::text[], %(operations)b::text[], %(types)s::text[], %(inputs)b::text[],
               %(run_ats)s::timestamptz[], %(delays)s::float8[], %(priorities)b::int4[], %(keys)s::text[],
               %(tenants)s::uuid[], %(correlations)s::text[], %(max_attempts)s::int4[], %(timeouts)s::int4[],
               %(parents)s::uuid[], %(deadlines)s::float8[])
@@ -30,43 +30,70 @@ SELECT jobs.add_dependencies(%(jobs)s::uuid[], %(dependencies)s::uuid[], %(choic
 -- name: statuses
 SELECT id, status FROM jobs.tb_job_run WHERE id = ANY (%(ids)s::uuid[]);
 
--- name: claim
--- ids and small columns only: an unreadable document must not stop the batch. The watermark spares the dead index entries
--- of jobs that were claimed already; the worker asks without it several times a second (see claimer.py).
--- Whoever was declared lost gets nothing: what it claims would be rescued at once, and run twice.
-UPDATE jobs.tb_job_run AS j
-   SET status = 'running', attempts = j.attempts + 1, lease_seq = j.lease_seq + 1, worker_id = %(worker_id)s,
-       started_at = now(), updated_at = now()
- WHERE j.ctid = ANY (ARRAY(
-   SELECT c.ctid FROM jobs.tb_job_run c
-    WHERE c.status = 'pending' AND c.blocked_by = 0 AND c.run_at <= now()
-      AND NOT EXISTS (SELECT FROM jobs.tb_worker w WHERE w.worker_id = %(worker_id)s AND w.state IN ('lost', 'stopped'))
-      AND (-c.priority, c.run_at) >= (%(after_priority)s::int4, %(after)s::timestamptz)
-      AND (%(only)s::text[] IS NULL OR lower(c.service_name) = ANY (%(only)s::text[]))
-      AND (%(except)s::text[] IS NULL OR lower(c.service_name) <> ALL (%(except)s::text[]))
-    ORDER BY -c.priority, c.run_at, c.id
-    LIMIT %(batch)s
-      FOR UPDATE SKIP LOCKED))
-RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_attempts, j.timeout_seconds, j.crash_count,
-          j.idempotency_key, j.tenant_id, j.correlation_id, -j.priority, j.run_at, date_part('epoch', now() - j.run_at);
+-- name: survey
+-- The lanes that have pending jobs, each with its first: a skip scan, one descent of the claim's index for each lane.
+-- At most a page of them; the next begins behind the last.
+WITH RECURSIVE lane AS (
+  (SELECT -c.priority AS place, lower(c.service_name COLLATE "C") AS service, lower(c.operation COLLATE "C") AS operation,
+          coalesce(c.tenant_id, '00000000-0000-0000-0000-000000000000') AS tenant, c.run_at AS first
+     FROM jobs.tb_job_run c
+    WHERE c.status = 'pending' AND c.blocked_by = 0
+      AND (-c.priority, lower(c.service_name COLLATE "C"), lower(c.operation COLLATE "C"),
+           coalesce(c.tenant_id, '00000000-0000-0000-0000-000000000000'))
+          > (%(after_place)s::int4, %(after_service)s::text, %(after_operation)s::text, %(after_tenant)s::uuid)
+    ORDER BY 1, 2, 3, 4, 5 LIMIT 1)
+  UNION ALL
+  SELECT n.place, n.service, n.operation, n.tenant, n.first
+    FROM lane l CROSS JOIN LATERAL (
+      SELECT -c.priority AS place, lower(c.service_name COLLATE "C") AS service,
+             lower(c.operation COLLATE "C") AS operation,
+             coalesce(c.tenant_id, '00000000-0000-0000-0000-000000000000') AS tenant, c.run_at AS first
+        FROM jobs.tb_job_run c
+       WHERE c.status = 'pending' AND c.blocked_by = 0
+         AND (-c.priority, lower(c.service_name COLLATE "C"), lower(c.operation COLLATE "C"),
+              coalesce(c.tenant_id, '00000000-0000-0000-0000-000000000000'))
+             > (l.place, l.service, l.operation, l.tenant)
+       ORDER BY 1, 2, 3, 4, 5 LIMIT 1) n
+)
+SELECT l.place, l.service, l.operation, l.tenant, l.first,
+       extract(epoch FROM l.first - clock_timestamp())::float8 AS due_in,
+       CASE WHEN EXISTS (SELECT FROM jobs.tb_pause)
+             AND EXISTS (SELECT FROM jobs.pauses_of(l.service, l.operation, NULL, l.tenant)) THEN 'paused'
+            WHEN s.open_until > now() THEN 'breaker_open'
+            WHEN s.limited_until > now() THEN 'limited'
+            WHEN s.open_until IS NOT NULL THEN 'half_open'
+            ELSE '' END AS held
+  FROM (SELECT * FROM lane LIMIT %(page)s) l LEFT JOIN jobs.tb_service_state s ON s.service_name = l.service
+ ORDER BY l.place, l.service, l.operation, l.tenant;
 
--- name: next_due
--- Seconds until the head of the queue is due, for an idle worker's alarm clock.
-SELECT greatest(extract(epoch FROM c.run_at - clock_timestamp()), 0)::float8 AS seconds
-  FROM jobs.tb_job_run c WHERE c.status = 'pending' AND c.blocked_by = 0 ORDER BY -c.priority, c.run_at, c.id LIMIT 1;
+-- name: claim
+SELECT * FROM jobs.claim(
+  %(worker_id)s, %(places)b::int4[], %(services)s::text[], %(operations)s::text[], %(tenants)b::uuid[], %(types)s::text[],
+  %(after)s::timestamptz[], %(quotas)b::int4[], %(wanted)s::int4, %(documents)s);
+
+-- name: claim_limited
+SELECT * FROM jobs.claim_limited(
+  %(worker_id)s, %(service)s, %(type)s, %(places)b::int4[], %(operations)s::text[], %(tenants)b::uuid[],
+  %(after)s::timestamptz[], %(quotas)b::int4[], %(wanted)s::int4, %(most_running)s::int4, %(most_a_minute)s::int4,
+  %(tenant_running)s::int4, %(tenant_a_minute)s::int4, %(documents)s);
+
+-- name: note_outcomes
+SELECT service_name, change
+  FROM jobs.note_outcomes(%(services)s::text[], %(answered)s::bool[], %(failed)s::int4[], %(thresholds)s::int4[],
+                          %(recoveries)s::float8[]);
 
 -- name: documents
 -- As text, parsed once by the worker. A document over its cap is measured here and never sent.
 SELECT id, CASE WHEN octet_length(document) <= %(cap)s THEN document END AS document,
        CASE WHEN octet_length(config) > %(asked_cap)s THEN '"too large"' ELSE config END AS runner_config,
-       CASE WHEN octet_length(context) > %(asked_cap)s THEN '"too large"' ELSE context END AS security_context,
-       date_part('epoch', deadline_at - now()) AS seconds_left
+       CASE WHEN octet_length(context) > %(asked_cap)s THEN '"too large"' ELSE context END AS security_context
   FROM (SELECT j.id, coalesce(j.input_data::text, '{}') AS document, j.runner_config::text AS config,
-               j.security_context::text AS context, j.deadline_at
+               j.security_context::text AS context
           FROM jobs.tb_job_run j WHERE j.id = ANY (%(ids)b::uuid[])) AS t;
 
 -- name: settle_completed
--- The common case of settle, with the fewest parameters. coalesce() hides the partial index on running rows from the
+-- The common case of settle, with the fewest parameters: what is the same for all jobs of an operation is sent once and
+-- referred to by number. coalesce() hides the partial index on running rows from the
 -- planner: analysed when it is empty, it looks cheaper than the primary key and makes the join quadratic.
 WITH settled AS (
 UPDATE jobs.tb_job_run AS j
@@ -75,9 +102,11 @@ UPDATE jobs.tb_job_run AS j
        execution_type = coalesce(nullif(s.type, ''), j.execution_type), runner_version = nullif(s.version, ''),
        registry_digest = %(digest)s, error_category = NULL, error_message = NULL,
        fingerprint = NULL
-  FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(outputs)b::text[], %(usages)b::text[], %(max_attempts)b::int4[],
-              %(types)b::text[], %(versions)b::text[], %(policies)b::text[], %(sandboxes)b::text[])
-       AS s (id, lease, output, usage, max_attempts, type, version, policy, sandbox)
+  FROM (SELECT g.id, g.lease, g.output, g.usage, (%(max_attempts)b::int4[])[g.origin] AS max_attempts,
+               (%(types)b::text[])[g.origin] AS type, (%(versions)b::text[])[g.origin] AS version,
+               (%(policies)b::text[])[g.origin] AS policy, (%(sandboxes)b::text[])[g.origin] AS sandbox
+          FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(outputs)b::text[], %(usages)b::text[], %(origins)b::int2[])
+               AS g (id, lease, output, usage, origin)) AS s
  WHERE j.id = s.id AND coalesce(j.status, '') = 'running' AND j.lease_seq = s.lease
 RETURNING j.id, j.lease_seq, j.attempts, j.service_name, j.operation, j.execution_type, j.tenant_id, j.started_at,
           s.version, s.policy, s.sandbox
@@ -184,8 +213,11 @@ RETURNING state;
 UPDATE jobs.tb_worker SET waiting = %(waiting)s WHERE worker_id = %(worker_id)s AND waiting <> %(waiting)s;
 
 -- name: cancel_requests
+-- Of the jobs that the worker runs, by their ids: the index on running rows holds the dead entries of all claims since the
+-- last vacuum, and this is asked each second.
 SELECT j.id FROM jobs.tb_job_run j
- WHERE j.status = 'running' AND j.worker_id = %(worker_id)s AND j.cancel_requested_at IS NOT NULL;
+ WHERE j.id = ANY (%(ids)b::uuid[]) AND j.status = 'running' AND j.worker_id = %(worker_id)s
+   AND j.cancel_requested_at IS NOT NULL;
 
 -- name: held
 -- The leases that the database still believes this worker holds.
@@ -289,5 +321,5 @@ SELECT jobs.settle_invocation(%(service)s, %(minute)s, %(reserved)s, %(actual)s)
 SELECT EXISTS (SELECT FROM jobs.tb_job_run j
                 WHERE (j.status = 'pending' AND j.blocked_by = 0 AND (j.run_at <= now() OR j.lease_seq > 0)
                        OR j.status = 'running' AND j.worker_id <> 'external')
-                  AND (%(only)s::text[] IS NULL OR lower(j.service_name) = ANY (%(only)s::text[]))
-                  AND (%(except)s::text[] IS NULL OR lower(j.service_name) <> ALL (%(except)s::text[]))) AS yes;
+                  AND (%(only)s::text[] IS NULL OR lower(j.service_name COLLATE "C") = ANY (%(only)s::text[]))
+                  AND (%(except)s::text[] IS NULL OR lower(j.service_name COLLATE "C") <> ALL (%(except)s::text[]))) AS yes;

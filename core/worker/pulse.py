@@ -33,6 +33,9 @@ FENCE_SERVER_DOWN = 12.0  # seconds
 #: After we lost our own connection, others may have lost theirs: a free session lock proves nothing for so long.
 DOUBT = 15.0  # seconds
 
+#: Beats between two looks at all running jobs: for those of a worker whose finder died before it took them back.
+LOOK_FOR_ORPHANS = 5
+
 #: A table lock (an index being built) must not keep the heartbeat waiting: rescue is tried again with the next beat.
 LOCK_TIMEOUT = "500ms"
 
@@ -60,6 +63,7 @@ class Listeners:
     ready: Callable[[], None]
     cancel: Callable[[list[UUID]], None]
     fence: Callable[[str], None]  # stop all jobs at once, and say why
+    held: Callable[[], list[UUID]]  # the jobs whose cancellation would concern this worker
     running: Callable[[], int]
     draining: Callable[[], bool]
 
@@ -76,6 +80,8 @@ class Pulse:
         self._fenced = False
         self._leaving = False
         self._locked = False
+        self._beats = 0
+        self._more_to_rescue = False
         self._doubt_until = 0.0  # monotonic
         self.alive = asyncio.Event()
         self.lost_for_good = asyncio.Event()
@@ -170,14 +176,20 @@ class Pulse:
             self._fence_after = FENCE_UNKNOWN
 
     async def _hear_cancellations(self, store: Store) -> None:
-        if self._tell.running():
-            self._tell.cancel(await store.cancel_requests(self.identity.worker_id))
+        held = self._tell.held()
+        if held:
+            self._tell.cancel(await store.cancel_requests(self.identity.worker_id, held))
 
     async def _rescue(self, store: Store) -> None:
         certain = monotonic() > self._doubt_until
-        for worker_id in await store.lose_workers(self.identity.worker_id, by_lock=certain):
+        lost = await store.lose_workers(self.identity.worker_id, by_lock=certain)
+        for worker_id in lost:
             log_event("worker_lost", lost_worker=worker_id)
+        self._beats += 1
+        if not (lost or self._more_to_rescue or self._beats % LOOK_FOR_ORPHANS == 1):
+            return
         rescued = await store.rescue()
+        self._more_to_rescue = bool(rescued)
         if rescued:
             log_event("jobs_rescued", count=len(rescued), failed=sum(status == "failed" for _, status, _ in rescued))
             self._tell.ready()

@@ -17,7 +17,7 @@ from specql_jobs.core.errors import InvalidInput, NotFound
 from specql_jobs.core.job import DependencyFailure, NewJob
 from specql_jobs.core.lifecycle import CRASH_BUDGET
 from specql_jobs.core.store import db
-from specql_jobs.core.store.store import Scope, new_job_id
+from specql_jobs.core.store.store import new_job_id
 
 FAILS = '{"fail": "target_error"}'
 ENDED = ("completed", "failed", "cancelled")
@@ -56,10 +56,10 @@ async def test_a_job_is_not_claimed_before_all_that_it_waits_for_has_completed(d
             "FROM unnest(%s::uuid[]) AS t (id)",
             [first],
         )
-        (claim,) = (await it.store.claim("w", 9, Scope())).jobs
+        (claim,) = await it.claim("w", 9)
         assert (claim.id, await _states(it, child)) == (second, [("pending", 1)])
         await it.rows("UPDATE jobs.tb_job_run SET status = 'completed', completed_at = now() WHERE id = %s", second)
-        (claim,) = (await it.store.claim("w", 9, Scope())).jobs
+        (claim,) = await it.claim("w", 9)
     assert claim.id == child
 
 
@@ -118,7 +118,7 @@ async def _by_settle(it: Queue, parent: UUID) -> None:
 
 
 async def _by_crash_loop(it: Queue, parent: UUID) -> None:
-    await it.store.claim("gone", 1, Scope())
+    await it.claim("gone")
     await it.rows("UPDATE jobs.tb_job_run SET crash_count = %s WHERE id = %s", CRASH_BUDGET, parent)
     await it.store.rescue()
 
@@ -190,7 +190,7 @@ async def test_a_running_job_does_not_fail_with_a_dependency_that_is_retried_and
         parent = await it.add()
         await it.store.cancel([parent], "", "test")
         child = await _add(it, parent, choice="run")
-        await it.store.claim("w", 1, Scope())
+        await it.claim("w")
         await it.store.retry([parent], "", "test")
         await it.store.cancel([parent], "", "test")
         assert await _states(it, child) == [("running", 0)]
