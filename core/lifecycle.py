@@ -27,12 +27,16 @@ class Event(StrEnum):
     INTERRUPT = "interrupt"
     LOSE_WORKER = "worker lost, within the crash budget"
     CRASH_LOOP = "worker lost, past the crash budget"
+    DEPENDENCY_FAIL = "a dependency failed, by choice fail"
+    DEPENDENCY_SKIP = "a dependency failed, by choice skip"
     RETRY = "retry by a person"
 
 
 TRANSITIONS: dict[tuple[Status, Event], Status] = {
     (Status.PENDING, Event.CLAIM): Status.RUNNING,
     (Status.PENDING, Event.CANCEL): Status.CANCELLED,
+    (Status.PENDING, Event.DEPENDENCY_FAIL): Status.FAILED,
+    (Status.PENDING, Event.DEPENDENCY_SKIP): Status.CANCELLED,
     (Status.RUNNING, Event.SUCCEED): Status.COMPLETED,
     (Status.RUNNING, Event.FAIL_RETRYABLE): Status.PENDING,
     (Status.RUNNING, Event.FAIL_FINAL): Status.FAILED,
@@ -111,6 +115,7 @@ class Settlement(NamedTuple):
     message: str | None = None
     fingerprint: str | None = None
     violations: tuple[Violation, ...] = ()
+    seconds_left: float | None = None  # to the deadline of a job that has not completed; None: it has none
 
     @property
     def plain(self) -> bool:
@@ -155,16 +160,19 @@ def settle(  # noqa: PLR0913 - a pure function of exactly these
     *,
     origin: Origin = UNKNOWN_ORIGIN,
     output_text: str | None = None,
+    seconds_left: float | None = None,
 ) -> Settlement:
     """Return what becomes of a running job, given what its runner saw. `chance` in [0, 1) is for the jitter.
 
     `output_text` is the JSON of a success's output, from whoever has it: so it is not made twice.
+    `seconds_left` to the job's deadline: a retry that could start only after it is not scheduled.
     """
     outcome, usage, logs = result.outcome, dict(result.usage) if result.usage else None, result.logs
     if isinstance(outcome, Succeeded):
         output = outcome.output
         return Settlement(job, Status.COMPLETED, Event.SUCCEED, max_attempts, origin, usage, logs, output, output_text)
-    base = Settlement(job, Status.FAILED, Event.FAIL_FINAL, max_attempts, origin, usage, logs)
+    failed = Settlement(job, Status.FAILED, Event.FAIL_FINAL, max_attempts, origin, usage, logs)
+    base = failed if seconds_left is None else failed._replace(seconds_left=seconds_left)
     return _apply(outcome, base, retry, chance)
 
 
@@ -192,7 +200,16 @@ def _fail(outcome: Failed, base: Settlement, retry: RetryPolicy, chance: float) 
     delay = retry.delay(base.job.attempts, chance)
     if outcome.retry_after is not None:
         delay = min(max(outcome.retry_after, 0.0), retry.max_seconds)
+    if base.seconds_left is not None and delay >= base.seconds_left:
+        return explained._replace(message=_too_late(explained.message or "", delay, base.seconds_left))
     return explained._replace(status=Status.PENDING, event=Event.FAIL_RETRYABLE, delay_seconds=delay)
+
+
+def _too_late(message: str, delay: float, left: float) -> str:
+    """Return the last error, and why there is no other attempt. The fingerprint stays that of the error."""
+    if left <= 0:
+        return f"{message}; not tried again: the job's deadline has passed"
+    return f"{message}; not tried again: in {delay:.3g} s, when the next attempt would start, its deadline is over"
 
 
 def _explained(base: Settlement, category: Category, message: str) -> Settlement:

@@ -3,6 +3,33 @@
 
 CREATE SCHEMA jobs;
 
+CREATE FUNCTION jobs.add_dependencies(job_ids uuid[], dependencies uuid[], choices text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  unknown uuid;
+BEGIN
+  PERFORM FROM jobs.tb_job_run j WHERE j.id = ANY (dependencies) ORDER BY j.id FOR NO KEY UPDATE;
+  SELECT e.id INTO unknown FROM unnest(dependencies) AS e (id)
+   WHERE NOT EXISTS (SELECT FROM jobs.tb_job_run j WHERE j.id = e.id) LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'jobs.enqueue: no job has the id %, so nothing can wait for it; nothing was enqueued', unknown
+      USING ERRCODE = 'foreign_key_violation';
+  END IF;
+  UPDATE jobs.tb_job_run j SET has_dependents = true WHERE j.id = ANY (dependencies) AND NOT j.has_dependents;
+  INSERT INTO jobs.tb_job_dependency (job_id, depends_on, ended_as)
+  SELECT DISTINCT e.job_id, e.depends_on, CASE WHEN p.status IN ('completed', 'failed', 'cancelled') THEN p.status END
+    FROM unnest(job_ids, dependencies) AS e (job_id, depends_on) JOIN jobs.tb_job_run p ON p.id = e.depends_on;
+  UPDATE jobs.tb_job_run j
+     SET on_dependency_failure = e.choice,
+         blocked_by = (SELECT count(*) FROM jobs.tb_job_dependency d WHERE d.job_id = j.id AND d.ended_as IS NULL)
+    FROM (SELECT DISTINCT u.job_id, u.choice FROM unnest(job_ids, choices) AS u (job_id, choice)) AS e
+   WHERE j.id = e.job_id;
+  PERFORM jobs.judge_dependents(array_agg(DISTINCT d.job_id))
+     FROM jobs.tb_job_dependency d WHERE d.job_id = ANY (job_ids) AND d.ended_as IN ('failed', 'cancelled');
+END
+$$;
+
 CREATE FUNCTION jobs.audit_link_hash(chain text, seq bigint, batch bigint, first_id bigint, last_id bigint, anchors jsonb, previous_hash bytea) RETURNS bytea
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -193,7 +220,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION jobs.claim(worker text, priorities integer[], services text[], operations text[], tenants uuid[], types text[], places timestamp with time zone[], quotas integer[], wanted integer, documents boolean DEFAULT true, probe boolean DEFAULT false) RETURNS TABLE(id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer, timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text, has_callback boolean, place integer, run_at timestamp with time zone, document text, runner_config text, security_context text)
+CREATE FUNCTION jobs.claim(worker text, priorities integer[], services text[], operations text[], tenants uuid[], types text[], places timestamp with time zone[], quotas integer[], wanted integer, documents boolean DEFAULT true, probe boolean DEFAULT false) RETURNS TABLE(id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer, timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text, has_callback boolean, place integer, run_at timestamp with time zone, document text, runner_config text, security_context text, due_since double precision, seconds_left double precision)
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
@@ -233,11 +260,12 @@ BEGIN
             CASE WHEN NOT documents THEN NULL
                  WHEN octet_length(j.runner_config::text) > 65536 THEN '"too large"' ELSE j.runner_config::text END,
             CASE WHEN NOT documents THEN NULL
-                 WHEN octet_length(j.security_context::text) > 65536 THEN '"too large"' ELSE j.security_context::text END;
+                 WHEN octet_length(j.security_context::text) > 65536 THEN '"too large"' ELSE j.security_context::text END,
+            date_part('epoch', now() - j.run_at), date_part('epoch', j.deadline_at - now());
 END
 $$;
 
-CREATE FUNCTION jobs.claim_limited(worker text, service text, type text, priorities integer[], operations text[], tenants uuid[], places timestamp with time zone[], quotas integer[], wanted integer, most_running integer, most_a_minute integer, tenant_running integer, tenant_a_minute integer, documents boolean DEFAULT true) RETURNS TABLE(id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer, timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text, has_callback boolean, place integer, run_at timestamp with time zone, document text, runner_config text, security_context text)
+CREATE FUNCTION jobs.claim_limited(worker text, service text, type text, priorities integer[], operations text[], tenants uuid[], places timestamp with time zone[], quotas integer[], wanted integer, most_running integer, most_a_minute integer, tenant_running integer, tenant_a_minute integer, documents boolean DEFAULT true) RETURNS TABLE(id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer, timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text, has_callback boolean, place integer, run_at timestamp with time zone, document text, runner_config text, security_context text, due_since double precision, seconds_left double precision)
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
@@ -311,8 +339,10 @@ BEGIN
     id := job.id; service_name := job.service_name; operation := job.operation; lease_seq := job.lease_seq;
     attempts := job.attempts; max_attempts := job.max_attempts; timeout_seconds := job.timeout_seconds;
     crash_count := job.crash_count; idempotency_key := job.idempotency_key; tenant_id := job.tenant_id;
-    correlation_id := job.correlation_id; has_callback := job.has_callback; place := job.place; run_at := job.run_at; document := job.document;
+    correlation_id := job.correlation_id; has_callback := job.has_callback; place := job.place; run_at := job.run_at;
+    document := job.document;
     runner_config := job.runner_config; security_context := job.security_context;
+    due_since := job.due_since; seconds_left := job.seconds_left;
     RETURN NEXT;
   END LOOP;
   IF state.open_until IS NOT NULL AND cardinality(claimed) > 0 THEN
@@ -328,6 +358,22 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION jobs.collect_ended() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    DELETE FROM jobs.tb_job_dependency d WHERE d.job_id = OLD.id;
+  END IF;
+  IF OLD.has_dependents AND current_setting('specql_jobs.judging', true) IS DISTINCT FROM 'on' THEN
+    PERFORM set_config('specql_jobs.ended', concat_ws(' ', nullif(current_setting('specql_jobs.ended', true), ''), OLD.id),
+                       true);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION jobs.complete_job_successfully(job_id uuid, output jsonb) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -338,7 +384,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION jobs.enqueue(service text, operation text, input jsonb DEFAULT '{}'::jsonb, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, priority integer DEFAULT 0, idempotency_key text DEFAULT NULL::text, tenant_id uuid DEFAULT NULL::uuid, correlation_id text DEFAULT NULL::text, max_attempts integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, triggered_by uuid DEFAULT NULL::uuid, entity_type text DEFAULT NULL::text, entity_pk text DEFAULT NULL::text, parent_id uuid DEFAULT NULL::uuid) RETURNS uuid
+CREATE FUNCTION jobs.enqueue(service text, operation text, input jsonb DEFAULT '{}'::jsonb, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, priority integer DEFAULT 0, idempotency_key text DEFAULT NULL::text, tenant_id uuid DEFAULT NULL::uuid, correlation_id text DEFAULT NULL::text, max_attempts integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, triggered_by uuid DEFAULT NULL::uuid, entity_type text DEFAULT NULL::text, entity_pk text DEFAULT NULL::text, parent_id uuid DEFAULT NULL::uuid, depends_on uuid[] DEFAULT NULL::uuid[], on_dependency_failure text DEFAULT 'fail'::text, deadline interval DEFAULT NULL::interval) RETURNS uuid
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_variable
@@ -358,11 +404,24 @@ BEGIN
     RAISE EXCEPTION 'jobs.enqueue: input is % bytes, at most 1048576 are allowed', octet_length(input::text)
       USING ERRCODE = 'invalid_parameter_value', HINT = 'store the document elsewhere and pass a reference to it';
   END IF;
+  IF on_dependency_failure IS NULL OR on_dependency_failure NOT IN ('fail', 'skip', 'run') THEN
+    RAISE EXCEPTION 'jobs.enqueue: on_dependency_failure is fail, skip or run, not %', quote_nullable(on_dependency_failure)
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF array_position(depends_on, NULL) IS NOT NULL OR cardinality(depends_on) > 10000 THEN
+    RAISE EXCEPTION 'jobs.enqueue: depends_on holds at most 10000 ids of jobs, and no NULL'
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF deadline <= interval '0' THEN
+    RAISE EXCEPTION 'jobs.enqueue: a deadline is an interval above zero, not %', deadline
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
   INSERT INTO jobs.tb_job_run AS j
     (service_name, operation, input_data, run_at, priority, idempotency_key, tenant_id, correlation_id, max_attempts,
-     timeout_seconds, triggered_by, entity_type, entity_pk, parent_id)
+     timeout_seconds, triggered_by, entity_type, entity_pk, parent_id, deadline_at)
   VALUES (service, operation, coalesce(input, '{}'), coalesce(run_at, now()), priority, idempotency_key, tenant_id,
-          correlation_id, max_attempts, timeout_seconds, triggered_by, entity_type, entity_pk, parent_id)
+          correlation_id, max_attempts, timeout_seconds, triggered_by, entity_type, entity_pk, parent_id,
+          greatest(run_at, now()) + deadline)
   ON CONFLICT DO NOTHING
   RETURNING j.id INTO job;
   IF job IS NULL THEN
@@ -374,6 +433,9 @@ BEGIN
       RAISE EXCEPTION 'jobs.enqueue: idempotency key % already belongs to another operation', quote_literal(idempotency_key)
         USING ERRCODE = 'unique_violation';
     END IF;
+  ELSIF cardinality(depends_on) > 0 THEN
+    PERFORM jobs.add_dependencies(array_fill(job, ARRAY[cardinality(depends_on)]), depends_on,
+                                  array_fill(on_dependency_failure, ARRAY[cardinality(depends_on)]));
   END IF;
   RETURN job;
 END
@@ -398,6 +460,65 @@ BEGIN
   RETURN EXISTS (SELECT FROM jobs.tb_callback c
                   WHERE c.entity_type = lower(entity_type) AND c.service_name = lower(service)
                     AND c.operation = lower(operation));
+END
+$$;
+
+CREATE FUNCTION jobs.judge_dependents(waiting uuid[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  ended uuid[];
+BEGIN
+  PERFORM set_config('specql_jobs.judging', 'on', true);
+  WHILE cardinality(waiting) > 0 LOOP
+    PERFORM FROM jobs.tb_job_run j WHERE j.id = ANY (waiting) ORDER BY j.id FOR NO KEY UPDATE;
+    WITH counted AS (
+      SELECT c.id, c.on_dependency_failure AS choice, count(*) FILTER (WHERE d.ended_as IS NULL) AS open,
+             (array_agg(d.depends_on ORDER BY d.depends_on) FILTER (WHERE d.ended_as IN ('failed', 'cancelled')))[1] AS bad
+        FROM jobs.tb_job_run c JOIN jobs.tb_job_dependency d ON d.job_id = c.id
+       WHERE c.id = ANY (waiting) AND c.status = 'pending'
+       GROUP BY c.id, c.on_dependency_failure
+    ), judged AS (
+      SELECT c.id, c.open, CASE WHEN c.bad IS NULL OR c.choice = 'run' THEN 'pending'
+                                WHEN c.choice = 'skip' THEN 'cancelled' ELSE 'failed' END AS verdict,
+             format('dependency %s', c.bad) || coalesce(
+               format(' (%s.%s) %s', p.service_name, p.operation, CASE p.status WHEN 'failed' THEN 'failed' ELSE 'was cancelled' END),
+               ' was deleted')
+             || coalesce(': ' || substring(p.error_message FROM '.*(dependency [0-9a-f-]{36}.*)$'), '') AS message
+        FROM counted c LEFT JOIN jobs.tb_job_run p ON p.id = c.bad
+    ), changed AS (
+      UPDATE jobs.tb_job_run j
+         SET status = g.verdict, blocked_by = g.open, updated_at = now(),
+             run_at = CASE WHEN g.verdict = 'pending' AND g.open = 0 THEN greatest(j.run_at, now()) ELSE j.run_at END,
+             completed_at = CASE WHEN g.verdict <> 'pending' THEN now() END,
+             error_category = CASE WHEN g.verdict <> 'pending' THEN 'dependency_failed' ELSE j.error_category END,
+             error_message = CASE g.verdict WHEN 'failed' THEN g.message WHEN 'cancelled' THEN 'skipped: ' || g.message
+                                            ELSE j.error_message END,
+             fingerprint = CASE WHEN g.verdict <> 'pending' THEN 'dependency_failed' ELSE j.fingerprint END
+        FROM judged g
+       WHERE j.id = g.id
+      RETURNING j.id, j.status, j.has_dependents
+    )
+    SELECT array_agg(c.id) FILTER (WHERE c.status <> 'pending' AND c.has_dependents) INTO ended FROM changed c;
+    EXIT WHEN ended IS NULL;
+    waiting := jobs.note_ended(ended);
+  END LOOP;
+  PERFORM set_config('specql_jobs.judging', '', true);
+END
+$_$;
+
+CREATE FUNCTION jobs.judge_ended() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  ended text := pg_catalog.current_setting('specql_jobs.ended', true);
+BEGIN
+  IF ended <> '' THEN
+    PERFORM pg_catalog.set_config('specql_jobs.ended', '', true);
+    PERFORM jobs.judge_dependents(jobs.note_ended(pg_catalog.string_to_array(ended, ' ')::uuid[]));
+  END IF;
+  RETURN NULL;
 END
 $$;
 
@@ -516,7 +637,7 @@ BEGIN
   UPDATE jobs.tb_job_run
      SET status = 'running', started_at = now(), updated_at = now(), attempts = attempts + 1,
          lease_seq = lease_seq + 1, worker_id = 'external'
-   WHERE id = job_id AND status = 'pending';
+   WHERE id = job_id AND status = 'pending' AND blocked_by = 0;
 END
 $$;
 
@@ -529,6 +650,21 @@ CREATE FUNCTION jobs.new_job_id() RETURNS uuid
               PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
               FROM 1 FOR 6),
       52, 1), 53, 1), 'hex')::uuid
+$$;
+
+CREATE FUNCTION jobs.note_ended(ended uuid[]) RETURNS uuid[]
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  WITH noted AS (
+    UPDATE jobs.tb_job_dependency d
+       SET ended_as = coalesce((SELECT p.status FROM jobs.tb_job_run p WHERE p.id = d.depends_on), 'cancelled')
+     WHERE d.depends_on = ANY (ended) AND d.ended_as IS NULL
+       AND NOT EXISTS (SELECT FROM jobs.tb_job_run p
+                        WHERE p.id = d.depends_on AND p.status IN ('pending', 'running'))
+    RETURNING d.job_id
+  )
+  SELECT array_agg(DISTINCT n.job_id) FROM noted n
 $$;
 
 CREATE FUNCTION jobs.note_outcomes(services text[], answered boolean[], failed integer[], thresholds integer[], recovery_seconds double precision[]) RETURNS TABLE(service_name text, change text)
@@ -833,29 +969,57 @@ CREATE FUNCTION jobs.retry_jobs(job_ids uuid[], reason text, actor text) RETURNS
     AS $$
 #variable_conflict use_column
 DECLARE
-  change bigint;
+  change  bigint;
+  wanted  uuid[] := job_ids;
+  again   uuid[];  -- of this round
+  parents uuid[];  -- those of them that others wait for
+  waiting uuid[];
+  retried uuid[] := '{}';
 BEGIN
   INSERT INTO jobs.tb_change (kind, actor, reason) VALUES ('retry', retry_jobs.actor, retry_jobs.reason)
     RETURNING tb_change.id INTO change;
+  LOOP
+    PERFORM FROM jobs.tb_job_run j WHERE j.id = ANY (wanted) ORDER BY j.id FOR UPDATE;
+    WITH changed AS (
+      UPDATE jobs.tb_job_run j SET
+        status = 'pending', attempts = 0, crash_count = 0, run_at = now(), worker_id = NULL, started_at = NULL,
+        completed_at = NULL, cancel_requested_at = NULL, output_data = NULL, error_category = NULL, error_message = NULL,
+        fingerprint = NULL, deadline_at = NULL, updated_at = now(),
+        blocked_by = CASE WHEN j.on_dependency_failure IS NULL THEN 0 ELSE (
+          SELECT count(*) FROM jobs.tb_job_dependency d WHERE d.job_id = j.id AND d.ended_as IS NULL) END
+      WHERE j.id = ANY (wanted) AND j.status IN ('failed', 'cancelled')
+        AND (j.on_dependency_failure IS NULL OR j.on_dependency_failure = 'run' OR NOT EXISTS (
+          SELECT FROM jobs.tb_job_dependency d WHERE d.job_id = j.id AND d.ended_as IN ('failed', 'cancelled')))
+      RETURNING j.id, j.has_dependents
+    )
+    SELECT array_agg(c.id), array_agg(c.id) FILTER (WHERE c.has_dependents) INTO again, parents FROM changed c;
+    retried := retried || coalesce(again, '{}');
+    EXIT WHEN parents IS NULL;
+    WITH reopened AS (
+      UPDATE jobs.tb_job_dependency d SET ended_as = NULL
+       WHERE d.depends_on = ANY (parents) AND d.ended_as IS NOT NULL RETURNING d.job_id
+    )
+    SELECT array_agg(DISTINCT r.job_id) INTO waiting FROM reopened r;
+    EXIT WHEN waiting IS NULL;
+    -- What was to run all the same, and has not begun, waits again too.
+    PERFORM FROM jobs.tb_job_run j WHERE j.id = ANY (waiting) ORDER BY j.id FOR UPDATE;
+    UPDATE jobs.tb_job_run j SET updated_at = now(), blocked_by = (
+      SELECT count(*) FROM jobs.tb_job_dependency d WHERE d.job_id = j.id AND d.ended_as IS NULL)
+     WHERE j.id = ANY (waiting) AND j.status = 'pending';
+    SELECT array_agg(j.id) INTO wanted FROM jobs.tb_job_run j
+     WHERE j.id = ANY (waiting) AND (j.error_category = 'dependency_failed' OR j.id = ANY (job_ids));
+  END LOOP;
   RETURN QUERY
-  WITH locked AS MATERIALIZED (
-    SELECT j.id, j.status FROM jobs.tb_job_run j WHERE j.id = ANY (job_ids) ORDER BY j.id FOR UPDATE
-  ), changed AS (
-    UPDATE jobs.tb_job_run j SET
-      status = 'pending', attempts = 0, crash_count = 0, run_at = now(), worker_id = NULL, started_at = NULL,
-      completed_at = NULL, cancel_requested_at = NULL, output_data = NULL, error_category = NULL, error_message = NULL,
-      fingerprint = NULL, updated_at = now()
-    FROM locked l WHERE j.id = l.id AND l.status IN ('failed', 'cancelled')
-    RETURNING j.id
-  ), answer AS (
-    SELECT wanted.id, CASE WHEN c.id IS NOT NULL THEN 'retried' ELSE coalesce('already_' || l.status, 'not_found') END
-           AS outcome
-      FROM unnest(job_ids) AS wanted (id)
-      LEFT JOIN locked l ON l.id = wanted.id
-      LEFT JOIN changed c ON c.id = wanted.id
+  WITH answer AS (
+    SELECT wanted.id, CASE WHEN wanted.id = ANY (retried) THEN 'retried' WHEN j.id IS NULL THEN 'not_found'
+                           WHEN j.status IN ('failed', 'cancelled') THEN 'dependency_failed'
+                           ELSE 'already_' || j.status END AS outcome
+      FROM unnest(job_ids) AS wanted (id) LEFT JOIN jobs.tb_job_run j ON j.id = wanted.id
   ), noted AS (
     INSERT INTO jobs.tb_change_job (change_id, job_id, outcome)
-    SELECT change, a.id, a.outcome FROM answer a ON CONFLICT DO NOTHING
+    SELECT change, a.id, a.outcome FROM answer a
+     UNION SELECT change, r.id, 'retried' FROM unnest(retried) AS r (id)
+    ON CONFLICT DO NOTHING
   )
   SELECT a.id, a.outcome FROM answer a;
   PERFORM pg_notify('specql_jobs_ready', '');
@@ -1109,6 +1273,14 @@ CREATE TABLE jobs.tb_job_attempt (
     registry_digest text
 );
 
+CREATE TABLE jobs.tb_job_dependency (
+    job_id uuid NOT NULL,
+    depends_on uuid NOT NULL,
+    ended_as text,
+    CONSTRAINT ck_ended_as_known CHECK ((ended_as = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT ck_not_itself CHECK ((job_id <> depends_on))
+);
+
 CREATE TABLE jobs.tb_job_log (
     job_id uuid NOT NULL,
     lease_seq bigint NOT NULL,
@@ -1158,10 +1330,14 @@ CREATE TABLE jobs.tb_job_run (
     cancel_requested_at timestamp with time zone,
     parent_id uuid,
     blocked_by integer DEFAULT 0 NOT NULL,
+    deadline_at timestamp with time zone,
+    has_dependents boolean DEFAULT false NOT NULL,
+    on_dependency_failure text,
     CONSTRAINT ck_completed_has_time CHECK (((status <> 'completed'::text) OR (completed_at IS NOT NULL))),
     CONSTRAINT ck_counts_not_negative CHECK (((attempts >= 0) AND (crash_count >= 0) AND (lease_seq >= 0))),
     CONSTRAINT ck_execution_type_known CHECK ((lower(execution_type) = ANY (ARRAY['http'::text, 'shell'::text, 'docker'::text, 'serverless'::text, 'api'::text, 'local_process'::text, 'process'::text, 'script'::text, 'container'::text, 'lambda'::text, 'function'::text]))),
     CONSTRAINT ck_max_attempts_positive CHECK ((max_attempts > 0)),
+    CONSTRAINT ck_on_dependency_failure_known CHECK ((on_dependency_failure = ANY (ARRAY['fail'::text, 'skip'::text, 'run'::text]))),
     CONSTRAINT ck_open_is_unfinished CHECK (((status <> ALL (ARRAY['pending'::text, 'running'::text])) OR (completed_at IS NULL))),
     CONSTRAINT ck_pending_has_no_worker CHECK (((status <> 'pending'::text) OR (worker_id IS NULL))),
     CONSTRAINT ck_running_has_worker CHECK (((status <> 'running'::text) OR ((worker_id IS NOT NULL) AND (started_at IS NOT NULL)))),
@@ -1268,6 +1444,9 @@ ALTER TABLE ONLY jobs.tb_change
 ALTER TABLE ONLY jobs.tb_job_attempt
     ADD CONSTRAINT tb_job_attempt_pkey PRIMARY KEY (job_id, lease_seq);
 
+ALTER TABLE ONLY jobs.tb_job_dependency
+    ADD CONSTRAINT tb_job_dependency_pkey PRIMARY KEY (job_id, depends_on);
+
 ALTER TABLE ONLY jobs.tb_job_log
     ADD CONSTRAINT tb_job_log_pkey PRIMARY KEY (job_id, lease_seq, chunk);
 
@@ -1300,6 +1479,8 @@ CREATE INDEX ix_tb_callback_run_waiting ON jobs.tb_callback_run USING btree (nex
 
 CREATE INDEX ix_tb_change_job_job ON jobs.tb_change_job USING btree (job_id);
 
+CREATE INDEX ix_tb_job_dependency_depends_on ON jobs.tb_job_dependency USING btree (depends_on);
+
 CREATE INDEX ix_tb_job_run_claim ON jobs.tb_job_run USING btree (((- priority)), lower((service_name COLLATE "C")), lower((operation COLLATE "C")), COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid), run_at) WHERE ((status = 'pending'::text) AND (blocked_by = 0));
 
 CREATE INDEX ix_tb_job_run_failed ON jobs.tb_job_run USING btree (completed_at) WHERE (status = 'failed'::text);
@@ -1328,7 +1509,15 @@ ALTER TABLE jobs.tb_audit_link ENABLE ALWAYS TRIGGER tg_audit_link_append_only;
 
 CREATE TRIGGER tg_callback_row BEFORE INSERT OR UPDATE ON jobs.tb_callback FOR EACH ROW EXECUTE FUNCTION jobs.check_callback_row();
 
+CREATE TRIGGER tg_collect_deleted AFTER DELETE ON jobs.tb_job_run FOR EACH ROW WHEN ((old.has_dependents OR (old.on_dependency_failure IS NOT NULL))) EXECUTE FUNCTION jobs.collect_ended();
+
+CREATE TRIGGER tg_collect_ended AFTER UPDATE OF status ON jobs.tb_job_run FOR EACH ROW WHEN ((new.has_dependents AND (new.status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])) AND (new.status <> old.status))) EXECUTE FUNCTION jobs.collect_ended();
+
+CREATE TRIGGER tg_deadline_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN (((new.deadline_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.deadline_at > '9000-01-01 00:00:00+00'::timestamp with time zone))) EXECUTE FUNCTION jobs.refuse_row('times lie between the years 1900 and 9000; infinity is no time');
+
 CREATE TRIGGER tg_documents_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN (((octet_length((new.runner_config)::text) > 65536) OR (octet_length((new.security_context)::text) > 65536) OR (octet_length((new.resource_usage)::text) > 65536))) EXECUTE FUNCTION jobs.refuse_row('runner_config, security_context and resource_usage are at most 65536 bytes of JSON');
+
+CREATE TRIGGER tg_judge_ended AFTER DELETE OR UPDATE OF status ON jobs.tb_job_run FOR EACH STATEMENT EXECUTE FUNCTION jobs.judge_ended();
 
 CREATE TRIGGER tg_link_audit_events AFTER INSERT ON jobs.tb_audit_event REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION jobs.link_audit_events();
 
@@ -1337,6 +1526,8 @@ CREATE TRIGGER tg_numbers_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH RO
 CREATE TRIGGER tg_texts_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN (((octet_length(new.service_name) > 400) OR (octet_length(new.operation) > 400) OR (octet_length(new.identifier) > 2000) OR (octet_length(new.idempotency_key) > 2000) OR (octet_length(new.correlation_id) > 2000) OR (octet_length(new.entity_type) > 2000) OR (octet_length(new.entity_pk) > 2000) OR (octet_length(new.worker_id) > 400) OR (octet_length(new.error_category) > 400) OR (octet_length(new.fingerprint) > 400) OR (octet_length(new.registry_digest) > 400) OR (octet_length(new.runner_version) > 400) OR (octet_length(new.error_message) > 65536))) EXECUTE FUNCTION jobs.refuse_row('names are at most 400 bytes, keys 2000, error_message 65536');
 
 CREATE TRIGGER tg_times_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN ((((new.run_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.run_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.created_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.created_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.updated_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.updated_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.started_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.started_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.completed_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.completed_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.cancel_requested_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.cancel_requested_at > '9000-01-01 00:00:00+00'::timestamp with time zone)))) EXECUTE FUNCTION jobs.refuse_row('times lie between the years 1900 and 9000; infinity is no time');
+
+CREATE TRIGGER tg_wake_workers AFTER UPDATE ON jobs.tb_job_dependency FOR EACH STATEMENT EXECUTE FUNCTION jobs.wake_workers();
 
 CREATE TRIGGER tg_wake_workers AFTER INSERT ON jobs.tb_job_run FOR EACH STATEMENT EXECUTE FUNCTION jobs.wake_workers();
 
@@ -1354,6 +1545,8 @@ ALTER TABLE ONLY jobs.tb_job_log
 
 ALTER TABLE ONLY jobs.tb_service_minute
     ADD CONSTRAINT tb_service_minute_service_name_fkey FOREIGN KEY (service_name) REFERENCES jobs.tb_service_state(service_name) ON DELETE CASCADE;
+
+REVOKE ALL ON FUNCTION jobs.collect_ended() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION jobs.link_audit_events() FROM PUBLIC;
 

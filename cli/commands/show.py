@@ -51,9 +51,10 @@ async def job_views(connection: Connection, ids: Sequence[UUID]) -> list[JobView
     rows = await report.jobs(connection, ids)
     refuse_unknown([id_ for id_ in ids if id_ not in rows])
     attempts, changes = await report.attempts(connection, ids), await report.changes(connection, ids)
-    called = await registered.of_jobs(connection, ids)
+    called, links = await registered.of_jobs(connection, ids), await report.links(connection, ids)
     return [
-        JobView(rows[i], attempts[i], changes[i], await report.output_chunks(connection, i), called[i]) for i in ids
+        JobView(rows[i], attempts[i], changes[i], await report.output_chunks(connection, i), called[i], links[i])
+        for i in ids
     ]
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...core.job import ExecutionType, Status
+from . import job_links
 from .text import age, one_line
 
 Row = Mapping[str, Any]
@@ -62,6 +63,7 @@ class JobView:
     changes: Sequence[Row]
     chunks: Sequence[Row]
     callbacks: Sequence[Row] = ()  # those that did not succeed with the settle
+    links: Sequence[Row] = ()
 
 
 def detail(view: JobView) -> dict[str, Any]:
@@ -78,6 +80,12 @@ def detail(view: JobView) -> dict[str, Any]:
         "registry_digest": row["registry_digest"],
         "runner_version": row["runner_version"],
         "cancel_requested_at": timestamp(row["cancel_requested_at"]),
+        "deadline_at": timestamp(row["deadline_at"]),
+        "parent_id": str(row["parent_id"]) if row["parent_id"] else None,
+        "blocked_by": row["blocked_by"] if row["status"] == "pending" else 0,
+        "on_dependency_failure": row["on_dependency_failure"],
+        "depends_on": job_links.as_json(view.links, "depends_on"),
+        "dependents": job_links.as_json(view.links, "dependents"),
         "input": row["input_data"],
         "output": row["output_data"],
         "resource_usage": row["resource_usage"] if isinstance(row["resource_usage"], Mapping) else None,
@@ -155,6 +163,8 @@ def callback_state(view: JobView) -> str:
 def _pending(view: JobView) -> tuple[str, str]:
     row = view.row
     wait = (row["run_at"] - row["database_now"]).total_seconds()
+    if row["blocked_by"]:
+        return "blocked", job_links.waits_for(view.links, row["blocked_by"])
     if wait > 0 and row["given_back"]:
         return "limited", f"{row['service_name']} has reached its hourly limit; looked at again in {age(wait)}"
     if wait > 0 and row["error_category"]:
@@ -220,12 +230,16 @@ def _failed(view: JobView) -> tuple[str, str]:
     row = view.row
     if row["error_category"] == "policy_violation":
         return "refused", _last_error(row)
+    if row["error_category"] == "dependency_failed":
+        return "dependency_failed", f"never started: {one_line(row['error_message'] or '')}"
     if row["max_attempts"] and row["attempts"] >= row["max_attempts"]:
         return "attempts_exhausted", f"attempts exhausted ({_tries(row)}); last: {_last_error(row)}"
     return "not_retryable", f"failed on attempt {_tries(row)} and is not retried: {_last_error(row)}"
 
 
 def _cancelled(view: JobView) -> tuple[str, str]:
+    if view.row["error_category"] == "dependency_failed":
+        return "dependency_failed", one_line(view.row["error_message"] or "skipped")
     change = next((each for each in reversed(view.changes) if each["kind"] == "cancel"), None)
     if change is None:
         return "cancelled", "cancelled"
@@ -288,7 +302,10 @@ def next_commands(view: JobView) -> list[str]:
     again = [f"specql-jobs db callbacks retry {id_}"] if callback_state(view) else []
     if row["status"] in ("failed", "cancelled"):
         group = [f"specql-jobs list --fingerprint {shlex.quote(row['fingerprint'])}"] if row["fingerprint"] else []
-        return [f"specql-jobs retry {id_}", *again, *group]
+        first = job_links.culprits(view.links)[:1]  # what it waited for brings it back; alone it stays as it is
+        return [f"specql-jobs retry {first[0] if first else id_}", *again, *group]
+    if row["status"] == "pending" and row["blocked_by"]:
+        return [f"specql-jobs cancel {id_}"]
     if row["status"] == "pending":
         worker = ["specql-jobs worker --registry FILE"] if not row["has_worker"] else []
         return [*worker, f"specql-jobs cancel {id_}"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from . import job_json
+from . import job_json, job_links
 from .console import Console
 from .job_json import JobView, Row
 from .text import age, clean, duration, moment, one_line
@@ -57,6 +57,10 @@ def _parts(view: JobView) -> Iterator[tuple[str, Sequence[str]]]:
     yield "why", [job_json.why(view)[1]]
     yield "timeline", [f"{moment(at)}  {event}" for at, event in job_json.timeline(view)]
     yield "run at", [moment(row["run_at"])] if row["status"] == "pending" else []
+    yield "deadline", [moment(row["deadline_at"])] if row["deadline_at"] else []
+    yield "made by", [str(row["parent_id"])] if row["parent_id"] else []
+    yield "after", list(job_links.lines(view.links, "depends_on"))
+    yield "before", list(job_links.lines(view.links, "dependents"))
     yield "took", [_took(row["started_at"], row["completed_at"])] if row["completed_at"] and row["started_at"] else []
     yield "input", _document(row["input_data"])
     yield "output", _document(row["output_data"])

@@ -47,6 +47,7 @@ def build_service(entry: Named, config: Declared = NO_MAPPING, policy: Declared 
         declared_policy=policy,
         retry=_retry(settings.get("retry_config", {})),
         timeout=settings.get("timeout"),
+        deadline=settings.get("deadline"),
         operations=MappingProxyType({each.name.lower(): each for each in operations}),
         position=entry.position,
     )
@@ -98,8 +99,9 @@ def _settings(node: Node) -> dict[str, Any]:
     """The runner_config with seconds and MiB as numbers."""
     config = node.get("runner_config")
     settings: dict[str, Any] = data(config) if config else {}
-    if "timeout" in settings:
-        settings["timeout"] = parse_seconds(settings["timeout"])
+    for key in ("timeout", "deadline"):
+        if key in settings:
+            settings[key] = parse_seconds(settings[key])
     if "memory_mb" in settings:
         settings["memory_mb"] = parse_size(settings["memory_mb"], MIB)
     if isinstance(settings.get("tmpfs"), dict):
@@ -135,6 +137,7 @@ def _operation(entry: Named, service: str, kind: ExecutionType) -> Operation:
         output_shorthand=answer is not None and answer.shorthand,
         shorthand=given is None or given.shorthand,
         timeout=parse_seconds(stated["timeout"]) if "timeout" in stated else None,
+        deadline=parse_seconds(stated["deadline"]) if "deadline" in stated else None,
         max_retries=int(stated["max_retries"]) if "max_retries" in stated else None,
         mapping=freeze({key: stated[key]} if key in stated else {}),
         position=entry.position,

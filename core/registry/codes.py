@@ -77,6 +77,8 @@ _RULES: Final = (
     Rule("SQJ308", "pointless-retry-status", _WARNING, "keep statuses that pass by themselves: 408, 429, 500, 503 …"),
     Rule("SQJ309", "cpu-limit-unreachable", _INFO, "lower cpu_seconds below timeout × cpu_cores, or leave it out"),
     Rule("SQJ310", "disk-above-memory", _INFO, "raise memory_mb above disk_mb: scratch space counts as memory"),
+    Rule("SQJ311", "deadline-below-timeout", _WARNING, "raise the deadline above the timeout, or lower the timeout"),
+    Rule("SQJ312", "deadline-before-retries", _WARNING, "raise the deadline, or retry less often and sooner"),
     Rule("SQJ401", "interpreter-allowed", _WARNING, "allow the one script or program instead; this runs any code"),
     Rule("SQJ402", "unpinned-image", _WARNING, "pin the image by digest: name@sha256:…"),
     Rule("SQJ403", "outside-policy", _WARNING, "list it in security_policy, or every job of this service is refused"),

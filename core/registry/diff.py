@@ -117,7 +117,7 @@ def _config(old: Service, new: Service) -> Iterator[Change]:
     """The values of runner_config are not repeated: they may hold what should have been a secret."""
     before, after = old.runner_config, new.runner_config
     for key in {**before, **after}:
-        if key == "timeout" or _same(*(_besides_retries(each.get(key)) for each in (before, after))):
+        if key in ("timeout", "deadline") or _same(*(_besides_retries(each.get(key)) for each in (before, after))):
             continue
         word = "is new" if key not in before else "is gone" if key not in after else "changed"
         kind, result = ("target-changed", "reach or start something else") if key in _TARGET else _OTHER

@@ -62,6 +62,7 @@ class Operation:
     output_shorthand: bool = False
     shorthand: bool = False  # the file used {field: type}; the schema then has only draft-4 types, properties and items
     timeout: float | None = None  # seconds
+    deadline: float | None = None  # seconds from the job's first due time on, over all attempts
     max_retries: int | None = None
     #: request, argv, command or payload under that key, as written; {} = the execution type's default mapping.
     mapping: Mapping[str, Any] = field(default_factory=_no_mapping)
@@ -84,6 +85,7 @@ class Service:
     declared_policy: Mapping[str, tuple[Any, ...]] = field(default_factory=_no_mapping)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout: float | None = None  # seconds; for operations that state none
+    deadline: float | None = None  # the same
     operations: Mapping[str, Operation] = field(default_factory=_no_mapping)  # by lower-case name
     position: Position | None = None
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
+from ..clock import monotonic
 from ..job import JobRecord
 from ..lanes import NO_TENANT, Claimed, Lane, Limits, News, Portion, Sighting
 from . import columns
@@ -55,13 +56,15 @@ class Claims(Statements):
         except UNSTORABLE:  # one row's documents cannot be printed: the others' must not wait for it
             return await self._claim_bare(name, asked)
         rows.sort(key=_QUEUE_ORDER)
-        return list(map(columns.claimed, rows))
+        now = monotonic()
+        return [columns.claimed(row, now) for row in rows]
 
     async def _claim_bare(self, name: str, asked: dict[str, Any]) -> list[Claimed]:
         """Claim without documents, then fetch them."""
         rows = await self._rows(name, asked | {"documents": False})
         rows.sort(key=_QUEUE_ORDER)
-        found = await self.documents([columns.record(row) for row in rows])
+        now = monotonic()
+        found = await self.documents([columns.record(row, now) for row in rows])
         return [Claimed(job, document, row[12], row[13]) for row, (job, document) in zip(rows, found, strict=True)]
 
     async def note_outcomes(self, news: Sequence[News]) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -32,7 +32,16 @@ def of_new_jobs(ids: Sequence[UUID], new: Sequence[NewJob]) -> dict[str, Any]:
         "correlations": _stated([job.correlation_id for job in new]),
         "max_attempts": _stated([job.max_attempts for job in new]),
         "timeouts": _stated([job.timeout_seconds for job in new]),
+        "parents": _stated([job.parent_id for job in new]),
+        "deadlines": _stated([job.deadline_seconds for job in new]),
     }
+
+
+def of_dependencies(new: Sequence[tuple[UUID, NewJob]], actual: Mapping[UUID, UUID]) -> dict[str, Any]:
+    """Return the parameters of `depend`, a pair for each edge; `actual`: ids whose key had another job already."""
+    edges = [(id_, actual.get(each, each), job.on_dependency_failure) for id_, job in new for each in job.depends_on]
+    jobs, dependencies, choices = zip(*edges, strict=True)
+    return {"jobs": list(jobs), "dependencies": list(dependencies), "choices": list(choices)}
 
 
 def _stated(values: list[Any]) -> list[Any] | None:
@@ -40,14 +49,17 @@ def _stated(values: list[Any]) -> list[Any] | None:
     return values if any(value is not None for value in values) else None
 
 
-def record(row: tuple[Any, ...]) -> JobRecord:
-    """Return one row of `claim` as a job: its first columns are the record's first fields, in that order."""
-    return JobRecord(*row[:12])
+def record(row: tuple[Any, ...], now: float) -> JobRecord:
+    """Return one row of `claim` as a job: its first columns are the record's first fields, in that order.
+
+    `now` in monotonic seconds: the last columns say how long the job has been due, and what is left to its deadline.
+    """
+    return JobRecord._make((*row[:12], None, None, now - row[17], None if row[18] is None else now + row[18]))
 
 
-def claimed(row: tuple[Any, ...]) -> Claimed:
+def claimed(row: tuple[Any, ...], now: float) -> Claimed:
     """Return one row of `claim` with its documents."""
-    job = record(row)
+    job = record(row, now)
     if row[15] is not None or row[16] is not None:
         job, _ = with_documents(job, None, row[15], row[16])
     return Claimed(job, row[14], row[12], row[13])
@@ -130,6 +142,7 @@ def of_settled(settlements: Sequence[Settlement]) -> dict[str, Any]:
         "statuses": [s.status for s in settlements],
         "given_back": [s.gives_attempt_back for s in settlements],
         "delays": [s.delay_seconds for s in settlements],
+        "lefts": [s.seconds_left for s in settlements],
         "categories": [s.category for s in settlements],
         "messages": [s.message for s in settlements],
         "fingerprints": [s.fingerprint for s in settlements],

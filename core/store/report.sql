@@ -73,7 +73,7 @@ SELECT j.id, j.identifier, j.idempotency_key, j.service_name, j.operation, j.exe
        j.attempts, j.max_attempts, j.timeout_seconds, j.tenant_id, j.triggered_by, j.correlation_id, j.entity_type,
        j.entity_pk, j.created_at, j.started_at, j.completed_at, j.updated_at, j.runner_version, j.run_at, j.priority,
        j.lease_seq, j.worker_id, j.crash_count, j.error_category, j.fingerprint, j.registry_digest,
-       j.cancel_requested_at, j.parent_id,
+       j.cancel_requested_at, j.parent_id, j.blocked_by, j.on_dependency_failure, j.deadline_at,
        CASE WHEN j.input_data IS NULL THEN NULL
             WHEN NOT %(documents)s OR octet_length(j.input_data::text) > %(cap)s THEN '"(too large to show)"'
             ELSE j.input_data END AS input_data,
@@ -148,3 +148,15 @@ SELECT j.updated_at AS at, j.id, j.service_name, j.operation, j.status, j.attemp
   FROM jobs.tb_job_run j
  WHERE j.updated_at >= %(after)s AND {selection}
  ORDER BY j.updated_at, j.id;
+
+-- name: links
+-- What each job waits for and what waits for it: at most so many of each kind, in the order of ids. Pruned jobs have no name.
+SELECT e.job_id, e.kind, e.id, coalesce(e.ended_as, p.status) AS status, p.service_name, p.operation
+  FROM unnest(%(ids)s::uuid[]) AS wanted (id)
+ CROSS JOIN LATERAL (
+   (SELECT d.job_id, 'depends_on' AS kind, d.depends_on AS id, d.ended_as FROM jobs.tb_job_dependency d
+     WHERE d.job_id = wanted.id ORDER BY d.ended_as IS NOT NULL, d.depends_on LIMIT %(limit)s)
+   UNION ALL
+   (SELECT d.depends_on, 'dependents', d.job_id, NULL FROM jobs.tb_job_dependency d
+     WHERE d.depends_on = wanted.id ORDER BY d.job_id LIMIT %(limit)s)) AS e
+  LEFT JOIN jobs.tb_job_run p ON p.id = e.id;

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg.errors import ForeignKeyViolation
+
 from ..clock import now
 from ..errors import Conflict
 from ..job import NewJob, Status
@@ -16,6 +18,7 @@ from ..lifecycle import CRASH_BUDGET, Settlement, by_plainness
 from . import columns
 from .callbacks import Caller
 from .claims import Claims
+from .dependencies import refuse_later_ones, unknown_dependency
 from .worker_rows import WorkerRows
 
 
@@ -64,6 +67,11 @@ def new_job_ids(count: int) -> list[UUID]:
     return [_job_id(fixed, int.from_bytes(chance[at : at + 10], "big")) for at in range(0, 10 * count, 10)]
 
 
+def new_job_id() -> UUID:
+    """Return one such id."""
+    return new_job_ids(1)[0]
+
+
 def calling_chain(worker_id: str) -> str:
     """Return the audit chain of what is settled with callbacks: a chain is locked until its link is committed."""
     return f"{worker_id}:callbacks"
@@ -77,15 +85,33 @@ class Store(Claims, WorkerRows):
     """The verbs of the queue over one autocommit connection. Not safe for two tasks at once."""
 
     async def enqueue(self, new: Sequence[NewJob]) -> list[Enqueued]:
-        """Insert jobs in one statement, all or none; raise Conflict when a key belongs to another operation."""
-        ids = new_job_ids(len(new))
+        """Insert jobs in one transaction, all or none; raise Conflict when a key belongs to another operation.
+
+        Where jobs wait for others: raise NotFound when one of those is no job, InvalidInput when it comes later here.
+        """
+        ids = [job.id or made for job, made in zip(new, new_job_ids(len(new)), strict=True)]
         async with self.connection.transaction():
             inserted = {row[0] for row in await self._rows("enqueue", columns.of_new_jobs(ids, new))}
             duplicates = await self._duplicates([job for id_, job in zip(ids, new, strict=True) if id_ not in inserted])
-        return [
-            Enqueued(id_, Status.PENDING, duplicate=False) if id_ in inserted else duplicates[_key(job)]
-            for id_, job in zip(ids, new, strict=True)
-        ]
+            found = {
+                id_: Enqueued(id_, Status.PENDING, duplicate=False) if id_ in inserted else duplicates[_key(job)]
+                for id_, job in zip(ids, new, strict=True)
+            }
+            found |= await self._depend(list(zip(ids, new, strict=True)), found)
+        return [found[id_] for id_ in ids]
+
+    async def _depend(self, new: Sequence[tuple[UUID, NewJob]], found: Mapping[UUID, Enqueued]) -> dict[UUID, Enqueued]:
+        """Make the inserted jobs wait for what they depend on; return those that do, for some have ended at once."""
+        waiting = [(id_, job) for id_, job in new if job.depends_on and not found[id_].duplicate]
+        if not waiting:
+            return {}
+        refuse_later_ones(new)
+        try:
+            await self._rows("depend", columns.of_dependencies(waiting, {key: each.id for key, each in found.items()}))
+        except ForeignKeyViolation as error:
+            raise unknown_dependency(error) from None
+        statuses = dict(await self._rows("statuses", {"ids": [id_ for id_, _ in waiting]}))
+        return {id_: Enqueued(id_, statuses[id_], duplicate=False) for id_, _ in waiting}
 
     async def _duplicates(self, new: Sequence[NewJob]) -> dict[tuple[str | None, UUID | None], Enqueued]:
         if not new:

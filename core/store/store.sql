@@ -4,13 +4,16 @@
 -- ON CONFLICT without a target: whatever unique key an adopted table carries, a duplicate is no error.
 INSERT INTO jobs.tb_job_run
   (id, service_name, operation, execution_type, input_data, run_at, priority, idempotency_key, tenant_id,
-   correlation_id, max_attempts, timeout_seconds)
+   correlation_id, max_attempts, timeout_seconds, parent_id, deadline_at)
 SELECT id, service, operation, type, input::jsonb, coalesce(run_at, now() + coalesce(delay, 0) * interval '1 second'),
-       priority, key, tenant, correlation, max_attempts, timeout
+       priority, key, tenant, correlation, max_attempts, timeout, parent,
+       greatest(coalesce(run_at, now() + coalesce(delay, 0) * interval '1 second'), now()) + deadline * interval '1 second'
   FROM unnest(%(ids)b::uuid[], %(services)b::text[], %(operations)b::text[], %(types)s::text[], %(inputs)b::text[],
               %(run_ats)s::timestamptz[], %(delays)s::float8[], %(priorities)b::int4[], %(keys)s::text[],
-              %(tenants)s::uuid[], %(correlations)s::text[], %(max_attempts)s::int4[], %(timeouts)s::int4[])
-       AS t (id, service, operation, type, input, run_at, delay, priority, key, tenant, correlation, max_attempts, timeout)
+              %(tenants)s::uuid[], %(correlations)s::text[], %(max_attempts)s::int4[], %(timeouts)s::int4[],
+              %(parents)s::uuid[], %(deadlines)s::float8[])
+       AS t (id, service, operation, type, input, run_at, delay, priority, key, tenant, correlation, max_attempts, timeout,
+             parent, deadline)
 ON CONFLICT DO NOTHING
 RETURNING id;
 
@@ -20,6 +23,12 @@ SELECT DISTINCT ON (wanted.key, wanted.tenant)
   FROM unnest(%(keys)s::text[], %(tenants)s::uuid[]) AS wanted (key, tenant)
   JOIN jobs.tb_job_run j ON j.idempotency_key = wanted.key AND j.tenant_id IS NOT DISTINCT FROM wanted.tenant
  ORDER BY wanted.key, wanted.tenant, j.created_at DESC;
+
+-- name: depend
+SELECT jobs.add_dependencies(%(jobs)s::uuid[], %(dependencies)s::uuid[], %(choices)s::text[]);
+
+-- name: statuses
+SELECT id, status FROM jobs.tb_job_run WHERE id = ANY (%(ids)s::uuid[]);
 
 -- name: survey
 -- The lanes that have pending jobs, each with its first: a skip scan, one descent of the claim's index for each lane.
@@ -119,15 +128,17 @@ WITH given AS (
     %(ids)b::uuid[], %(leases)b::int8[], %(statuses)b::text[], %(given_back)b::bool[], %(delays)b::float8[],
     %(outputs)b::text[], %(usages)b::text[], %(categories)b::text[], %(messages)b::text[], %(fingerprints)b::text[],
     %(max_attempts)b::int4[], %(types)b::text[], %(versions)b::text[], %(policies)b::text[], %(sandboxes)b::text[],
-    %(endings)b::text[], %(violations)b::text[])
+    %(endings)b::text[], %(violations)b::text[], %(lefts)b::float8[])
     AS t (id, lease, status, given_back, delay, output, usage, category, message, fingerprint, max_attempts, type, version,
-          policy, sandbox, ending, violations)
+          policy, sandbox, ending, violations, seconds_left)
 ), settled AS (
   UPDATE jobs.tb_job_run AS j
      SET status = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NOT NULL THEN 'cancelled' ELSE s.status END,
          attempts = j.attempts - CASE WHEN s.given_back THEN 1 ELSE 0 END,
          lease_seq = j.lease_seq + CASE WHEN s.given_back THEN 1 ELSE 0 END,
          run_at = CASE WHEN s.status = 'pending' THEN now() + s.delay * interval '1 second' ELSE j.run_at END,
+         deadline_at = CASE WHEN s.status = 'pending' THEN coalesce(j.deadline_at, now() + s.seconds_left * interval '1 second')
+                            ELSE j.deadline_at END,
          worker_id = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NULL THEN NULL ELSE j.worker_id END,
          completed_at = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NULL THEN NULL ELSE now() END,
          updated_at = now(),
@@ -316,9 +327,9 @@ SELECT jobs.settle_invocation(%(service)s, %(minute)s, %(reserved)s, %(actual)s)
 
 -- name: open_jobs
 -- Whether `worker --until-empty` still has something to wait for: due jobs, retries and what others run (they may die),
--- not what is scheduled for later.
+-- not what is scheduled for later, nor what waits for that.
 SELECT EXISTS (SELECT FROM jobs.tb_job_run j
-                WHERE (j.status = 'pending' AND (j.run_at <= now() OR j.lease_seq > 0)
+                WHERE (j.status = 'pending' AND j.blocked_by = 0 AND (j.run_at <= now() OR j.lease_seq > 0)
                        OR j.status = 'running' AND j.worker_id <> 'external')
                   AND (%(only)s::text[] IS NULL OR lower(j.service_name COLLATE "C") = ANY (%(only)s::text[]))
                   AND (%(except)s::text[] IS NULL OR lower(j.service_name COLLATE "C") <> ALL (%(except)s::text[]))) AS yes;

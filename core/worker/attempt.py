@@ -60,15 +60,21 @@ async def attempt(job: JobRecord, document: str | None, around: Surroundings, st
     chance = random.random()  # noqa: S311 - jitter
     origin = around.planner.origin(prepared, job)
     limit = prepared.max_attempts(job)
-    return settle(job, result, prepared.service.retry, limit, chance, origin=origin, output_text=text)
+    left = prepared.seconds_left(job, monotonic())
+    retry = prepared.service.retry
+    return settle(job, result, retry, limit, chance, origin=origin, output_text=text, seconds_left=left)
 
 
 async def _performed(
     prepared: Prepared, job: JobRecord, document: str | None, around: Surroundings, stop: StopSignal
 ) -> Performed:
+    left = prepared.seconds_left(job, monotonic())
+    if left is not None and left <= 0:
+        message = "the job's deadline had passed before this attempt could start; nothing was executed"
+        return Performed(_failed(Category.TIMEOUT, message))
     try:
         data = prepared.read(_readable(document))
-        draft = around.planner.draft(prepared, job, data)
+        draft = around.planner.draft(prepared, job, data, left)
     except InvalidInput as error:
         return Performed(_failed(Category.INVALID_INPUT, around.secrets.redact(error.message)))
     except PlanError as error:

@@ -82,6 +82,16 @@ class Prepared:
         narrowed = policy.max_execution_time < self.policy.max_execution_time
         return float(min(seconds, policy.max_execution_time) if narrowed else seconds)
 
+    def seconds_left(self, job: JobRecord, now: float) -> float | None:
+        """Return seconds to the job's deadline: the row's, else the operation's, else the service's; None without one.
+
+        `now` in monotonic seconds. What the registry says counts from the job's due time.
+        """
+        if job.deadline is not None:
+            return job.deadline - now
+        stated = self.service.deadline if self.operation.deadline is None else self.operation.deadline
+        return None if stated is None or job.due is None else job.due + stated - now
+
 
 class Draft(NamedTuple):
     """A plan and the verdict on it. Nothing has been touched."""
@@ -159,12 +169,18 @@ class Planner:
             return prepared.origin
         return replace(prepared.origin, policy_digest=_narrowed(prepared, job)[0].digest())
 
-    def draft(self, prepared: Prepared, job: JobRecord, data: Mapping[str, Any]) -> Draft:
-        """Return the judged plan of one attempt; raise PlanError where the input has no plan. Pure."""
+    def draft(
+        self, prepared: Prepared, job: JobRecord, data: Mapping[str, Any], seconds_left: float | None = None
+    ) -> Draft:
+        """Return the judged plan of one attempt; raise PlanError where the input has no plan. Pure.
+
+        `seconds_left` to the job's deadline shorten the attempt's timeout.
+        """
         policy, judged, violations = prepared.policy, prepared.verdicts.judge, _NO_VIOLATIONS
         if job.security_context or job.runner_config:
             policy, violations = _narrowed(prepared, job)
             judged = Verdicts(policy).judge
+        timeout = prepared.timeout(job, policy)
         call = Call(
             operation=prepared.operation,
             input=data,
@@ -174,7 +190,7 @@ class Planner:
             attempt=job.attempts,
             idempotency_key=job.idempotency_key or "",
             correlation_id=job.correlation_id or "",
-            timeout_seconds=prepared.timeout(job, policy),
+            timeout_seconds=timeout if seconds_left is None else min(timeout, seconds_left),
         )
         plan = prepared.runner.plan(prepared.spec, call)
         footprint = plan.footprint

@@ -1,9 +1,9 @@
 -- breaking: yes
--- why: a claim takes from lanes (priority, service, operation, tenant), so that each gets its share and one that is paused,
--- limited or whose breaker is open costs nothing; an older worker would know neither the lanes nor the pauses.
--- locks: tb_job_run while two partial indexes are built; they hold pending and running rows only, but the table is read once.
+-- why: a claim takes from lanes (priority, service, operation, tenant), under limits, pauses and breakers; an older worker would claim past them.
+-- locks: writes to tb_job_run while two partial indexes are built; they hold pending and running rows only, but the table is read twice.
 
 ALTER TABLE jobs.tb_job_run ADD COLUMN IF NOT EXISTS blocked_by integer NOT NULL DEFAULT 0;  -- unfinished dependencies
+ALTER TABLE jobs.tb_job_run ADD COLUMN IF NOT EXISTS deadline_at timestamptz;  -- no attempt starts after it
 
 -- The queue's order. Names folded as registries fold them (ASCII letters, whatever the database's locale); no id at the
 -- end: rows of one transaction share run_at, lie in the order of their insertion, and make one entry of many.
@@ -84,7 +84,8 @@ CREATE FUNCTION jobs.claim(
 ) RETURNS TABLE (
   id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer,
   timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text,
-  has_callback boolean, place integer, run_at timestamptz, document text, runner_config text, security_context text
+  has_callback boolean, place integer, run_at timestamptz, document text, runner_config text, security_context text,
+  due_since double precision, seconds_left double precision
 )
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -124,7 +125,8 @@ BEGIN
             CASE WHEN NOT documents THEN NULL
                  WHEN octet_length(j.runner_config::text) > 65536 THEN '"too large"' ELSE j.runner_config::text END,
             CASE WHEN NOT documents THEN NULL
-                 WHEN octet_length(j.security_context::text) > 65536 THEN '"too large"' ELSE j.security_context::text END;
+                 WHEN octet_length(j.security_context::text) > 65536 THEN '"too large"' ELSE j.security_context::text END,
+            date_part('epoch', now() - j.run_at), date_part('epoch', j.deadline_at - now());
 END
 $$;
 
@@ -139,7 +141,8 @@ CREATE FUNCTION jobs.claim_limited(
 ) RETURNS TABLE (
   id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer,
   timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text,
-  has_callback boolean, place integer, run_at timestamptz, document text, runner_config text, security_context text
+  has_callback boolean, place integer, run_at timestamptz, document text, runner_config text, security_context text,
+  due_since double precision, seconds_left double precision
 )
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -213,8 +216,10 @@ BEGIN
     id := job.id; service_name := job.service_name; operation := job.operation; lease_seq := job.lease_seq;
     attempts := job.attempts; max_attempts := job.max_attempts; timeout_seconds := job.timeout_seconds;
     crash_count := job.crash_count; idempotency_key := job.idempotency_key; tenant_id := job.tenant_id;
-    correlation_id := job.correlation_id; has_callback := job.has_callback; place := job.place; run_at := job.run_at; document := job.document;
+    correlation_id := job.correlation_id; has_callback := job.has_callback; place := job.place; run_at := job.run_at;
+    document := job.document;
     runner_config := job.runner_config; security_context := job.security_context;
+    due_since := job.due_since; seconds_left := job.seconds_left;
     RETURN NEXT;
   END LOOP;
   IF state.open_until IS NOT NULL AND cardinality(claimed) > 0 THEN

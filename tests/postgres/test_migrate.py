@@ -85,7 +85,7 @@ async def test_the_compatibility_functions_settle_only_what_they_started(dsn: st
         for id_ in (done, broken):
             await it.rows("SELECT jobs.mark_job_started(%s)", id_)
         claim = await it.claim("a worker", 1)
-        assert [job.id for job in claim.jobs] == [leased]
+        assert [job.id for job in claim] == [leased]
         for id_ in (done, leased):
             await it.rows("SELECT jobs.complete_job_successfully(%s, %s)", id_, '{"by": "hand"}')
         for id_ in (broken, leased):

@@ -56,10 +56,21 @@ async def _apply(it: Queue, job: JobRecord, event: Event) -> None:
         await it.store.cancel([job.id], "", "test")
     elif event in OUTCOMES:
         await _settle(it, job, OUTCOMES[event])
+    elif event in (Event.DEPENDENCY_FAIL, Event.DEPENDENCY_SKIP):
+        await _fail_a_dependency(it, job, "fail" if event is Event.DEPENDENCY_FAIL else "skip")
     else:
         crashes = 0 if event is Event.LOSE_WORKER else 99
         await it.rows("UPDATE jobs.tb_job_run SET crash_count = %s RETURNING id", crashes)
         await it.store.rescue()
+
+
+async def _fail_a_dependency(it: Queue, job: JobRecord, choice: str) -> None:
+    """End as failed what the job was made to wait for; but for the pending one, the table has to be written by hand."""
+    other = await it.add()
+    await it.rows("INSERT INTO jobs.tb_job_dependency VALUES (%s, %s)", job.id, other)
+    await it.rows("UPDATE jobs.tb_job_run SET on_dependency_failure = %s WHERE id = %s", choice, job.id)
+    await it.rows("UPDATE jobs.tb_job_run SET has_dependents = true WHERE id = %s", other)
+    await it.rows("UPDATE jobs.tb_job_run SET status = 'failed' WHERE id = %s", other)
 
 
 @pytest.mark.parametrize("event", list(Event), ids=lambda event: event.name)
