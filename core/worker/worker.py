@@ -24,6 +24,7 @@ from .budget import Budget
 from .claimer import Claimer, pin_plans
 from .link import Link
 from .pulse import Identity, Listeners, Pulse
+from .scheduler import Scheduler
 from .settler import Settler
 from .slots import Slots
 from .tasks import beside, cancelled, first_of
@@ -55,12 +56,19 @@ class Worker:
         worker_id = self.identity.worker_id
         self._links = {
             name: Link(settings.dsn, name, patience=settings.patience, prepare=prepare)
-            for name, prepare in (("claim", pin_plans), ("settle", pin_plans), ("upkeep", None), ("limits", None))
+            for name, prepare in (
+                ("claim", pin_plans),
+                ("settle", pin_plans),
+                ("upkeep", None),
+                ("limits", None),
+                ("schedule", None),
+            )
         }
         self._budget = Budget(self._links["limits"])
         self.settler = Settler(self._links["settle"], worker_id)
         self.slots = Slots(self._settle, self._slot_freed)
         self._claimer = Claimer(self._links["claim"], worker_id, settings.scope, self._known)
+        self._scheduler = Scheduler(self._links["schedule"], worker_id)
         self.reload(around)
         self.pulse = Pulse(settings.dsn, self.identity, self._listeners(), patience=settings.patience)
         self._upkeep = Upkeep(self._links["upkeep"], runners, worker_id)
@@ -85,6 +93,8 @@ class Worker:
         self._around = replace(around, worker_id=self.identity.worker_id, budget=self._budget)
         if scope is not None:
             self._claimer.scope = scope
+        self.identity.row["digest"] = around.planner.registry.digest  # what the row says after a reconnect
+        self._scheduler.serve(around.planner.registry, self._claimer.scope)
 
     def stop(self) -> None:
         """Stop claiming and finish what runs; asked a second time: interrupt it now."""
@@ -108,7 +118,7 @@ class Worker:
     async def _work(self) -> End:
         log_event("worker_started", worker_id=self.identity.worker_id, concurrency=self.settings.concurrency)
         settling = asyncio.create_task(self.settler.run())
-        parts = (self.pulse.run(), self.pulse.watch(), self.slots.guard(), self._upkeep.run())
+        parts = (self.pulse.run(), self.pulse.watch(), self.slots.guard(), self._upkeep.run(), self._scheduler.run())
         services = [settling, *map(asyncio.create_task, parts)]
         claiming, asked = map(asyncio.create_task, (self._claim_until_stopped(), self._stopped()))
         try:
