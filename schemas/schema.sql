@@ -1345,6 +1345,21 @@ CREATE TABLE jobs.tb_job_run (
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.05');
 
+CREATE TABLE jobs.tb_schedule (
+    service_name text NOT NULL,
+    operation text NOT NULL,
+    name text NOT NULL,
+    expression text NOT NULL,
+    digest text NOT NULL,
+    registry_digest text NOT NULL,
+    last_tick timestamp with time zone NOT NULL,
+    last_job_id uuid,
+    last_skipped timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+)
+WITH (fillfactor='50');
+
 CREATE TABLE jobs.tb_schema_migration (
     number integer NOT NULL,
     name text NOT NULL,
@@ -1455,6 +1470,9 @@ ALTER TABLE ONLY jobs.tb_job_run
 
 ALTER TABLE ONLY jobs.tb_pause
     ADD CONSTRAINT tb_pause_pkey PRIMARY KEY (kind, name);
+
+ALTER TABLE ONLY jobs.tb_schedule
+    ADD CONSTRAINT tb_schedule_pkey PRIMARY KEY (service_name, operation, name);
 
 ALTER TABLE ONLY jobs.tb_schema_migration
     ADD CONSTRAINT tb_schema_migration_pkey PRIMARY KEY (number);

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ...core.ticks import read_tick_key
 from . import job_json, job_links
 from .console import Console
 from .job_json import JobView, Row
@@ -66,11 +67,18 @@ def _parts(view: JobView) -> Iterator[tuple[str, Sequence[str]]]:
     yield "output", _document(row["output_data"])
     yield "usage", [_pairs(row["resource_usage"])] if row["resource_usage"] else []
     yield "captured", list(_captured(view.chunks))
+    yield "made by", _schedule(row)
     yield "key", [one_line(row["idempotency_key"])] if row["idempotency_key"] else []
     yield "trace", [one_line(row["correlation_id"])] if row["correlation_id"] else []
     yield "group", [row["fingerprint"]] if row["fingerprint"] else []
     yield "registry", [str(row["registry_digest"])[:12]] if row["registry_digest"] else []
     yield "next", job_json.next_commands(view)
+
+
+def _schedule(row: Row) -> list[str]:
+    """The schedule and the tick that made the job, as its key tells."""
+    found = read_tick_key(row["idempotency_key"])
+    return [one_line(f"schedule {found.schedule}, tick {moment(found.tick)}")] if found else []
 
 
 def _block(name: str, lines: Sequence[str]) -> str:

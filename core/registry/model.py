@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from ..job import ExecutionType, folded
 from ..lifecycle import RetryPolicy
@@ -51,6 +52,29 @@ class Finding:
     help: str = ""
 
 
+class OnMissed(StrEnum):
+    """What becomes of ticks that passed while no worker was alive."""
+
+    RUN_ONCE = "run_once"  # one job, for the latest of them
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """Jobs of one operation that the clock makes."""
+
+    name: str
+    cron: str  # five fields, or six with seconds first, or a nickname such as @daily
+    timezone: str = "UTC"
+    input: Mapping[str, Any] = field(default_factory=_no_mapping)
+    tenant_id: UUID | None = None
+    priority: int = 0
+    on_missed: OnMissed = OnMissed.RUN_ONCE
+    skip_overlap: bool = False  # let a tick pass while the job of the one before has not ended
+    enabled: bool = True
+    position: Position | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """A call that a service offers. Schemas are full JSON Schema here, whatever the file's form was."""
@@ -66,6 +90,7 @@ class Operation:
     max_retries: int | None = None
     #: request, argv, command or payload under that key, as written; {} = the execution type's default mapping.
     mapping: Mapping[str, Any] = field(default_factory=_no_mapping)
+    schedules: tuple[Schedule, ...] = ()
     position: Position | None = None
 
 

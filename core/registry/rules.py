@@ -25,6 +25,7 @@ from . import (
     name_rules,
     reference_rules,
     reliability_rules,
+    schedule_rules,
     secret_rules,
     type_rules,
 )
@@ -182,6 +183,7 @@ RULES: Final[tuple[Rule, ...]] = (
     reliability_rules.retries,
     reliability_rules.backoff,
     reliability_rules.resources,
+    schedule_rules.schedules,
     exposure_rules.interpreters,
     exposure_rules.code_from_input,
     _outside_policy,

@@ -24,6 +24,7 @@ from .dispatch import Dispatcher
 from .link import Link
 from .pruner import Pruner
 from .pulse import Identity, Listeners, Pulse
+from .scheduler import Scheduler
 from .settler import Settler
 from .tasks import beside, cancelled, first_of
 from .terms import End, WorkerSettings
@@ -52,6 +53,7 @@ class Worker:
                 ("upkeep", None),
                 ("limits", None),
                 ("prune", None),
+                ("schedule", None),
             )
         }
         self._callbacks = self._links["callbacks"] = SharedLink(settings.dsn, "callbacks", patience=settings.patience)
@@ -59,6 +61,7 @@ class Worker:
         self.settler = Settlers(Settler(self._links["settle"], worker_id), CallingSettler(self._callbacks, worker_id))
         self._dispatch = Dispatcher(settings, self._links["claim"], worker_id, self.settler, self._may_claim)
         self.slots = self._dispatch.slots
+        self._scheduler = Scheduler(self._links["schedule"], worker_id)
         self.pulse = Pulse(settings.dsn, self.identity, self._listeners(), patience=settings.patience)
         self.reload(around)
         self._upkeep = Upkeep(self._links["upkeep"], runners, worker_id)
@@ -84,6 +87,8 @@ class Worker:
         self._around = replace(around, worker_id=self.identity.worker_id, budget=self._budget)
         self.settler.breaker_of = around.planner.breakers()
         self._dispatch.reload(self._around, scope)
+        self.identity.row["digest"] = around.planner.registry.digest  # what the row says after a reconnect
+        self._scheduler.serve(around.planner.registry, self._dispatch.claimer.scope)
 
     def stop(self) -> None:
         """Stop claiming and finish what runs; asked a second time: interrupt it now."""
@@ -115,6 +120,7 @@ class Worker:
             self.slots.guard(),
             self._upkeep.run(),
             self._pruner.run(),
+            self._scheduler.run(),
             call_again(self._callbacks),
         )
         services = [settling, *map(asyncio.create_task, parts)]
