@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ...core.ticks import read_tick_key
-from . import job_json, job_links
+from . import job_json, job_links, job_why
 from .console import Console
 from .job_json import JobView, Row
 from .text import age, clean, duration, moment, one_line
@@ -55,7 +55,7 @@ def _head(row: Row, console: Console) -> str:
 
 def _parts(view: JobView) -> Iterator[tuple[str, Sequence[str]]]:
     row = view.row
-    yield "why", [job_json.why(view)[1]]
+    yield "why", [job_why.why(view)[1]]
     yield "timeline", [f"{moment(at)}  {event}" for at, event in job_json.timeline(view)]
     yield "run at", [moment(row["run_at"])] if row["status"] == "pending" else []
     yield "deadline", [moment(row["deadline_at"])] if row["deadline_at"] else []
@@ -72,7 +72,7 @@ def _parts(view: JobView) -> Iterator[tuple[str, Sequence[str]]]:
     yield "trace", [one_line(row["correlation_id"])] if row["correlation_id"] else []
     yield "group", [row["fingerprint"]] if row["fingerprint"] else []
     yield "registry", [str(row["registry_digest"])[:12]] if row["registry_digest"] else []
-    yield "next", job_json.next_commands(view)
+    yield "next", job_why.next_commands(view)
 
 
 def _schedule(row: Row) -> list[str]:
