@@ -101,6 +101,8 @@ class Worker:
         try:
             await self._links["claim"].ask(lambda store: require_current(store.connection))
             await self.pulse.start()
+            for link in self._links.values():
+                link.trust()
             return await self._work()
         finally:
             await self._close()

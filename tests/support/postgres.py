@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,9 +24,13 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from specql_jobs.core.errors import SpecqlJobsError
 from specql_jobs.core.store.embedded import EmbeddedServer
 
+from .waiting import until
+
 VARIABLE: Final = "SPECQL_JOBS_TEST_DSN"
 #: Read at import, because every test runs with SPECQL_JOBS_* removed from its environment.
 GIVEN_DSN: Final = os.environ.get(VARIABLE, "")
+#: Seconds in which a killed server must be back: it replays what it had not yet written.
+RECOVERY: Final = 60.0
 #: Faster, and only a power cut would notice.
 CARELESS: Final = ("fsync", "synchronous_commit", "full_page_writes")
 
@@ -52,6 +57,24 @@ class Server:
         assert self.private is not None
         self.private.leave()
         self.private.join()
+
+    def crash(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Kill the private server's first process and start it again; SIGQUIT is PostgreSQL's immediate shutdown."""
+        assert self.private is not None
+        os.kill(self.pid, number)
+        self.come_back()
+
+    def come_back(self) -> None:
+        """Start the private server once what was left of the one before has ended: it keeps its memory until then."""
+        assert self.private is not None
+        assert until(self._starts, "PostgreSQL starts again", RECOVERY)
+
+    def _starts(self) -> bool:
+        assert self.private is not None
+        with suppress(SpecqlJobsError):
+            self.private.join()
+            return True
+        return False
 
 
 @contextmanager
