@@ -1,4 +1,4 @@
-"""Thousands of jobs while workers are killed and PostgreSQL is restarted; `python -m support.storm` is the large one."""
+"""Thousands of jobs while workers are killed and PostgreSQL restarts; `python -m support.storm` is the large one."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -61,20 +61,14 @@ class Server:
     def crash(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Kill the private server's first process and start it again; SIGQUIT is PostgreSQL's immediate shutdown."""
         assert self.private is not None
+        data = self.private.data
         os.kill(self.pid, number)
-        self.come_back()
-
-    def come_back(self) -> None:
-        """Start the private server once what was left of the one before has ended: it keeps its memory until then."""
-        assert self.private is not None
-        assert until(self._starts, "PostgreSQL starts again", RECOVERY)
-
-    def _starts(self) -> bool:
-        assert self.private is not None
-        with suppress(SpecqlJobsError):
-            self.private.join()
-            return True
-        return False
+        until(lambda: not _at_work(data), "the killed server and its backends are gone", RECOVERY)
+        # Where nobody reaps the dead, these would make the next server believe that this one still runs.
+        for left in (data / "postmaster.pid", *self.private.folder.glob("sockets/.s.PGSQL.*")):
+            left.unlink(missing_ok=True)
+        self.private.leave()
+        self.private.join()
 
 
 @contextmanager
@@ -101,6 +95,18 @@ def serve_private(*, durable: bool = False) -> Iterator[Server]:
     finally:
         private.leave()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _at_work(data: Path) -> bool:
+    """Whether a process of the server lives: each works in the data folder."""
+    return any(_works_in(process, data) for process in Path("/proc").glob("[0-9]*"))
+
+
+def _works_in(process: Path, folder: Path) -> bool:
+    try:
+        return (process / "cwd").readlink() == folder
+    except OSError:  # it ended meanwhile, waits to be reaped, or belongs to somebody else
+        return False
 
 
 def _start(private: EmbeddedServer) -> None:

@@ -36,7 +36,10 @@ services:
     security_policy: {{allowed_domains: ["127.0.0.1"], allow_private_networks: true}}
     operations:
       note:
-        {{input_schema: {{n: integer}}, max_retries: 50, timeout: 60, request: {{method: POST, path: /note, body: json}}}}
+        input_schema: {{n: integer}}
+        max_retries: 50
+        timeout: 60
+        request: {{method: POST, path: /note, body: json}}
 """
 BATCH: Final = 1000  # jobs of one enqueue statement
 
@@ -104,18 +107,16 @@ class Reckoning:
     def __str__(self) -> str:
         statuses = Counter(row["status"] for row in self.rows)
         outcomes = Counter(event["outcome"] for event in self.events)
-        return "\n".join(
-            [
-                f"{self.terms.jobs} jobs, {self.terms.workers} workers of concurrency {self.terms.concurrency}: "
-                f"{self.seconds:.0f} s, {self.terms.jobs / self.seconds:.0f} jobs/s",
-                f"{self.kills} workers killed, {self.restarts} restarts of PostgreSQL",
-                f"rows: {dict(statuses)}; crashed at least once: {sum(row['crash_count'] > 0 for row in self.rows)}, "
-                f"most crashes of one job: {max(row['crash_count'] for row in self.rows)}",
-                f"ended leases: {dict(outcomes)}",
-                f"executions in the ledger: {len(self.executions)} "
-                f"({sum(not each.answered for each in self.executions)} without an answer), "
-                f"two at once on one job: {self.overlaps}",
-            ]
+        terms, crashed = self.terms, sum(row["crash_count"] > 0 for row in self.rows)
+        unanswered = sum(not each.answered for each in self.executions)
+        return (
+            f"{terms.jobs} jobs, {terms.workers} workers of concurrency {terms.concurrency}: {self.seconds:.0f} s, "
+            f"{terms.jobs / self.seconds:.0f} jobs/s; {self.kills} killed, {self.restarts} restarts of Postgres\n"
+            f"rows: {dict(statuses)}; crashed at least once: {crashed}, "
+            f"most crashes of one job: {max(row['crash_count'] for row in self.rows)}\n"
+            f"ended leases: {dict(outcomes)}\n"
+            f"executions in the ledger: {len(self.executions)} ({unanswered} without an answer), "
+            f"two at once on one job: {self.overlaps}"
         )
 
 
@@ -131,6 +132,7 @@ class Storm:
         self._registry.write_text(REGISTRY.format(url=ledger.url))
         self._workers: list[Started] = []
         self._processes = AsyncExitStack()
+        self._last_failure: Exception | None = None
 
     async def run(self) -> Reckoning:
         """Enqueue, work under fire until every job has ended, stop the workers, and count."""
@@ -144,7 +146,8 @@ class Storm:
             for worker in self._workers:
                 worker.terminate()
             for worker in self._workers:
-                assert await asyncio.to_thread(worker.finish) == 0
+                code = await asyncio.to_thread(worker.finish)
+                assert code == 0 or "worker_started" not in worker.said(), worker.said()
         await self._count()
         return self.reckoning
 
@@ -166,12 +169,12 @@ class Storm:
         """Kill and restart as the terms say, until nothing is open."""
         restarts = [(n + 1) / (self.terms.restarts + 1) for n in range(self.terms.restarts)]
         kills = [(n + 1) / (self.terms.kills + 1) for n in range(self.terms.kills)]
-        last, ended, since, next_kill = 0.0, 0, time.monotonic(), time.monotonic()
+        ended, since, next_kill = 0, time.monotonic(), time.monotonic()
         while ended < self.terms.jobs:
-            ended = await self._ended()
-            if ended > last:
-                last, since = ended, time.monotonic()
-            assert time.monotonic() < since + self.terms.patience, f"{ended} of {self.terms.jobs} jobs have ended"
+            found = await self._ended()
+            if found > ended:
+                ended, since = found, time.monotonic()
+            assert time.monotonic() < since + self.terms.patience, self._stuck(ended)
             self._replace_those_that_found_no_database()
             if self.terms.kill_every and time.monotonic() > next_kill:
                 next_kill = time.monotonic() + self.terms.kill_every
@@ -190,7 +193,8 @@ class Storm:
             async with await db.connect(self.server.dsn) as connection:
                 sql = "SELECT count(*) AS n FROM jobs.tb_job_run WHERE status IN ('pending', 'running')"
                 row = await (await connection.execute(sql)).fetchone()
-        except db.FAILURES:
+        except db.FAILURES as error:
+            self._last_failure = error
             return 0
         assert row is not None
         return self.terms.jobs - int(row["n"])
@@ -205,6 +209,10 @@ class Storm:
         """The planned way first, then as a power cut would."""
         self.reckoning.restarts += 1
         await asyncio.to_thread(self.server.restart if self.reckoning.restarts % 2 else self.server.crash)
+
+    def _stuck(self, ended: int) -> str:
+        said = "\n".join(worker.said()[-1000:] for worker in self._workers)
+        return f"{ended} of {self.terms.jobs} jobs have ended; last failure: {self._last_failure}; the workers:\n{said}"
 
     def _replace_those_that_found_no_database(self) -> None:
         """As a supervisor would; one that had started has no other reason to end than a kill."""
