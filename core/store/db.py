@@ -5,9 +5,11 @@ No error that leaves this module carries a DSN, a password or a traceback of the
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -90,6 +92,12 @@ async def connect(dsn: str, application_name: str = "specql-jobs") -> Connection
         return await AsyncConnection.connect(**settings, autocommit=True, row_factory=dict_row)
     except psycopg.Error as error:
         raise _connection_error(error, settings) from None
+
+
+def sever(connection: Connection) -> None:
+    """Break a connection off below the driver: whoever waits for an answer on it is told that it is lost."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as way:
+        way.shutdown(socket.SHUT_RDWR)
 
 
 def _settings(dsn: str, application_name: str) -> dict[str, Any]:

@@ -191,11 +191,16 @@ class Worker:
     def _known(self) -> set[UUID]:
         return self.slots.ids() | self.settler.waiting_ids()
 
+    def _sever(self) -> None:
+        for link in self._links.values():
+            link.sever()
+
     def _listeners(self) -> Listeners:
         return Listeners(
             ready=self._claimer.wake.set,
             cancel=self.slots.cancel,
             fence=self.slots.interrupt,
+            sever=self._sever,
             running=lambda: len(self.slots),
             draining=self._stopping.is_set,
         )
