@@ -30,8 +30,8 @@ FENCE_UNKNOWN = 2.5  # seconds
 #: While Postgres says that it is down nobody can take anything, and after it is back only the 15 s rule holds.
 FENCE_SERVER_DOWN = 12.0  # seconds
 
-#: A connection that has said nothing for so long, while asked once a second, is dead, whatever TCP believes: a proxy or a
-#: firewall may have lost its other end. Before others may take our jobs, so that a new one can still save this identity.
+#: A connection that has said nothing for so long, while asked once a second, is dead, whatever TCP believes: a proxy
+#: may have lost its other end. Before others may take our jobs, so that a new one can still save this identity.
 SILENCE = 10.0  # seconds
 
 #: After we lost our own connection, others may have lost theirs: a free session lock proves nothing for so long.

@@ -1,4 +1,4 @@
-"""Connections that nobody closed and that carry nothing any more: a way that lost its other end, a host that is gone."""
+"""Connections that nobody closed and that carry nothing any more: their way lost its other end, or the host is gone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_a_worker_leaves_connections_that_never_answer(dsn: str) -> None:
 
 
 async def test_a_vanished_workers_job_has_stopped_when_another_takes_it(dsn: str) -> None:
-    """Its connections stay open and silent: it stops its job by itself, another takes it, and what it says late is void."""
+    """Its connections stay open and silent: it stops its job by itself before another takes it, and comes back lost."""
     async with Relay(dsn) as relay, queue(dsn) as near, queue(dsn) as far:
         far.dsn = relay.dsn
         vanished = far.worker()
