@@ -83,9 +83,9 @@ def serve() -> Iterator[Server]:
 
 
 @contextmanager
-def serve_private(*, durable: bool = False) -> Iterator[Server]:
+def serve_private(*, durable: bool = False, below: Path | None = None) -> Iterator[Server]:
     """Yield a private server, also for tests that stop it; it and its folder are gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="sqj-"))  # short: a socket's path has at most 107 bytes
+    folder = Path(tempfile.mkdtemp(prefix="sqj-", dir=below))  # short: a socket's path has at most 107 bytes
     private = EmbeddedServer(folder)
     try:
         _start(private)
