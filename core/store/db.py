@@ -25,13 +25,18 @@ Connection = AsyncConnection[DictRow]
 
 CONNECT_TIMEOUT = 5  # seconds; an operator should not wait longer to learn that a host is gone
 
-#: Server-side probes: a host that vanished is noticed in about 11 s, so its session lock is freed.
-KEEPALIVES = "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+#: Set once connected, since poolers refuse them at the start. Probes: a host that vanished is noticed in about 11 s, so
+#: its session lock is freed. And whatever the database or role says: a listener is idle by trade, and the claim's SKIP
+#: LOCKED needs fresh snapshots.
+SESSION = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "idle_session_timeout": "0",
+    "default_transaction_isolation": "read committed",
+}
 
-#: Whatever the database or role says: a listener is idle by trade, and the claim's SKIP LOCKED needs fresh snapshots.
-SESSION = r"-c idle_session_timeout=0 -c default_transaction_isolation=read\ committed"
-
-#: The same from this side, for a server that vanished; libpq ignores them on a local socket.
+#: The same probes from this side, for a server that vanished; libpq ignores them on a local socket.
 PROBES = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 12_000}
 
 _QUERY = re.compile(r"^-- name: (\w+)[^\n]*\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)
@@ -89,9 +94,26 @@ async def connect(dsn: str, application_name: str = "specql-jobs") -> Connection
     """Return an autocommit connection with rows as dicts; raise ConfigError, Denied or DatabaseUnavailable."""
     settings = _settings(dsn, application_name)
     try:
-        return await AsyncConnection.connect(**settings, autocommit=True, row_factory=dict_row)
+        connection = await AsyncConnection.connect(**settings, autocommit=True, row_factory=dict_row)
+        await _set_up(connection)
     except psycopg.Error as error:
         raise _connection_error(error, settings) from None
+    return connection
+
+
+async def _set_up(connection: Connection) -> None:
+    """Make the settings. Behind a pooler nothing is prepared: others may have left their statements in the session."""
+    setting = (
+        "SELECT pg_backend_pid() AS pid, array_agg(set_config(name, value, false)) "
+        "FROM unnest(%s::text[], %s::text[]) AS t (name, value)"
+    )
+    try:
+        row = await (await connection.execute(setting.encode(), (list(SESSION), list(SESSION.values())))).fetchone()
+    except BaseException:
+        await connection.close()
+        raise
+    if row is None or row["pid"] != connection.info.backend_pid:
+        connection.prepare_threshold = None
 
 
 def sever(connection: Connection) -> None:
@@ -111,9 +133,8 @@ def _settings(dsn: str, application_name: str) -> dict[str, Any]:
             code="E211",
             name="dsn-invalid",
         ) from None
-    options = f"{given.get('options') or ''} {KEEPALIVES} {SESSION}".strip()
     ours = {"connect_timeout": CONNECT_TIMEOUT, "application_name": application_name, **PROBES}
-    return {**ours, **given, "options": options}
+    return {**ours, **given}
 
 
 def target_of(dsn: str) -> str:

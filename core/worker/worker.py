@@ -18,6 +18,7 @@ from ..errors import DatabaseUnavailable
 from ..lifecycle import Settlement
 from ..log import log_event
 from ..store.migrate import require_current
+from ..store.pooler import require_session
 from ..store.store import Scope
 from .attempt import Surroundings
 from .budget import Budget
@@ -100,6 +101,7 @@ class Worker:
         """Work until stopped, empty, or lost. Raise what makes work impossible (DatabaseUnavailable, SchemaAbsent)."""
         try:
             await self._links["claim"].ask(lambda store: require_current(store.connection))
+            await self._links["claim"].ask(lambda store: require_session(store.connection, self.settings.dsn))
             await self.pulse.start()
             for link in self._links.values():
                 link.trust()
