@@ -1,4 +1,4 @@
-"""Through a real PgBouncer: workers in session mode and producers in either; workers in transaction mode are refused."""
+"""Through a real PgBouncer: workers in session mode, producers in either; workers in transaction mode are refused."""
 
 from __future__ import annotations
 
