@@ -124,6 +124,23 @@ async def test_a_worker_that_was_frozen_ends_its_jobs_when_it_wakes(dsn: str, sp
     assert (before["lease_seq"], before["crash_count"]) == (3, 1)
 
 
+async def test_processes_drain_when_their_parent_is_killed(dsn: str, spawn: Spawn, tmp_path: Path) -> None:
+    """Nobody could stop them any more, and whoever starts the parent again would have twice as many."""
+    async with queue(dsn) as it, HttpTarget() as target:
+        file = tmp_path / "services.yaml"
+        file.write_text(REGISTRY.format(url=target.url))
+        pool = spawn("worker", "--registry", str(file), "--dsn", dsn, "--processes", "2")
+
+        async def in_state(state: str) -> bool:
+            rows = await it.rows("SELECT worker_id FROM jobs.tb_worker WHERE state = %s", state)
+            return len(rows) == 2
+
+        await until_async(lambda: in_state("running"), "both processes work", PATIENCE)
+        await asyncio.to_thread(pool.kill)
+        await until_async(lambda: in_state("stopped"), "both have signed off", PATIENCE)
+        assert "process_replaced" not in pool.said()
+
+
 async def test_a_workers_wrong_clock_changes_nothing(dsn: str, spawn: Spawn, tmp_path: Path) -> None:
     """The queue's clock is the database's: workers hours off run what is due, wait for the rest, and are not lost."""
     require("faketime", FAKETIME is not None, "libfaketime is not installed (apt-get install faketime)")
