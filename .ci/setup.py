@@ -27,6 +27,8 @@ HOST = {
     "bubblewrap": ("bwrap", "shell jobs are refused here, and their tests and demo jobs are skipped"),
     "docker.io": ("dockerd", "container jobs wait for a Docker Engine, and their tests are skipped unless one runs"),
     "busybox-static": ("busybox", "there is nothing to make test images of, so tests of container jobs are skipped"),
+    "faketime": ("faketime", "the test of workers with wrong clocks is skipped"),
+    "pgbouncer": ("pgbouncer", "the tests of workers behind a pooler are skipped"),
 }
 #: Where an engine listens that somebody runs here already: then none is installed.
 ENGINE_SOCKET = Path("/var/run/docker.sock")

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from dataclasses import replace
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -85,9 +86,18 @@ class Pool:
 def _work(start: Start) -> None:
     """One process of the pool; its exit code is the command's."""
     start.configure_log()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         drained = in_loop(start.run())
     except SpecqlJobsError as error:
         log.log_event("worker_failed", code=error.code, error=error.message, hint=error.hint)
         sys.exit(error.exit_code)
     sys.exit(Exit.OK if drained else Exit.NEGATIVE)
+
+
+def _end_with_parent() -> None:
+    """Drain when the parent was killed: nobody would pass a signal on any more, and its successor starts others."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

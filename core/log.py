@@ -41,6 +41,7 @@ EVENTS: Mapping[str, Level] = {
     "cost_unsettled": Level.WARNING,
     "database_back": Level.INFO,
     "database_lost": Level.WARNING,
+    "database_silent": Level.WARNING,
     "job_cancel": Level.INFO,
     "job_fail_retryable": Level.INFO,
     "job_failed": Level.WARNING,

@@ -5,9 +5,11 @@ No error that leaves this module carries a DSN, a password or a traceback of the
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -23,14 +25,20 @@ Connection = AsyncConnection[DictRow]
 
 CONNECT_TIMEOUT = 5  # seconds; an operator should not wait longer to learn that a host is gone
 
-#: Server-side probes: a host that vanished is noticed in about 11 s, so its session lock is freed.
-KEEPALIVES = "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+#: Set once connected, since poolers refuse them at the start. Probes: a host that vanished is noticed in about 11 s, so
+#: its session lock is freed. And whatever the database or role says: a listener is idle by trade, and the claim's SKIP
+#: LOCKED needs fresh snapshots, and compiling a statement of one batch costs more than running it (measured: 5,650
+#: jobs/s with jit, 15,940 without).
+SESSION = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "idle_session_timeout": "0",
+    "default_transaction_isolation": "read committed",
+    "jit": "off",
+}
 
-#: Whatever the database or role says: a listener is idle by trade, the claim's SKIP LOCKED needs fresh snapshots, and
-#: compiling a statement of one batch costs more than running it (measured: 5,650 jobs/s with jit, 15,940 without).
-SESSION = r"-c idle_session_timeout=0 -c default_transaction_isolation=read\ committed -c jit=off"
-
-#: The same from this side, for a server that vanished; libpq ignores them on a local socket.
+#: The same probes from this side, for a server that vanished; libpq ignores them on a local socket.
 PROBES = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 12_000}
 
 _QUERY = re.compile(r"^-- name: (\w+)[^\n]*\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)
@@ -88,9 +96,32 @@ async def connect(dsn: str, application_name: str = "specql-jobs") -> Connection
     """Return an autocommit connection with rows as dicts; raise ConfigError, Denied or DatabaseUnavailable."""
     settings = _settings(dsn, application_name)
     try:
-        return await AsyncConnection.connect(**settings, autocommit=True, row_factory=dict_row)
+        connection = await AsyncConnection.connect(**settings, autocommit=True, row_factory=dict_row)
+        await _set_up(connection)
     except psycopg.Error as error:
         raise _connection_error(error, settings) from None
+    return connection
+
+
+async def _set_up(connection: Connection) -> None:
+    """Make the settings. Behind a pooler nothing is prepared: others may have left their statements in the session."""
+    setting = (
+        "SELECT pg_backend_pid() AS pid, array_agg(set_config(name, value, false)) "
+        "FROM unnest(%s::text[], %s::text[]) AS t (name, value)"
+    )
+    try:
+        row = await (await connection.execute(setting.encode(), (list(SESSION), list(SESSION.values())))).fetchone()
+    except BaseException:
+        await connection.close()
+        raise
+    if row is None or row["pid"] != connection.info.backend_pid:
+        connection.prepare_threshold = None
+
+
+def sever(connection: Connection) -> None:
+    """Break a connection off below the driver: whoever waits for an answer on it is told that it is lost."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as way:
+        way.shutdown(socket.SHUT_RDWR)
 
 
 def _settings(dsn: str, application_name: str) -> dict[str, Any]:
@@ -104,9 +135,8 @@ def _settings(dsn: str, application_name: str) -> dict[str, Any]:
             code="E211",
             name="dsn-invalid",
         ) from None
-    options = f"{given.get('options') or ''} {KEEPALIVES} {SESSION}".strip()
     ours = {"connect_timeout": CONNECT_TIMEOUT, "application_name": application_name, **PROBES}
-    return {**ours, **given, "options": options}
+    return {**ours, **given}
 
 
 def target_of(dsn: str) -> str:

@@ -158,7 +158,7 @@ WITH given AS (
      runner_version, registry_digest)
   SELECT d.id, d.lease, d.attempts, %(worker_id)s, d.started_at, s.category, s.message, s.fingerprint, s.usage::jsonb,
          nullif(s.version, ''), %(digest)s
-    FROM settled d JOIN given s ON s.id = d.id
+    FROM settled d JOIN given s ON s.id = d.id AND s.lease = d.lease
    WHERE s.category IS NOT NULL AND NOT s.given_back
 ), audited AS (
   INSERT INTO jobs.tb_audit_event
@@ -168,7 +168,7 @@ WITH given AS (
          d.operation, lower(d.execution_type), d.tenant_id, d.status, s.category, %(worker_id)s, nullif(s.version, ''),
          %(digest)s, nullif(s.policy, ''), nullif(s.sandbox, ''), extract(epoch FROM now() - d.started_at) * 1000,
          s.violations::jsonb
-    FROM settled d JOIN given s ON s.id = d.id
+    FROM settled d JOIN given s ON s.id = d.id AND s.lease = d.lease
 )
 SELECT id FROM settled;
 

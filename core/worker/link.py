@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ..clock import monotonic
 from ..log import log_event
-from ..store.db import FAILURES, Connection, connect, in_our_words, is_connection_loss, is_passing
+from ..store.db import FAILURES, Connection, connect, in_our_words, is_connection_loss, is_passing, sever
 from ..store.store import Store
 
 T = TypeVar("T")
@@ -35,6 +35,7 @@ class Link:
         self._prepare = prepare
         self._notice = notice
         self._connection: Connection | None = None
+        self._newest: Connection | None = None  # perhaps not prepared yet
         self._was_there = False  # patience is for a database that went away, not for one that never answered
         self._failing_since: float | None = None
         self._wait = 0.0  # seconds before the next try; the first is at once
@@ -63,6 +64,10 @@ class Link:
                 self.answered()
                 return answer
 
+    def trust(self) -> None:
+        """Wait for the database from the first try on: it has answered this worker on another connection."""
+        self._was_there = True
+
     def answered(self) -> None:
         """Forget earlier failures."""
         self._failing_since, self._wait = None, 0.0
@@ -80,6 +85,11 @@ class Link:
             raise in_our_words(error) from None
         await self._pause(error)
 
+    def sever(self) -> None:
+        """Take the connection for dead: what waits for its answer fails, and asks again on another one."""
+        if self._newest is not None and not self._newest.closed:
+            sever(self._newest)
+
     async def close(self) -> None:
         """Close the connection, if there is one."""
         connection, self._connection = self._connection, None
@@ -96,7 +106,7 @@ class Link:
         self._wait = min(max(self._wait * 2, FIRST_WAIT), LONGEST_WAIT)
 
     async def _connect(self) -> None:
-        connection = await connect(self._dsn, f"specql-jobs worker {self._name}")
+        connection = self._newest = await connect(self._dsn, f"specql-jobs worker {self._name}")
         try:
             if self._prepare:
                 await self._prepare(Store(connection))

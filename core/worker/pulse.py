@@ -30,6 +30,10 @@ FENCE_UNKNOWN = 2.5  # seconds
 #: While Postgres says that it is down nobody can take anything, and after it is back only the 15 s rule holds.
 FENCE_SERVER_DOWN = 12.0  # seconds
 
+#: A connection that has said nothing for so long, while asked once a second, is dead, whatever TCP believes: a proxy
+#: may have lost its other end. Before others may take our jobs, so that a new one can still save this identity.
+SILENCE = 10.0  # seconds
+
 #: After we lost our own connection, others may have lost theirs: a free session lock proves nothing for so long.
 DOUBT = 15.0  # seconds
 
@@ -64,6 +68,7 @@ class Listeners:
     cancel: Callable[[list[UUID]], None]
     fence: Callable[[str], None]  # stop all jobs at once, and say why
     held: Callable[[], list[UUID]]  # the jobs whose cancellation would concern this worker
+    sever: Callable[[], None]  # take every other connection for dead too
     running: Callable[[], int]
     draining: Callable[[], bool]
     drain: Callable[[], None]  # somebody asked for it from elsewhere
@@ -77,6 +82,7 @@ class Pulse:
         self._tell = listeners
         self.link = Link(dsn, "pulse", patience=patience, prepare=self._join, notice=self._doubt)
         self._last_beat = monotonic()
+        self._heard = monotonic()  # the last answer, be it a refusal
         self._fence_after = FENCE_UNKNOWN
         self._fenced = False
         self._leaving = False
@@ -105,11 +111,22 @@ class Pulse:
                 await self.link.lost(error)
 
     async def watch(self) -> None:
-        """Stop this worker's jobs when its last proof of life grows too old, whatever the connection is doing."""
+        """Stop this worker's jobs when its last proof of life grows too old, whatever the connection is doing.
+
+        One that never answers would keep the worker waiting for ever: it is broken off.
+        """
         while True:
             await asyncio.sleep(0.1)
+            if monotonic() - self._heard > SILENCE:
+                self._sever()
             if not self._fenced and monotonic() - self._last_beat > self._fence_after:
                 self._fence(f"no heartbeat for {self._fence_after:g} s")
+
+    def _sever(self) -> None:
+        self._heard = monotonic()
+        log_event("database_silent", worker_id=self.identity.worker_id, seconds=SILENCE)
+        self.link.sever()
+        self._tell.sever()
 
     def leaving(self) -> None:
         """Take no offence when the next beat is refused: the worker is about to be marked stopped."""
@@ -155,6 +172,7 @@ class Pulse:
             log_event("drain_requested", worker_id=self.identity.worker_id)
             self._tell.drain()
         self._last_beat, self._fence_after, self._fenced = asked, FENCE_UNKNOWN, False
+        self._heard = monotonic()
         self.link.answered()
         self.alive.set()
         self._locked = self._locked or await store.hold_lock(self.identity.lock_key)
@@ -172,6 +190,7 @@ class Pulse:
 
     def _doubt(self, error: Exception) -> None:
         """Learn from a failure how long others will leave our jobs to us, and that we must leave theirs to them."""
+        self._heard = monotonic()
         if is_connection_loss(error):
             self._doubt_until = monotonic() + DOUBT
         if server_is_down(error):

@@ -15,6 +15,7 @@ from ..contract import JobRunner
 from ..errors import DatabaseUnavailable
 from ..log import log_event
 from ..store.migrate import require_current
+from ..store.pooler import require_session
 from ..store.store import Scope
 from .attempt import Surroundings
 from .budget import Budget
@@ -106,7 +107,10 @@ class Worker:
         """Work until stopped, empty, or lost. Raise what makes work impossible (DatabaseUnavailable, SchemaAbsent)."""
         try:
             await self._links["claim"].ask(lambda store: require_current(store.connection))
+            await self._links["claim"].ask(lambda store: require_session(store.connection, self.settings.dsn))
             await self.pulse.start()
+            for link in self._links.values():
+                link.trust()
             return await self._work()
         finally:
             await self._close()
@@ -144,12 +148,17 @@ class Worker:
         await asyncio.wait({settling, flushed}, timeout=LAST_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         await cancelled(flushed)
 
+    def _sever(self) -> None:
+        for link in self._links.values():
+            link.sever()
+
     def _listeners(self) -> Listeners:
         return Listeners(
             ready=self._dispatch.claimer.wake.set,
             cancel=self._dispatch.cancel,
             fence=self._dispatch.fence,
             held=self._dispatch.held,
+            sever=self._sever,
             running=lambda: len(self.slots),
             draining=self._stopping.is_set,
             drain=self.stop,

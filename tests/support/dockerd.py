@@ -94,6 +94,34 @@ def serve_private() -> Iterator[TestEngine]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def restarted(engine: TestEngine) -> Iterator[None]:
+    """Stop a private engine as its service would be, and have it run again in its place for as long as the block."""
+    assert engine.pid is not None
+    words = _read(f"/proc/{engine.pid}/cmdline").decode().split("\0")[:-1]
+    os.kill(engine.pid, signal.SIGTERM)
+    until(lambda: not _lives(engine.pid), "the engine has stopped", START_SECONDS)
+    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": _environment()}
+    process = subprocess.Popen([*NAMESPACE, *words], start_new_session=True, **quiet)
+    try:
+        until(lambda: _answers(engine.url), "the engine answers again", START_SECONDS)
+        yield
+    finally:
+        _end(process)
+
+
+def _lives(pid: int | None) -> bool:
+    state = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return bool(state) and state[0] not in (b"Z", b"X")
+
+
+def _answers(url: str) -> bool:
+    client = _client(url)
+    if client is not None:
+        client.close()
+    return client is not None
+
+
 def _check_means() -> None:
     if os.geteuid() != 0:
         raise EngineAbsent("no engine is running, and only root can start one")

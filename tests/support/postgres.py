@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +24,13 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from specql_jobs.core.errors import SpecqlJobsError
 from specql_jobs.core.store.embedded import EmbeddedServer
 
+from .waiting import until
+
 VARIABLE: Final = "SPECQL_JOBS_TEST_DSN"
 #: Read at import, because every test runs with SPECQL_JOBS_* removed from its environment.
 GIVEN_DSN: Final = os.environ.get(VARIABLE, "")
+#: Seconds in which a killed server must be back: it replays what it had not yet written.
+RECOVERY: Final = 60.0
 #: Faster, and only a power cut would notice.
 CARELESS: Final = ("fsync", "synchronous_commit", "full_page_writes")
 
@@ -53,6 +58,18 @@ class Server:
         self.private.leave()
         self.private.join()
 
+    def crash(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Kill the private server's first process and start it again; SIGQUIT is PostgreSQL's immediate shutdown."""
+        assert self.private is not None
+        data = self.private.data
+        os.kill(self.pid, number)
+        until(lambda: not _at_work(data), "the killed server and its backends are gone", RECOVERY)
+        # Where nobody reaps the dead, these would make the next server believe that this one still runs.
+        for left in (data / "postmaster.pid", *self.private.folder.glob("sockets/.s.PGSQL.*")):
+            left.unlink(missing_ok=True)
+        self.private.leave()
+        self.private.join()
+
 
 @contextmanager
 def serve() -> Iterator[Server]:
@@ -66,9 +83,9 @@ def serve() -> Iterator[Server]:
 
 
 @contextmanager
-def serve_private(*, durable: bool = False) -> Iterator[Server]:
+def serve_private(*, durable: bool = False, below: Path | None = None) -> Iterator[Server]:
     """Yield a private server, also for tests that stop it; it and its folder are gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="sqj-"))  # short: a socket's path has at most 107 bytes
+    folder = Path(tempfile.mkdtemp(prefix="sqj-", dir=below))  # short: a socket's path has at most 107 bytes
     private = EmbeddedServer(folder)
     try:
         _start(private)
@@ -78,6 +95,18 @@ def serve_private(*, durable: bool = False) -> Iterator[Server]:
     finally:
         private.leave()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _at_work(data: Path) -> bool:
+    """Whether a process of the server lives: each works in the data folder."""
+    return any(_works_in(process, data) for process in Path("/proc").glob("[0-9]*"))
+
+
+def _works_in(process: Path, folder: Path) -> bool:
+    try:
+        return (process / "cwd").readlink() == folder
+    except OSError:  # it ended meanwhile, waits to be reaped, or belongs to somebody else
+        return False
 
 
 def _start(private: EmbeddedServer) -> None:

@@ -22,6 +22,9 @@ class Relay:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._mute = False
+        self._hold_at: bytes | None = None
+        self._gate = _open_gate()  # closed: nothing passes, and nobody is told
+        self.held = asyncio.Event()
         self.dsn = ""
 
     async def __aenter__(self) -> Relay:
@@ -39,10 +42,30 @@ class Relay:
         """Lose every answer from now on; questions still reach the server."""
         self._mute = True
 
+    def hold_at(self, words: bytes) -> None:
+        """Freeze when a client next says `words`, before they are passed on; `held` is set then."""
+        self._hold_at = words
+        self.held.clear()
+
+    def let_go(self) -> None:
+        """Pass on what was held or frozen, and whatever comes."""
+        self._hold_at = None
+        self._gate.set()
+
+    def freeze(self) -> None:
+        """Keep what comes in both directions on every connection, new ones too; whoever sends it sees it taken."""
+        self._gate.clear()
+
     async def break_off(self) -> None:
         """Close every connection; new ones work, and hear answers again."""
         await self._end_all()
         self._mute = False
+        self.let_go()
+
+    def swallow(self) -> None:
+        """Freeze the connections that there are, for good; new ones work."""
+        self._gate.clear()
+        self._gate = _open_gate()
 
     async def cut(self) -> None:
         """Close every connection and stop listening: to the client the server seems gone."""
@@ -56,7 +79,7 @@ class Relay:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
+        task, gate = asyncio.current_task(), self._gate
         assert task is not None
         self._tasks.add(task)
         try:
@@ -64,7 +87,7 @@ class Relay:
             try:
                 with suppress(OSError):
                     await _until_one_ends(
-                        self._pass_on(reader, far_writer), self._pass_on(far_reader, writer, answers=True)
+                        self._pass_on(reader, far_writer, gate), self._pass_on(far_reader, writer, gate, answers=True)
                     )
             finally:
                 far_writer.close()
@@ -81,12 +104,23 @@ class Relay:
         return await asyncio.open_connection(host, int(port))
 
     async def _pass_on(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event, *, answers: bool = False
     ) -> None:
         while data := await reader.read(CHUNK):
+            await gate.wait()
+            if not answers and self._hold_at is not None and self._hold_at in data:
+                gate.clear()
+                self.held.set()
+                await gate.wait()
             if not (answers and self._mute):
                 writer.write(data)
                 await writer.drain()
+
+
+def _open_gate() -> asyncio.Event:
+    gate = asyncio.Event()
+    gate.set()
+    return gate
 
 
 async def _until_one_ends(*ways: Coroutine[Any, Any, None]) -> None:
