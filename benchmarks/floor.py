@@ -19,17 +19,18 @@ from sides import OURS
 
 BATCH = 200
 
-BARE = (
+BARE_TABLE = (
     "CREATE TABLE job (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, status text NOT NULL DEFAULT 'pending', "
     "run_at timestamptz NOT NULL DEFAULT now(), document jsonb, output jsonb, finished_at timestamptz) "
-    "WITH (fillfactor = 80)",
-    "CREATE INDEX ON job (run_at, id) WHERE status = 'pending'",
+    "WITH (fillfactor = 80)"
 )
+BARE_INDEX = "CREATE INDEX ON job (run_at, id) WHERE status = 'pending'"
 BARE_JOBS = "INSERT INTO job (document) SELECT jsonb_build_object('n', n) FROM generate_series(1, {jobs}) AS n"
 BARE_TURN = f"""
 WITH taken AS (
   UPDATE job SET status = 'running' WHERE id = ANY (ARRAY(
-    SELECT id FROM job WHERE status = 'pending' AND run_at <= now() ORDER BY run_at, id LIMIT {BATCH} FOR UPDATE SKIP LOCKED))
+    SELECT id FROM job WHERE status = 'pending' AND run_at <= now() ORDER BY run_at, id LIMIT {BATCH}
+       FOR UPDATE SKIP LOCKED))
   RETURNING id
 ) SELECT coalesce(array_agg(id), '{{}}') AS ids FROM taken \\gset
 UPDATE job SET status = 'completed', finished_at = now(), output = '{{"n": 1}}' WHERE id = ANY (:ids::bigint[]);
@@ -42,8 +43,9 @@ OUR_JOBS = (
 #: The worker's two statements, with constants where it sends arrays.
 OUR_TURN = f"""
 WITH taken AS (
-  SELECT id, lease_seq FROM jobs.claim('bench', '{{0}}', '{{noop}}', '{{run}}', '{{00000000-0000-0000-0000-000000000000}}',
-                                       '{{http}}', '{{-infinity}}', '{{{BATCH}}}', {BATCH})
+  SELECT id, lease_seq FROM jobs.claim('bench', '{{0}}', '{{noop}}', '{{run}}',
+                                       '{{00000000-0000-0000-0000-000000000000}}', '{{http}}',
+                                       '{{-infinity}}', '{{{BATCH}}}', {BATCH})
 ) SELECT coalesce(array_agg(id), '{{}}') AS ids, coalesce(array_agg(lease_seq), '{{}}') AS leases FROM taken \\gset
 WITH settled AS (
   UPDATE jobs.tb_job_run j
@@ -56,8 +58,8 @@ WITH settled AS (
 ) INSERT INTO jobs.tb_audit_event
     (chain, outcome, job_id, lease_seq, attempt, service_name, operation, execution_type, tenant_id, status, worker_id,
      runner_version, registry_digest, policy_digest, duration_ms)
-  SELECT 'bench' || :client_id, 'succeeded', id, lease_seq, attempts, service_name, operation, 'http', tenant_id, 'completed',
-         'bench', 'noop/1', repeat('0', 64), repeat('0', 64), extract(epoch FROM now() - started_at) * 1000
+  SELECT 'bench' || :client_id, 'succeeded', id, lease_seq, attempts, service_name, operation, 'http', tenant_id,
+         'completed', 'bench', 'noop/1', repeat('0', 64), repeat('0', 64), extract(epoch FROM now() - started_at) * 1000
     FROM settled;
 """
 
@@ -74,7 +76,7 @@ def floors(session: Session) -> dict[str, Callable[[], dict[str, float]]]:
 
 def _bare(session: Session) -> dict[str, float]:
     with database(session.stage.server) as dsn:
-        execute(dsn, *BARE, BARE_JOBS.format(jobs=session.jobs), "VACUUM ANALYZE job")
+        execute(dsn, BARE_TABLE, BARE_INDEX, BARE_JOBS.format(jobs=session.jobs), "VACUUM ANALYZE job")
         return _turned(session, dsn, BARE_TURN)
 
 

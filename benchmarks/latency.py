@@ -9,7 +9,6 @@ import time
 from functools import partial
 
 import psycopg
-
 from session import Session
 from sides import OURS, SideOf
 from working import Working, call

@@ -45,8 +45,8 @@ def _panels(figures: list[Figure]) -> list[tuple[str, list[Figure]]]:
     found = []
     for benchmark, metric, title in PANELS:
         wanted = [figure for figure in figures if (figure.benchmark, figure.metric) == (benchmark, metric)]
-        for case in dict.fromkeys(figure.case for figure in wanted):
-            found.append((f"{title}\n{case}", [figure for figure in wanted if figure.case == case]))
+        cases = dict.fromkeys(figure.case for figure in wanted)
+        found += [(f"{title}\n{case}", [figure for figure in wanted if figure.case == case]) for case in cases]
     return found
 
 

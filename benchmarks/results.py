@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -78,14 +78,11 @@ def page(results: Results) -> str:
     """Return all tables as markdown, under a line that says on what they were measured."""
     told = ", ".join(f"{name} {value}" for name, value in results.facts.items())
     cases = dict.fromkeys((figure.benchmark, figure.case) for figure in results.figures)
-    tables = [
-        table([figure for figure in results.figures if (figure.benchmark, figure.case) == key], results.figures)
-        for key in cases
-    ]
+    tables = [table([figure for figure in results.figures if (figure.benchmark, figure.case) == key]) for key in cases]
     return "\n\n".join([told, *tables])
 
 
-def table(figures: Sequence[Figure], _all: Iterable[Figure] = ()) -> str:
+def table(figures: Sequence[Figure]) -> str:
     """Return one case as a markdown table: a row per side; in brackets, ours divided by that side's figure."""
     first = figures[0]
     metrics = list(dict.fromkeys(figure.metric for figure in figures))

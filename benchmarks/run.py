@@ -79,7 +79,9 @@ def _asked() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument("--finished", type=int, help="finished rows of the backlog (default 1000000)", metavar="N")
     parser.add_argument("--jobs", type=int, help="jobs of one round of throughput (default 20000)", metavar="N")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each side", metavar="N")
-    parser.add_argument("--only", action="append", metavar="TEXT", help="beside peers whose name has this; again for more")
+    parser.add_argument(
+        "--only", action="append", metavar="TEXT", help="beside peers whose name has this; again for more"
+    )
     parser.add_argument("--postgres", type=Path, metavar="DIR", help="programs of another PostgreSQL (…/bin)")
     parser.add_argument("--results", type=Path, default=BUILD / "bench-results.jsonl", metavar="FILE.jsonl")
     parser.add_argument("--table", type=Path, metavar="FILE.jsonl")
@@ -113,7 +115,9 @@ def _session(asked: argparse.Namespace, server: Postgres, results: Results) -> S
     return Session(
         Stage(server),
         results,
-        tuple(side for side in peers() if not asked.only or any(word.lower() in side.name.lower() for word in asked.only)),
+        tuple(
+            side for side in peers() if not asked.only or any(word.lower() in side.name.lower() for word in asked.only)
+        ),
         rounds=1 if asked.quick else asked.rounds,
         jobs=asked.jobs or jobs,
         finished=finished if asked.finished is None else asked.finished,
@@ -129,19 +133,25 @@ def _timed(name: str, run: Callable[[], None]) -> None:
 
 def facts(server: Postgres) -> dict[str, object]:
     """Return on what is measured."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE, check=False)
-    cpu = next((line.partition(": ")[2] for line in Path("/proc/cpuinfo").open() if line.startswith("model name")), "?")
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE, check=False
+    )
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": commit.stdout.strip() or "unknown",
         "cores": os.cpu_count(),
-        "CPU": cpu.strip(),
+        "CPU": _processor(),
         "kernel": os.uname().release,
         "Python": sys.version.split()[0],
         "PostgreSQL": server.version(),
         "load before": f"{os.getloadavg()[0]:.1f}",
         "peers": " ".join((*PYTHON_PACKAGES, *NODE_PACKAGES)),
     }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown")
 
 
 def plot(results: Path, out: Path) -> None:

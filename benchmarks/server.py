@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -43,7 +42,7 @@ class Postgres:
     def version(self) -> str:
         """Return the server's version."""
         with psycopg.connect(self.admin) as connection:
-            return _value(connection, "SHOW server_version")
+            return connection.info.parameter_status("server_version") or "unknown"
 
 
 @contextmanager
@@ -83,22 +82,11 @@ def database(server: Postgres, template: str = "template1") -> Iterator[str]:
         execute(server.admin, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def name_of(dsn: str) -> str:
-    """Return the name of a database made here."""
-    return dsn.rpartition("/")[2].partition("?")[0]
-
-
 def execute(dsn: str, *statements: str) -> None:
     """Execute statements, each in a transaction of its own."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         for statement in statements:
             connection.execute(statement.encode())
-
-
-def _value(connection: psycopg.Connection[Any], question: str) -> Any:
-    row = connection.execute(question.encode()).fetchone()
-    assert row is not None
-    return row[0]
 
 
 def cpu_seconds(pid: int, *, ended_children: bool = False) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from results import Results
@@ -28,7 +28,7 @@ class Session:
         return (OURS, *self.peers)
 
     def in_turns(
-        self, benchmark: str, case: str, runs: dict[str, Callable[[], dict[str, float]]], rounds: int | None = None
+        self, benchmark: str, case: str, runs: Mapping[str, Callable[[], dict[str, float]]], rounds: int | None = None
     ) -> None:
         """Run each side once a round, so that a noisy machine is noisy for all."""
         found: dict[str, list[dict[str, float]]] = {name: [] for name in runs}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import floor
@@ -15,7 +16,9 @@ def throughput(session: Session) -> None:
     """One process, two processes, and one with a hundred jobs at a time."""
     for processes, concurrency in ((1, None), (2, None), (1, 100)):
         at = "each side's best batch" if concurrency is None else f"batch or concurrency {concurrency}"
-        runs = {side.name: partial(_drained, session, side, processes, concurrency) for side in session.sides}
+        runs: dict[str, Callable[[], dict[str, float]]] = {
+            side.name: partial(_drained, session, side, processes, concurrency) for side in session.sides
+        }
         if processes == 1 and concurrency is None:
             runs |= floor.floors(session)
         title = f"{session.jobs:,} no-op jobs, {processes} process{'es' if processes > 1 else ''}, {at}"
@@ -24,15 +27,13 @@ def throughput(session: Session) -> None:
 
 def _drained(session: Session, side: SideOf, processes: int, concurrency: int | None) -> dict[str, float]:
     with session.stage.queue(side, side.jobs(session.jobs)) as dsn:
-        return drained(session, side, dsn, processes, concurrency or side.concurrency)
+        return _worked_off(session, Crew(side, dsn, processes, concurrency or side.concurrency))
 
 
-def drained(
-    session: Session, side: SideOf, dsn: str, processes: int, concurrency: int, words: tuple[str, ...] = ()
-) -> dict[str, float]:
+def _worked_off(session: Session, crew: Crew) -> dict[str, float]:
     """Let processes work a filled queue off; from their start to the last row written."""
-    jobs = side.jobs(session.jobs)
-    with Crew(side, dsn, processes, concurrency, words) as crew:
+    jobs = crew.side.jobs(session.jobs)
+    with crew:
         begin, used, served = time.monotonic(), crew.cpu_seconds(), session.stage.server.cpu_seconds()
         crew.go()
         crew.reach(jobs)
@@ -48,11 +49,15 @@ def drained(
 
 def limits(session: Session) -> None:
     """What limits that are counted and never reached, and a hundred tenants, cost the same jobs."""
-    cases = {OURS.name: ("bulk", ()), "limits that are not reached": ("bulk", ("limited",)), "100 tenants": ("tenants", ())}
+    cases = {
+        OURS.name: ("bulk", ()),
+        "limits that are not reached": ("bulk", ("limited",)),
+        "100 tenants": ("tenants", ()),
+    }
 
-    def run(how: str, words: tuple[str, ...], processes: int) -> dict[str, float]:
+    def run(how: str, words: Sequence[str], processes: int) -> dict[str, float]:
         with session.stage.queue(OURS, session.jobs, how) as dsn:
-            return drained(session, OURS, dsn, processes, OURS.concurrency, words)
+            return _worked_off(session, Crew(OURS, dsn, processes, OURS.concurrency, words))
 
     for processes in (1, 2):
         runs = {name: partial(run, how, words, processes) for name, (how, words) in cases.items()}
@@ -65,7 +70,7 @@ def memory(session: Session) -> None:
     marks = (5_000, 20_000) if session.quick else (10_000, 50_000, 200_000)
     sides = [side for side in session.sides if side.scale == 1.0]
     runs = {side.name: partial(_grown, session, side, marks) for side in sides}
-    session.in_turns("memory", f"RSS in MiB after so many jobs, batch or concurrency {100}", runs, rounds=1)
+    session.in_turns("memory", "RSS in MiB after so many jobs, batch or concurrency 100", runs, rounds=1)
 
 
 def _grown(session: Session, side: SideOf, marks: tuple[int, ...]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import psycopg
-from server import Postgres, cpu_seconds, database, execute, memory_mib, name_of
+from server import Postgres, cpu_seconds, database, execute, memory_mib
 from sides import SideOf
 
 #: Seconds until a side that stands still is given up.
@@ -24,6 +24,7 @@ class Working:
     """One worker process. Its output is read by a thread: how many jobs it has executed, then its last words."""
 
     def __init__(self, side: SideOf, dsn: str, concurrency: int, *words: str) -> None:
+        self.side = side
         command = [*side.command, "work", dsn, str(concurrency), *words]
         pipe = subprocess.PIPE
         environment = {**os.environ, **side.environment()}
@@ -47,7 +48,7 @@ class Working:
     def ready(self) -> None:
         """Wait until it has loaded what it needs."""
         if not self._ready.wait(PATIENCE):
-            raise SystemExit(f"{self.process.args} does not start")
+            raise SystemExit(f"{self.side.name} does not start")
 
     def go(self) -> None:
         """Let it work."""
@@ -157,6 +158,3 @@ def call(side: SideOf, *words: str) -> dict[str, Any]:
     lines = done.stdout.strip().splitlines()
     answer: dict[str, Any] = json.loads(lines[-1]) if lines else {}
     return answer
-
-
-__all__ = ["Crew", "Stage", "Working", "call", "name_of"]

@@ -2,9 +2,11 @@
 
 install DSN                       make the tables
 enqueue DSN JOBS single|bulk|…    enqueue jobs; prints {"seconds"}
-produce DSN JOBS SECONDS [bulk]   enqueue one job, or a bulk, every so often; prints {"committed": [[n, monotonic seconds], …]}
+produce DSN JOBS SECONDS [bulk]   enqueue one job, or a bulk, every so often; prints {"committed": [[n, at], …]}
 work DSN CONCURRENCY [WORDS…]     prints "ready", waits for a line, then works; prints how many jobs it has executed
-                                  whenever that has risen; when its input ends, prints {"started": [[n, at], …]} and ends
+                                  whenever that has risen; when its input ends, prints {"started": [[n, at], …]}
+
+Times are monotonic seconds, a clock that all processes of a machine share.
 """
 
 from __future__ import annotations
