@@ -31,6 +31,9 @@ COMMANDS: dict[str, Entry] = {
     "tail": Entry("tail", "Queue", "The latest events of many jobs; -f follows"),
     "retry": Entry("retry", "Fix", "Run failed or cancelled jobs again: same row, same id"),
     "cancel": Entry("cancel", "Fix", "Stop pending or running jobs, keep their record"),
+    "pause": Entry("pause", "Fix", "Stop dispatch of a service, operation, type, tenant, or of everything"),
+    "resume": Entry("resume", "Fix", "Dispatch again what was paused"),
+    "breaker": Entry("breaker", "Fix", "Circuit breakers: which targets are not called now; reset"),
     "worker": Entry("worker", "Run", "Claim jobs and execute them under policy"),
     "db": Entry("db", "Admin", "Create, migrate and inspect the schema jobs"),
     "audit": Entry("audit", "Admin", "What was executed and refused; verify finds tampering with the record"),
@@ -44,6 +47,7 @@ GROUPS = {
     "services": ("list", "show", "diff"),
     "policy": ("explain",),
     "audit": ("list", "verify"),
+    "breaker": ("list", "reset"),
     "schema": ("list", "show"),
 }
 

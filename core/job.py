@@ -108,7 +108,7 @@ class NewJob:
 def folded(name: str) -> str:
     """Return a name as registries keep it and the queue's order folds it: ASCII letters only.
 
-    Like lower(name COLLATE "C"). Python also folds letters to ASCII (the Kelvin sign) that Postgres does not: a row with
-    one must not be another service to a pause than to the worker.
+    Like lower(name COLLATE "C"). Python also folds letters to ASCII (the Kelvin sign) that Postgres does not: a row
+    with one must not be another service to a pause than to the worker.
     """
     return name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")

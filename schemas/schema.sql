@@ -113,7 +113,8 @@ BEGIN
       WHERE NOT EXISTS (SELECT FROM jobs.tb_worker w WHERE w.worker_id = worker AND w.state IN ('lost', 'stopped'))
         AND NOT EXISTS (SELECT FROM jobs.tb_service_state s WHERE s.service_name = l.service
                            AND (s.open_until IS NOT NULL AND NOT probe OR s.limited_until > now()))
-        AND NOT jobs.is_paused(l.service, l.operation, l.type, l.tenant)
+        AND (NOT EXISTS (SELECT FROM jobs.tb_pause)
+             OR NOT EXISTS (SELECT FROM jobs.pauses_of(l.service, l.operation, l.type, l.tenant)))
       LIMIT wanted))
   RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_attempts, j.timeout_seconds, j.crash_count,
             j.idempotency_key, j.tenant_id, j.correlation_id, -j.priority, j.run_at,
@@ -135,6 +136,7 @@ DECLARE
   moment  timestamptz;
   used    bigint;
   oldest  timestamptz;
+  reached text;
   job     record;
   claimed uuid[] := '{}';
   lanes   integer := cardinality(priorities);
@@ -156,6 +158,7 @@ BEGIN
     SELECT count(*) INTO used FROM jobs.tb_job_run j
      WHERE j.status = 'running' AND lower(j.service_name COLLATE "C") = service;
     wanted := least(wanted, most_running - used);
+    reached := CASE WHEN used >= most_running THEN 'max_concurrency ' || most_running END;
   END IF;
   IF most_a_minute IS NOT NULL OR tenant_a_minute IS NOT NULL THEN
     DELETE FROM jobs.tb_service_second s WHERE s.service_name = service AND s.second <= moment - interval '62 seconds';
@@ -163,6 +166,7 @@ BEGIN
       FROM jobs.tb_service_second s WHERE s.service_name = service;
     wanted := least(wanted, most_a_minute - used);
     IF used >= most_a_minute THEN
+      reached := 'rate_limit_per_minute ' || most_a_minute;
       UPDATE jobs.tb_service_state s SET limited_until = oldest + interval '62 seconds', updated_at = moment
        WHERE s.service_name = service;
     END IF;
@@ -181,6 +185,10 @@ BEGIN
                       tenant_a_minute - (SELECT coalesce(sum(s.claims), 0) FROM jobs.tb_service_second s
                         WHERE s.service_name = service AND s.tenant_id = d.tenant)) AS most
                       FROM (SELECT DISTINCT unnest(tenants) AS tenant) AS d) AS t ON t.tenant = l.tenant) AS g;
+  END IF;
+  IF reached IS NOT NULL AND (state.limited_by IS DISTINCT FROM reached OR state.limited_at < moment - interval '1 second')
+  THEN
+    UPDATE jobs.tb_service_state s SET limited_by = reached, limited_at = moment WHERE s.service_name = service;
   END IF;
   IF wanted <= 0 THEN
     RETURN;
@@ -270,21 +278,6 @@ BEGIN
          completed_at = now(), updated_at = now()
    WHERE id = job_id AND status = 'running' AND worker_id = 'external';
 END
-$$;
-
-CREATE FUNCTION jobs.is_paused(service text, operation text, execution_type text, tenant uuid) RETURNS boolean
-    LANGUAGE sql STABLE
-    AS $$
-  SELECT EXISTS (
-    SELECT FROM jobs.tb_pause p
-     WHERE (p.until IS NULL OR p.until > now())
-       AND CASE p.kind
-             WHEN 'all' THEN true
-             WHEN 'service' THEN p.name = is_paused.service
-             WHEN 'operation' THEN p.name = is_paused.service || '.' || is_paused.operation
-             WHEN 'type' THEN p.name = is_paused.execution_type
-             ELSE p.name = is_paused.tenant::text
-           END)
 $$;
 
 CREATE FUNCTION jobs.link_audit_events() RETURNS trigger
@@ -420,6 +413,30 @@ BEGIN
                WHEN execution_type IS NOT NULL THEN 'type' WHEN tenant_id IS NOT NULL THEN 'tenant' ELSE 'all' END;
   name := coalesce(lower(coalesce(service, operation, execution_type) COLLATE "C"), tenant_id::text, 'all');
 END
+$$;
+
+CREATE TABLE jobs.tb_pause (
+    kind text NOT NULL,
+    name text NOT NULL,
+    until timestamp with time zone,
+    actor text NOT NULL,
+    reason text,
+    paused_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT ck_pause_kind_known CHECK ((kind = ANY (ARRAY['all'::text, 'service'::text, 'operation'::text, 'type'::text, 'tenant'::text])))
+);
+
+CREATE FUNCTION jobs.pauses_of(service text, operation text, execution_type text, tenant uuid) RETURNS SETOF jobs.tb_pause
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT p.* FROM jobs.tb_pause p
+   WHERE (p.until IS NULL OR p.until > now())
+     AND CASE p.kind
+           WHEN 'all' THEN true
+           WHEN 'service' THEN p.name = pauses_of.service
+           WHEN 'operation' THEN p.name = pauses_of.service || '.' || pauses_of.operation
+           WHEN 'type' THEN p.name = pauses_of.execution_type
+           ELSE p.name = pauses_of.tenant::text
+         END
 $$;
 
 CREATE FUNCTION jobs.refuse_audit_change() RETURNS trigger
@@ -724,16 +741,6 @@ CREATE TABLE jobs.tb_job_run (
 )
 WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.05');
 
-CREATE TABLE jobs.tb_pause (
-    kind text NOT NULL,
-    name text NOT NULL,
-    until timestamp with time zone,
-    actor text NOT NULL,
-    reason text,
-    paused_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT ck_pause_kind_known CHECK ((kind = ANY (ARRAY['all'::text, 'service'::text, 'operation'::text, 'type'::text, 'tenant'::text])))
-);
-
 CREATE TABLE jobs.tb_schema_migration (
     number integer NOT NULL,
     name text NOT NULL,
@@ -761,6 +768,8 @@ CREATE TABLE jobs.tb_service_state (
     service_name text NOT NULL,
     limited_until timestamp with time zone,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    limited_by text,
+    limited_at timestamp with time zone,
     failures integer DEFAULT 0 NOT NULL,
     opened_at timestamp with time zone,
     open_until timestamp with time zone,

@@ -129,15 +129,44 @@ def why(view: JobView) -> tuple[str, str]:
 def _pending(view: JobView) -> tuple[str, str]:
     row = view.row
     wait = (row["run_at"] - row["database_now"]).total_seconds()
-    if wait > 0 and row["limited"]:
+    if wait > 0 and row["given_back"]:
         return "limited", f"{row['service_name']} has reached its hourly limit; looked at again in {age(wait)}"
     if wait > 0 and row["error_category"]:
         return "retrying", f"attempt {row['attempts'] + 1} in {age(wait)}; last: {_last_error(row)}"
     if wait > 0:
         return "scheduled", f"due in {age(wait)}"
+    return _held(row) or _waiting(row, -wait)
+
+
+def _held(row: Row) -> tuple[str, str] | None:
+    """Why a due job is not dispatched, where somebody or something keeps it back."""
+    service = row["service_name"]
+    if row["pause"]:
+        return "paused", _pause(row["pause"])
+    if row["breaker_seconds"] is not None:
+        tried = (
+            f"tried again in {age(row['breaker_seconds'])}" if row["breaker_seconds"] > 0 else "one job is being tried"
+        )
+        return "breaker_open", f"{service} failed {row['failures']} times in a row; {tried}"
+    if row["limited_seconds"] is not None:
+        limit = row["limited_by"] or "its hourly limit"
+        return "limited", f"{service} has reached {limit}; looked at again in {age(row['limited_seconds'])}"
+    if row["limited_by"]:
+        return "limited", f"{service} has reached {row['limited_by']}, over all workers"
+    return None
+
+
+def _pause(pause: Row) -> str:
+    what = "everything" if pause["kind"] == "all" else f"{pause['kind']} {pause['name']}"
+    until = f" until {pause['until']}" if pause["until"] else ""
+    reason = f": {pause['reason']}" if pause["reason"] else ""
+    return f"{what} was paused by {pause['actor']}{until}{reason}"
+
+
+def _waiting(row: Row, waited: float) -> tuple[str, str]:
     if not row["has_worker"]:
         return "no_worker", f"no live worker serves {row['service_name']}"
-    return "ready", f"due for {age(-wait)}, waiting for a free worker"
+    return "ready", f"due for {age(waited)}, waiting for a free worker"
 
 
 def _running(view: JobView) -> tuple[str, str]:

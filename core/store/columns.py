@@ -22,17 +22,22 @@ def of_new_jobs(ids: Sequence[UUID], new: Sequence[NewJob]) -> dict[str, Any]:
         "ids": ids,
         "services": [job.service_name for job in new],
         "operations": [job.operation for job in new],
-        "types": [job.execution_type for job in new],
+        "types": _stated([job.execution_type for job in new]),
         "inputs": [job.input_data for job in new],
-        "run_ats": [job.run_at for job in new],
-        "delays": [job.delay_seconds for job in new],
+        "run_ats": _stated([job.run_at for job in new]),
+        "delays": _stated([job.delay_seconds for job in new]),
         "priorities": [job.priority for job in new],
-        "keys": [job.idempotency_key for job in new],
-        "tenants": [job.tenant_id for job in new],
-        "correlations": [job.correlation_id for job in new],
-        "max_attempts": [job.max_attempts for job in new],
-        "timeouts": [job.timeout_seconds for job in new],
+        "keys": _stated([job.idempotency_key for job in new]),
+        "tenants": _stated([job.tenant_id for job in new]),
+        "correlations": _stated([job.correlation_id for job in new]),
+        "max_attempts": _stated([job.max_attempts for job in new]),
+        "timeouts": _stated([job.timeout_seconds for job in new]),
     }
+
+
+def _stated(values: list[Any]) -> list[Any] | None:
+    """Return the column, or None where no row states anything: unnest() fills up a column that is shorter."""
+    return values if any(value is not None for value in values) else None
 
 
 def record(row: tuple[Any, ...]) -> JobRecord:

@@ -90,15 +90,21 @@ SELECT j.id, j.identifier, j.idempotency_key, j.service_name, j.operation, j.exe
                   AND (w.services IS NULL OR lower(j.service_name) = ANY (w.services))) AS has_worker,
        EXISTS (SELECT FROM jobs.tb_worker w
                 WHERE w.state = 'running' AND w.heartbeat_at > clock_timestamp() - interval '15 seconds') AS any_worker,
-       j.status = 'pending' AND j.lease_seq > 0 AND EXISTS (
-         SELECT FROM jobs.tb_service_state s
-          WHERE lower(s.service_name) = lower(j.service_name)
-            AND s.limited_until BETWEEN now() AND j.run_at + interval '5 seconds') AS limited,
+       j.status = 'pending' AND j.lease_seq > 0 AND s.limited_until BETWEEN now() AND j.run_at + interval '5 seconds'
+         AS given_back,
+       (SELECT to_jsonb(p) FROM jobs.pauses_of(lower(j.service_name COLLATE "C"), lower(j.operation COLLATE "C"),
+                                               lower(j.execution_type), j.tenant_id) AS p
+         ORDER BY p.kind LIMIT 1) AS pause,
+       s.failures, extract(epoch FROM s.open_until - clock_timestamp())::float8 AS breaker_seconds,
+       CASE WHEN s.limited_until > now() THEN extract(epoch FROM s.limited_until - now())::float8 END AS limited_seconds,
+       CASE WHEN greatest(s.limited_at, s.limited_until) > clock_timestamp() - interval '3 seconds' THEN s.limited_by END
+         AS limited_by,
        (SELECT extract(epoch FROM clock_timestamp() - w.heartbeat_at)::float8
           FROM jobs.tb_worker w
          WHERE w.worker_id = j.worker_id
            AND w.heartbeat_at <= clock_timestamp() - interval '15 seconds') AS worker_silent_seconds
   FROM jobs.tb_job_run j
+  LEFT JOIN jobs.tb_service_state s ON s.service_name = lower(j.service_name COLLATE "C")
  WHERE j.id = ANY (%(ids)s::uuid[]);
 
 -- name: recorded

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import tuple_row
-
 from ..clock import now
 from ..errors import Conflict
-from ..job import JobRecord, NewJob, Status
-from ..lanes import NO_TENANT, Claimed, Lane, Limits, News, Portion, Sighting
+from ..job import NewJob, Status
 from ..lifecycle import CRASH_BUDGET, Settlement
 from . import columns
-from .db import UNSTORABLE, Connection, queries
-
-#: The largest input that a worker reads, in bytes of JSON text (the same bound as jobs.enqueue).
-LARGEST_INPUT = 1_048_576
-
-#: The largest runner_config or security_context of a row that is read, likewise.
-LARGEST_ASKED = 65_536
-
-#: Before every lane: where a survey begins.
-BEGINNING = Lane(-(2**31), "", "", NO_TENANT)
-
-#: Lanes of one survey (20 us each).
-SURVEY_PAGE = 1000
-
-#: The columns of a claim by which the queue is ordered: negated priority, run_at.
-_QUEUE_ORDER = itemgetter(11, 12)
+from .claims import Claims
+from .workers import WorkerRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,28 +56,23 @@ class Scope:
         }
 
 
-def new_job_id() -> UUID:
-    """Return a UUIDv7 (RFC 9562): ids of one batch are known before it is inserted, and sort by time."""
-    milliseconds = int(now().timestamp() * 1000)
-    chance = secrets.randbits(74)
-    return UUID(int=milliseconds << 80 | 7 << 76 | (chance >> 62) << 64 | 2 << 62 | chance & (1 << 62) - 1)
+def new_job_ids(count: int) -> list[UUID]:
+    """Return UUIDv7s (RFC 9562): ids of one batch are known before it is inserted, and sort by time."""
+    fixed = int(now().timestamp() * 1000) << 80 | 7 << 76 | 2 << 62
+    chance = os.urandom(10 * count)  # once for all: a system call costs more than the rest
+    return [_job_id(fixed, int.from_bytes(chance[at : at + 10], "big")) for at in range(0, 10 * count, 10)]
 
 
-class Store:
+def _job_id(fixed: int, chance: int) -> UUID:
+    return UUID(int=fixed | (chance >> 62 & 0xFFF) << 64 | chance & (1 << 62) - 1)
+
+
+class Store(Claims, WorkerRows):
     """The verbs of the queue over one autocommit connection. Not safe for two tasks at once."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self._sql = queries("store.sql")
-
-    async def _rows(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        async with self.connection.cursor(row_factory=tuple_row) as cursor:
-            await cursor.execute(self._sql[name].encode(), parameters, prepare=True)
-            return await cursor.fetchall() if cursor.description else []
 
     async def enqueue(self, new: Sequence[NewJob]) -> list[Enqueued]:
         """Insert jobs in one statement, all or none; raise Conflict when a key belongs to another operation."""
-        ids = [new_job_id() for _ in new]
+        ids = new_job_ids(len(new))
         async with self.connection.transaction():
             inserted = {row[0] for row in await self._rows("enqueue", columns.of_new_jobs(ids, new))}
             duplicates = await self._duplicates([job for id_, job in zip(ids, new, strict=True) if id_ not in inserted])
@@ -110,63 +87,6 @@ class Store:
         keys = {"keys": [job.idempotency_key for job in new], "tenants": [job.tenant_id for job in new]}
         found = {(row[4], row[5]): row for row in await self._rows("jobs_by_key", keys)}
         return {_key(job): _duplicate(job, found.get(_key(job))) for job in new}
-
-    async def survey(self, after: Lane = BEGINNING, page: int = SURVEY_PAGE) -> list[Sighting]:
-        """Return the lanes that have pending jobs, in the queue's order, from behind `after` on."""
-        begin = {f"after_{key}": value for key, value in after._asdict().items()}
-        rows = await self._rows("survey", {**begin, "page": page})
-        return [Sighting(Lane(*row[:4]), *row[4:]) for row in rows]
-
-    async def claim(self, worker_id: str, portions: Sequence[Portion], wanted: int) -> list[Claimed]:
-        """Take up to `wanted` ready jobs from those lanes, under a new lease each, in the queue's order."""
-        asked = {"worker_id": worker_id, "wanted": wanted, **columns.of_portions(portions)}
-        return await self._claim("claim", asked)
-
-    async def claim_limited(
-        self, worker_id: str, portions: Sequence[Portion], wanted: int, limits: Limits
-    ) -> list[Claimed]:
-        """The same from the lanes of one service, as far as its limits over all workers and its breaker allow."""
-        asked = {"worker_id": worker_id, "wanted": wanted, **columns.of_portions(portions), **columns.of_limits(limits)}
-        return await self._claim("claim_limited", asked)
-
-    async def _claim(self, name: str, asked: dict[str, Any]) -> list[Claimed]:
-        try:
-            rows = await self._rows(name, asked | {"documents": True})
-        except UNSTORABLE:  # one row's documents cannot be printed: the others' must not wait for it
-            return await self._claim_bare(name, asked)
-        rows.sort(key=_QUEUE_ORDER)
-        return list(map(columns.claimed, rows))
-
-    async def _claim_bare(self, name: str, asked: dict[str, Any]) -> list[Claimed]:
-        """Claim without documents, then fetch them."""
-        rows = await self._rows(name, asked | {"documents": False})
-        rows.sort(key=_QUEUE_ORDER)
-        found = await self.documents([columns.record(row) for row in rows])
-        return [Claimed(job, document, row[11], row[12]) for row, (job, document) in zip(rows, found, strict=True)]
-
-    async def note_outcomes(self, news: Sequence[News]) -> list[tuple[str, str]]:
-        """Tell the breakers what settlements say of their targets; return the services that opened or closed."""
-        rows = await self._rows("note_outcomes", columns.of_news(news))
-        return [(row[0], row[1]) for row in rows]
-
-    async def documents(self, jobs: Sequence[JobRecord]) -> list[tuple[JobRecord, str | None]]:
-        """Return each job with what its row asks for, and its input as JSON text.
-
-        The text is None where it is too large, or where Postgres itself cannot print the row's documents.
-        """
-        caps = {"cap": LARGEST_INPUT, "asked_cap": LARGEST_ASKED}
-        try:
-            rows = await self._rows("documents", {"ids": [job.id for job in jobs], **caps})
-        except UNSTORABLE:
-            return await self._documents_one_by_one(jobs)
-        found = {row[0]: row[1:] for row in rows}
-        return [columns.with_documents(job, *found.get(job.id, (None, None, None))) for job in jobs]
-
-    async def _documents_one_by_one(self, jobs: Sequence[JobRecord]) -> list[tuple[JobRecord, str | None]]:
-        """One unprintable document must not stop its batch."""
-        if len(jobs) == 1:
-            return [(jobs[0], None)]
-        return [pair for job in jobs for pair in await self.documents([job])]
 
     async def settle(self, settlements: Sequence[Settlement], worker_id: str, digest: str) -> set[UUID]:
         """Write outcomes under their leases; return the ids applied. The others' leases are superseded: lost."""
@@ -215,34 +135,6 @@ class Store:
         rows = await self._rows("retry", {"ids": list(ids), "reason": reason or None, "actor": actor})
         return [Changed(*row) for row in rows]
 
-    async def register(self, parameters: Mapping[str, Any]) -> bool:
-        """Write the worker's row; False when this worker_id was declared lost."""
-        return bool(await self._rows("register", parameters))
-
-    async def hold_lock(self, lock_key: int) -> bool:
-        """Take the session lock that Postgres drops the instant this process dies."""
-        return bool((await self._rows("hold_lock", {"lock_key": lock_key}))[0][0])
-
-    async def heartbeat(self, worker_id: str, running: int, *, draining: bool) -> bool:
-        """Prove that the worker lives; False when it was declared lost and must stop its jobs."""
-        return bool(await self._rows("heartbeat", {"worker_id": worker_id, "running": running, "draining": draining}))
-
-    async def announce_waiting(self, worker_id: str, *, waiting: bool) -> None:
-        """Say whether producers should wake this worker."""
-        await self._rows("announce_waiting", {"worker_id": worker_id, "waiting": waiting})
-
-    async def cancel_requests(self, worker_id: str, ids: Sequence[UUID]) -> list[UUID]:
-        """Return which of the worker's running jobs a person wants stopped."""
-        return [row[0] for row in await self._rows("cancel_requests", {"worker_id": worker_id, "ids": list(ids)})]
-
-    async def held(self, worker_id: str) -> dict[UUID, int]:
-        """Return the leases that the database believes the worker holds: id -> lease_seq."""
-        return dict(await self._rows("held", {"worker_id": worker_id}))
-
-    async def lose_workers(self, worker_id: str, *, by_lock: bool = True) -> list[str]:
-        """Declare dead workers lost (rules in store.sql) and return their ids. `by_lock`: a free lock may prove it."""
-        return [row[0] for row in await self._rows("lose_workers", {"worker_id": worker_id, "by_lock": by_lock})]
-
     async def rescue(self) -> list[tuple[UUID, str, str]]:
         """Take back the jobs of lost workers; return (id, new status, lost worker) of each."""
         return [(row[0], row[1], row[2]) for row in await self._rows("rescue", {"budget": CRASH_BUDGET})]
@@ -251,18 +143,6 @@ class Store:
         """Return what this worker holds (all, or those ids) to the queue at no attempt's cost; return how many."""
         parameters = {"worker_id": worker_id, "ids": None if ids is None else list(ids)}
         return len(await self._rows("give_back", parameters))
-
-    async def leave(self, worker_id: str) -> None:
-        """Mark the worker stopped."""
-        await self._rows("leave", {"worker_id": worker_id})
-
-    async def alive_workers(self) -> frozenset[str]:
-        """Return the ids of the workers that are not known to have ended."""
-        return frozenset(row[0] for row in await self._rows("alive_workers", {}))
-
-    async def forget_workers(self) -> None:
-        """Delete the rows of workers that ended a week ago."""
-        await self._rows("forget_workers", {})
 
     async def reserve_invocation(
         self, service: str, cost: float, invocations: int | None, most: float | None

@@ -7,7 +7,7 @@ INSERT INTO jobs.tb_job_run
    correlation_id, max_attempts, timeout_seconds)
 SELECT id, service, operation, type, input::jsonb, coalesce(run_at, now() + coalesce(delay, 0) * interval '1 second'),
        priority, key, tenant, correlation, max_attempts, timeout
-  FROM unnest(%(ids)b::uuid[], %(services)s::text[], %(operations)s::text[], %(types)s::text[], %(inputs)s::text[],
+  FROM unnest(%(ids)b::uuid[], %(services)b::text[], %(operations)b::text[], %(types)s::text[], %(inputs)b::text[],
               %(run_ats)s::timestamptz[], %(delays)s::float8[], %(priorities)b::int4[], %(keys)s::text[],
               %(tenants)s::uuid[], %(correlations)s::text[], %(max_attempts)s::int4[], %(timeouts)s::int4[])
        AS t (id, service, operation, type, input, run_at, delay, priority, key, tenant, correlation, max_attempts, timeout)
@@ -48,7 +48,8 @@ WITH RECURSIVE lane AS (
 )
 SELECT l.place, l.service, l.operation, l.tenant, l.first,
        extract(epoch FROM l.first - clock_timestamp())::float8 AS due_in,
-       CASE WHEN jobs.is_paused(l.service, l.operation, NULL, l.tenant) THEN 'paused'
+       CASE WHEN EXISTS (SELECT FROM jobs.tb_pause)
+             AND EXISTS (SELECT FROM jobs.pauses_of(l.service, l.operation, NULL, l.tenant)) THEN 'paused'
             WHEN s.open_until > now() THEN 'breaker_open'
             WHEN s.limited_until > now() THEN 'limited'
             WHEN s.open_until IS NOT NULL THEN 'half_open'

@@ -14,8 +14,9 @@ from uuid import UUID
 from ..clock import monotonic
 from ..job import folded
 from ..lanes import Claimed, Lane, Portion
+from ..store.claims import BEGINNING, SURVEY_PAGE
 from ..store.db import FAILURES
-from ..store.store import BEGINNING, SURVEY_PAGE, Scope, Store
+from ..store.store import Scope, Store
 from .lane_board import LaneBoard, ServiceTerms
 from .link import Link
 

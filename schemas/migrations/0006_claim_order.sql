@@ -18,6 +18,11 @@ DROP INDEX IF EXISTS jobs.ix_tb_job_run_running;
 CREATE INDEX ix_tb_job_run_running ON jobs.tb_job_run ((lower(service_name COLLATE "C")), worker_id)
   WHERE status = 'running';
 
+-- Which limit kept the last claim from the service, and when; for people.
+ALTER TABLE jobs.tb_service_state
+  ADD COLUMN limited_by text,
+  ADD COLUMN limited_at timestamptz;
+
 -- Breakers. open_until NULL: closed; in the future: open; past: half open, one probe at a time.
 ALTER TABLE jobs.tb_service_state
   ADD COLUMN failures    integer NOT NULL DEFAULT 0,  -- target_unavailable and timeout in a row
@@ -53,19 +58,19 @@ ALTER TABLE jobs.tb_change
     kind IN ('retry', 'cancel', 'discard', 'rescue', 'pause', 'resume', 'breaker_reset', 'prune')),
   ADD COLUMN scope text;  -- of a change that is not about single jobs: service:stripe, type:docker, all
 
--- Whether a pause in force covers a lane.
-CREATE FUNCTION jobs.is_paused(service text, operation text, execution_type text, tenant uuid) RETURNS boolean
+-- The pauses in force that cover a lane.
+CREATE FUNCTION jobs.pauses_of(service text, operation text, execution_type text, tenant uuid)
+RETURNS SETOF jobs.tb_pause
 LANGUAGE sql STABLE AS $$
-  SELECT EXISTS (
-    SELECT FROM jobs.tb_pause p
-     WHERE (p.until IS NULL OR p.until > now())
-       AND CASE p.kind
-             WHEN 'all' THEN true
-             WHEN 'service' THEN p.name = is_paused.service
-             WHEN 'operation' THEN p.name = is_paused.service || '.' || is_paused.operation
-             WHEN 'type' THEN p.name = is_paused.execution_type
-             ELSE p.name = is_paused.tenant::text
-           END)
+  SELECT p.* FROM jobs.tb_pause p
+   WHERE (p.until IS NULL OR p.until > now())
+     AND CASE p.kind
+           WHEN 'all' THEN true
+           WHEN 'service' THEN p.name = pauses_of.service
+           WHEN 'operation' THEN p.name = pauses_of.service || '.' || pauses_of.operation
+           WHEN 'type' THEN p.name = pauses_of.execution_type
+           ELSE p.name = pauses_of.tenant::text
+         END
 $$;
 
 -- Take up to `wanted` ready jobs from lanes, in their order, from each at most its quota and none before its place (the
@@ -106,7 +111,8 @@ BEGIN
       WHERE NOT EXISTS (SELECT FROM jobs.tb_worker w WHERE w.worker_id = worker AND w.state IN ('lost', 'stopped'))
         AND NOT EXISTS (SELECT FROM jobs.tb_service_state s WHERE s.service_name = l.service
                            AND (s.open_until IS NOT NULL AND NOT probe OR s.limited_until > now()))
-        AND NOT jobs.is_paused(l.service, l.operation, l.type, l.tenant)
+        AND (NOT EXISTS (SELECT FROM jobs.tb_pause)
+             OR NOT EXISTS (SELECT FROM jobs.pauses_of(l.service, l.operation, l.type, l.tenant)))
       LIMIT wanted))
   RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_attempts, j.timeout_seconds, j.crash_count,
             j.idempotency_key, j.tenant_id, j.correlation_id, -j.priority, j.run_at,
@@ -139,6 +145,7 @@ DECLARE
   moment  timestamptz;
   used    bigint;
   oldest  timestamptz;
+  reached text;
   job     record;
   claimed uuid[] := '{}';
   lanes   integer := cardinality(priorities);
@@ -160,6 +167,7 @@ BEGIN
     SELECT count(*) INTO used FROM jobs.tb_job_run j
      WHERE j.status = 'running' AND lower(j.service_name COLLATE "C") = service;
     wanted := least(wanted, most_running - used);
+    reached := CASE WHEN used >= most_running THEN 'max_concurrency ' || most_running END;
   END IF;
   IF most_a_minute IS NOT NULL OR tenant_a_minute IS NOT NULL THEN
     DELETE FROM jobs.tb_service_second s WHERE s.service_name = service AND s.second <= moment - interval '62 seconds';
@@ -167,6 +175,7 @@ BEGIN
       FROM jobs.tb_service_second s WHERE s.service_name = service;
     wanted := least(wanted, most_a_minute - used);
     IF used >= most_a_minute THEN
+      reached := 'rate_limit_per_minute ' || most_a_minute;
       UPDATE jobs.tb_service_state s SET limited_until = oldest + interval '62 seconds', updated_at = moment
        WHERE s.service_name = service;
     END IF;
@@ -185,6 +194,10 @@ BEGIN
                       tenant_a_minute - (SELECT coalesce(sum(s.claims), 0) FROM jobs.tb_service_second s
                         WHERE s.service_name = service AND s.tenant_id = d.tenant)) AS most
                       FROM (SELECT DISTINCT unnest(tenants) AS tenant) AS d) AS t ON t.tenant = l.tenant) AS g;
+  END IF;
+  IF reached IS NOT NULL AND (state.limited_by IS DISTINCT FROM reached OR state.limited_at < moment - interval '1 second')
+  THEN
+    UPDATE jobs.tb_service_state s SET limited_by = reached, limited_at = moment WHERE s.service_name = service;
   END IF;
   IF wanted <= 0 THEN
     RETURN;

@@ -59,6 +59,41 @@ def test_ready_when_a_worker_serves_it(board: Board) -> None:
     assert board("show", id_, "-o", "json").data[0]["why"]["code"] == "no_worker"
 
 
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ("SELECT jobs.pause('Pay', reason => 'INC-7', actor => 'mo')", "paused", "service pay was paused by mo: INC-7"),
+        ("SELECT jobs.pause(everything => true, duration => '1 h')", "paused", "everything was paused by"),
+        (
+            "INSERT INTO jobs.tb_service_state (service_name, failures, open_until) VALUES ('pay', 5, now() + '1 h')",
+            "breaker_open",
+            "pay failed 5 times in a row; tried again in",
+        ),
+        (
+            "INSERT INTO jobs.tb_service_state (service_name, limited_until) VALUES ('pay', now() + '1 h')",
+            "limited",
+            "pay has reached its hourly limit; looked at again in",
+        ),
+        (
+            (
+                "INSERT INTO jobs.tb_service_state (service_name, limited_by, limited_at)"
+                " VALUES ('pay', 'max_concurrency 5', now() + '1 h')"
+            ),
+            "limited",
+            "pay has reached max_concurrency 5, over all workers",
+        ),
+    ],
+)
+def test_why_a_due_job_is_kept_back(board: Board, change: str, code: str, words: str) -> None:
+    """A pause, an open breaker and a reached limit are named, with who or until when."""
+    id_ = board.add()
+    _worker(board)
+    board.sql(change)
+    why = board("show", id_, "-o", "json").data[0]["why"]
+    assert why["code"] == code
+    assert words in why["message"]
+
+
 def test_everything_about_a_failed_job(board: Board) -> None:
     """Attempts, changes, captured output, input, usage and the next command are all there."""
     id_ = board.add(

@@ -13,7 +13,7 @@ from support.waiting import PATIENCE
 
 from specql_jobs.core.job import NewJob
 from specql_jobs.core.lanes import NO_TENANT, Lane
-from specql_jobs.core.store.store import BEGINNING
+from specql_jobs.core.store.claims import BEGINNING
 from specql_jobs.core.worker.claimer import pin_plans
 
 

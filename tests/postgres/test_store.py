@@ -13,7 +13,7 @@ from specql_jobs.core.contract import Cancelled, Failed, Interrupted, JobResult,
 from specql_jobs.core.errors import Conflict
 from specql_jobs.core.job import Category, JobRecord, NewJob, Status
 from specql_jobs.core.lifecycle import TRANSITIONS, Event, RetryPolicy, settle
-from specql_jobs.core.store.store import new_job_id
+from specql_jobs.core.store.store import new_job_ids
 
 OUTCOMES: dict[Event, Outcome] = {
     Event.SUCCEED: Succeeded({"ok": True}),
@@ -256,7 +256,7 @@ def _row(worker_id: str, lock_key: int) -> dict[str, Any]:
 
 def test_job_ids_are_version_7_and_sort_by_time() -> None:
     """RFC 9562: version 7, variant 10, later milliseconds sort later."""
-    ids = [new_job_id() for _ in range(100)]
+    ids = new_job_ids(100)
     assert {(id_.version, id_.variant) for id_ in ids} == {(7, "specified in RFC 4122")}
     assert len(set(ids)) == 100
     assert ids[0].int >> 80 <= ids[-1].int >> 80
