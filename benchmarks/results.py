@@ -12,6 +12,9 @@ from typing import Any, TextIO
 #: Whose figures are compared with the others'.
 OURS = "specql-jobs"
 
+#: Between these lines a page holds figures that a run has written.
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -80,6 +83,15 @@ def page(results: Results) -> str:
     cases = dict.fromkeys((figure.benchmark, figure.case) for figure in results.figures)
     tables = [table([figure for figure in results.figures if (figure.benchmark, figure.case) == key]) for key in cases]
     return "\n\n".join([told, *tables])
+
+
+def renewed(text: str, figures: str) -> str:
+    """Return a page with other figures between its two marks."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise SystemExit(f"the page has no lines {BEGIN} and {END}")
+    return f"{before}{begin}\n\n{figures}\n\n{end}{after}"
 
 
 def table(figures: Sequence[Figure]) -> str:

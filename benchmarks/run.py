@@ -5,6 +5,7 @@
     python benchmarks/run.py --all                     the runners' and the commands' too
     python benchmarks/run.py --quick                   all of the queue's, once, with fewer jobs
     python benchmarks/run.py --table FILE.jsonl        the tables of an earlier run, as markdown; measures nothing
+    python benchmarks/run.py --table FILE.jsonl --into docs/performance.md     put them into that page
     python benchmarks/run.py --plot FILE.jsonl OUT.svg the plot of an earlier run
 
 Sides take turns, so that a noisy machine is noisy for all; tables have medians, and ratios are what to read.
@@ -31,11 +32,14 @@ import overhead
 import throughput
 from environments import BUILD, NODE_PACKAGES, PYTHON_PACKAGES, peer_python
 from measuring import HERE
-from results import Results, load, page
+from results import Results, load, page, renewed
 from server import Postgres, postgres
 from session import Session
 from sides import peers
 from working import Stage
+
+#: A load, per core, at which times say more about the other work than about the queues.
+BUSY = 0.5
 
 QUEUE: dict[str, Callable[[Session], None]] = {
     "throughput": throughput.throughput,
@@ -63,7 +67,9 @@ def main() -> None:
     unknown = [name for name in asked.names if name not in {**QUEUE, **OTHERS}]
     if unknown:
         parser.error(f"unknown benchmark {unknown[0]!r}; known: {', '.join((*QUEUE, *OTHERS))}")
-    if asked.table:
+    if asked.table and asked.into:
+        asked.into.write_text(renewed(asked.into.read_text(), page(load(asked.table))))
+    elif asked.table:
         print(page(load(asked.table)))
     elif asked.plot:
         plot(*asked.plot)
@@ -85,6 +91,7 @@ def _asked() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument("--postgres", type=Path, metavar="DIR", help="programs of another PostgreSQL (…/bin)")
     parser.add_argument("--results", type=Path, default=BUILD / "bench-results.jsonl", metavar="FILE.jsonl")
     parser.add_argument("--table", type=Path, metavar="FILE.jsonl")
+    parser.add_argument("--into", type=Path, metavar="PAGE.md", help="with --table: the page whose figures to renew")
     parser.add_argument("--plot", type=Path, nargs=2, metavar=("FILE.jsonl", "OUT.svg"))
     return parser, parser.parse_args()
 
@@ -112,6 +119,8 @@ def _session(asked: argparse.Namespace, server: Postgres, results: Results) -> S
     jobs, finished = (10_000, 100_000) if asked.quick else (20_000, 1_000_000)
     results.about(facts(server))
     print(", ".join(f"{name} {value}" for name, value in results.facts.items()))
+    if os.getloadavg()[0] > BUSY * (os.cpu_count() or 1):
+        print("This machine is busy with other work: read CPU per job, and no figure that has a second in it.")
     return Session(
         Stage(server),
         results,
