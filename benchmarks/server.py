@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -51,7 +52,7 @@ def postgres(programs: Path | None = None) -> Iterator[Postgres]:
     programs = programs or binaries()
     with tempfile.TemporaryDirectory(prefix="sqj-bench-", dir="/tmp") as folder:
         data = Path(folder, "data")
-        if os.geteuid() == 0:  # PostgreSQL refuses uid 0
+        if "setpriv" in _as_nobody():
             shutil.chown(folder, NOBODY, NOBODY)
         _call(programs / "initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
         log, options = str(Path(folder, "log")), f"-h '' -k '{folder}' {OPTIONS}"
@@ -62,9 +63,22 @@ def postgres(programs: Path | None = None) -> Iterator[Postgres]:
             _call(programs / "pg_ctl", "-w", "-s", "-D", str(data), "-m", "fast", "stop")
 
 
+@cache
+def _as_nobody() -> tuple[str, ...]:
+    """Return the words before a command that make root somebody else, since PostgreSQL refuses uid 0.
+
+    In a user namespace files stay root's, so that programs in a closed home folder can be read.
+    """
+    if os.geteuid() != 0:
+        return ()
+    namespace = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--")
+    if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0:
+        return namespace
+    return ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--")
+
+
 def _call(program: Path, *words: str) -> None:
-    dropping = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
-    command = [*(dropping if os.geteuid() == 0 else []), str(program), *words]
+    command = [*_as_nobody(), str(program), *words]
     with tempfile.TemporaryFile("w+") as said:  # a daemon would hold a pipe open
         if subprocess.run(command, stdout=said, stderr=said, cwd="/", check=False).returncode:
             said.seek(0)
