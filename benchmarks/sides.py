@@ -70,6 +70,7 @@ def _from_npm() -> tuple[SideOf, ...]:
             (node, str(HERE / "peers" / "graphile_side.mjs")),
             "SELECT NOT EXISTS (SELECT FROM graphile_worker._private_jobs)",
             "graphile_worker._private_jobs",
+            concurrency=24,
         ),
         SideOf(
             "pg-boss 12.38",
