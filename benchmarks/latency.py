@@ -13,7 +13,7 @@ from session import Session
 from sides import OURS, SideOf
 from working import Working, call
 
-PICKUPS = 300
+PICKUPS = 200
 PICKUP_EVERY = 0.02  # seconds
 SETTLING_IN = 2.5  # seconds until a worker that has just started is idle
 HELD = 50
@@ -24,7 +24,7 @@ def pickup(session: Session) -> None:
     jobs = 100 if session.quick else PICKUPS
     runs = {side.name: partial(_latencies, session, side, jobs) for side in session.sides}
     runs["LISTEN/NOTIFY alone"] = partial(_floor, session, jobs)
-    session.in_turns("pickup", f"ms from the commit to the handler, {jobs} single jobs", runs, rounds=1)
+    session.in_turns("pickup", f"ms from the commit to the handler, {jobs} single jobs", runs)
 
 
 def _latencies(session: Session, side: SideOf, jobs: int) -> dict[str, float]:
