@@ -34,7 +34,8 @@ COMMANDS: dict[str, Entry] = {
     "pause": Entry("pause", "Fix", "Stop dispatch of a service, operation, type, tenant, or of everything"),
     "resume": Entry("resume", "Fix", "Dispatch again what was paused"),
     "breaker": Entry("breaker", "Fix", "Circuit breakers: which targets are not called now; reset"),
-    "worker": Entry("worker", "Run", "Claim jobs and execute them under policy"),
+    "rescue": Entry("rescue", "Fix", "Give the jobs of lost workers back now"),
+    "worker": Entry("worker", "Run", "Claim jobs and execute them under policy; list and drain workers"),
     "db": Entry("db", "Admin", "Create, migrate and inspect the schema jobs"),
     "audit": Entry("audit", "Admin", "What was executed and refused; verify finds tampering with the record"),
     "doctor": Entry("doctor", "Admin", "What this host can really enforce, and how to fix what it cannot"),
@@ -43,13 +44,17 @@ COMMANDS: dict[str, Entry] = {
 
 #: Subcommands whose JSON documents have names of their own: `db status` answers `specql-jobs.db-status/v1`.
 GROUPS = {
-    "db": ("init", "migrate", "status"),
+    "db": ("init", "migrate", "status", "prune"),
     "services": ("list", "show", "diff"),
     "policy": ("explain",),
     "audit": ("list", "verify"),
     "breaker": ("list", "reset"),
+    "worker": ("list", "drain"),
     "schema": ("list", "show"),
 }
+
+#: What a group does when it is called without a subcommand: `worker` is `worker start`.
+DEFAULTS = {"worker": "start"}
 
 
 def root_help() -> str:

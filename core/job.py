@@ -83,6 +83,7 @@ class JobRecord(NamedTuple):
     idempotency_key: str | None = None
     tenant_id: UUID | None = None
     correlation_id: str | None = None
+    has_callback: bool = False  # whether one was registered, for either outcome, when the job was claimed
     runner_config: dict[str, object] | None = None  # what the row asks for; may only repeat the registry
     security_context: dict[str, object] | None = None  # what the row asks for; may only narrow the policy
 

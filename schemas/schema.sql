@@ -29,6 +29,40 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION jobs.call_as_role(role name, target oid, failed boolean, job uuid, output jsonb, error text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_proc p
+                  WHERE p.oid = to_regprocedure('jobs.callback_gate(oid, boolean, uuid, jsonb, text)') AND p.prosecdef
+                    AND pg_catalog.pg_get_userbyid(p.proowner) = role) THEN
+    RAISE EXCEPTION 'the gate of callbacks was changed or is not there: run jobs.limit_callbacks again'
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  PERFORM jobs.callback_gate(target, failed, job, output, error);
+END
+$$;
+
+CREATE FUNCTION jobs.callback_name(target oid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes))
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = target
+$$;
+
+CREATE FUNCTION jobs.callback_problem(function_name text, outcome text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  PERFORM jobs.checked_callback(function_name, outcome);
+  RETURN NULL;
+EXCEPTION WHEN invalid_parameter_value OR no_data_found THEN
+  RETURN SQLERRM;
+END
+$$;
+
 CREATE FUNCTION jobs.cancel(id uuid, reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE sql
     AS $$ SELECT outcome FROM jobs.cancel_jobs(ARRAY[cancel.id], cancel.reason, session_user::text) $$;
@@ -86,7 +120,80 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION jobs.claim(worker text, priorities integer[], services text[], operations text[], tenants uuid[], types text[], places timestamp with time zone[], quotas integer[], wanted integer, documents boolean DEFAULT true, probe boolean DEFAULT false) RETURNS TABLE(id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer, timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text, place integer, run_at timestamp with time zone, document text, runner_config text, security_context text)
+CREATE FUNCTION jobs.check_callback_row() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  NEW.entity_type := lower(NEW.entity_type);
+  NEW.service_name := lower(NEW.service_name);
+  NEW.operation := lower(NEW.operation);
+  NEW.function_name := jobs.callback_name(jobs.checked_callback(NEW.function_name, NEW.outcome));
+  RETURN NEW;
+END
+$$;
+
+CREATE FUNCTION jobs.checked_callback(function_name text, outcome text) RETURNS oid
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+DECLARE
+  wanted text := CASE outcome WHEN 'success' THEN 'uuid, jsonb' WHEN 'failure' THEN 'uuid, text' END;
+  parts  text[];
+  stated text;
+  named  integer;
+  target record;
+  role   name := (SELECT l.run_as FROM jobs.tb_callback_limit l);
+BEGIN
+  IF wanted IS NULL THEN
+    RAISE EXCEPTION 'a callback is for success or failure, not for %', coalesce(quote_literal(left(outcome, 40)), 'nothing')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  parts := parse_ident(split_part(function_name, '(', 1));
+  stated := replace(lower(rtrim(split_part(function_name, '(', 2), ') ')), ' ', '');
+  IF cardinality(parts) IS DISTINCT FROM 2 THEN
+    RAISE EXCEPTION '% does not say which schema the function is in', quote_literal(left(function_name, 200))
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'write SCHEMA.FUNCTION';
+  END IF;
+  SELECT count(*) INTO named
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = parts[1] AND p.proname = parts[2];
+  SELECT p.oid, p.prokind, p.prosecdef, p.proowner, p.pronamespace, format('%I.%I', n.nspname, p.proname) AS called,
+         pg_get_function_identity_arguments(p.oid) AS arguments,
+         p.proargtypes = (CASE outcome WHEN 'success' THEN '2950 3802' ELSE '2950 25' END)::oidvector
+           AND p.provariadic = 0 AND p.prokind = 'f' AS fits
+    INTO target
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+   WHERE n.nspname = parts[1] AND p.proname = parts[2] AND n.nspname !~ '^pg_' LIMIT 1;
+  IF target.oid IS NULL THEN
+    RAISE EXCEPTION 'there is no function %.%', quote_ident(parts[1]), quote_ident(parts[2])
+      USING ERRCODE = 'no_data_found', HINT = format('it takes (%s)', wanted);
+  ELSIF named > 1 THEN
+    RAISE EXCEPTION '% is overloaded: there are % functions of that name', target.called, named
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'give the callback a name of its own';
+  ELSIF NOT target.fits OR stated NOT IN ('', replace(wanted, ' ', '')) THEN
+    RAISE EXCEPTION '% takes (%); a callback for % is a function that takes (%)', target.called, target.arguments, outcome, wanted
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF role IS NOT NULL THEN
+    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role) THEN
+      RAISE EXCEPTION 'callbacks run as role %, and there is no such role', role USING ERRCODE = 'invalid_parameter_value';
+    ELSIF NOT (has_schema_privilege(role, target.pronamespace, 'USAGE') AND has_function_privilege(role, target.oid, 'EXECUTE')) THEN
+      RAISE EXCEPTION 'callbacks run as role %, which may not execute %', role, target.called
+        USING ERRCODE = 'invalid_parameter_value',
+              HINT = format('GRANT USAGE ON SCHEMA %I TO %I; GRANT EXECUTE ON FUNCTION %s(%s) TO %I;',
+                            parts[1], role, target.called, wanted, role);
+    ELSIF target.prosecdef AND target.proowner <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = role) THEN
+      RAISE EXCEPTION '% is SECURITY DEFINER: it runs with the rights of %, not as role %',
+          target.called, pg_get_userbyid(target.proowner), role
+        USING ERRCODE = 'invalid_parameter_value', HINT = format('ALTER FUNCTION %s(%s) SECURITY INVOKER;', target.called, wanted);
+    END IF;
+  END IF;
+  RETURN target.oid;
+END
+$$;
+
+CREATE FUNCTION jobs.claim(worker text, priorities integer[], services text[], operations text[], tenants uuid[], types text[], places timestamp with time zone[], quotas integer[], wanted integer, documents boolean DEFAULT true, probe boolean DEFAULT false) RETURNS TABLE(id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer, timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text, has_callback boolean, place integer, run_at timestamp with time zone, document text, runner_config text, security_context text)
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
@@ -117,7 +224,10 @@ BEGIN
              OR NOT EXISTS (SELECT FROM jobs.pauses_of(l.service, l.operation, l.type, l.tenant)))
       LIMIT wanted))
   RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_attempts, j.timeout_seconds, j.crash_count,
-            j.idempotency_key, j.tenant_id, j.correlation_id, -j.priority, j.run_at,
+            j.idempotency_key, j.tenant_id, j.correlation_id,
+            CASE WHEN j.entity_type IS NULL THEN false
+                 ELSE jobs.has_callback(j.entity_type, j.service_name, j.operation) END,
+            -j.priority, j.run_at,
             CASE WHEN NOT documents OR octet_length(j.input_data::text) > 1048576 THEN NULL
                  ELSE coalesce(j.input_data::text, '{}') END,
             CASE WHEN NOT documents THEN NULL
@@ -127,7 +237,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION jobs.claim_limited(worker text, service text, type text, priorities integer[], operations text[], tenants uuid[], places timestamp with time zone[], quotas integer[], wanted integer, most_running integer, most_a_minute integer, tenant_running integer, tenant_a_minute integer, documents boolean DEFAULT true) RETURNS TABLE(id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer, timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text, place integer, run_at timestamp with time zone, document text, runner_config text, security_context text)
+CREATE FUNCTION jobs.claim_limited(worker text, service text, type text, priorities integer[], operations text[], tenants uuid[], places timestamp with time zone[], quotas integer[], wanted integer, most_running integer, most_a_minute integer, tenant_running integer, tenant_a_minute integer, documents boolean DEFAULT true) RETURNS TABLE(id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer, timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text, has_callback boolean, place integer, run_at timestamp with time zone, document text, runner_config text, security_context text)
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
@@ -201,7 +311,7 @@ BEGIN
     id := job.id; service_name := job.service_name; operation := job.operation; lease_seq := job.lease_seq;
     attempts := job.attempts; max_attempts := job.max_attempts; timeout_seconds := job.timeout_seconds;
     crash_count := job.crash_count; idempotency_key := job.idempotency_key; tenant_id := job.tenant_id;
-    correlation_id := job.correlation_id; place := job.place; run_at := job.run_at; document := job.document;
+    correlation_id := job.correlation_id; has_callback := job.has_callback; place := job.place; run_at := job.run_at; document := job.document;
     runner_config := job.runner_config; security_context := job.security_context;
     RETURN NEXT;
   END LOOP;
@@ -279,6 +389,94 @@ BEGIN
    WHERE id = job_id AND status = 'running' AND worker_id = 'external';
 END
 $$;
+
+CREATE FUNCTION jobs.has_callback(entity_type text, service text, operation text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+#variable_conflict use_variable
+BEGIN
+  RETURN EXISTS (SELECT FROM jobs.tb_callback c
+                  WHERE c.entity_type = lower(entity_type) AND c.service_name = lower(service)
+                    AND c.operation = lower(operation));
+END
+$$;
+
+CREATE TABLE jobs.tb_callback_limit (
+    only_row boolean DEFAULT true NOT NULL,
+    run_as name,
+    timeout_ms integer DEFAULT 5000 NOT NULL,
+    max_attempts integer DEFAULT 10 NOT NULL,
+    CONSTRAINT ck_callback_attempts_in_bounds CHECK (((max_attempts >= 1) AND (max_attempts <= 100))),
+    CONSTRAINT ck_callback_timeout_in_bounds CHECK (((timeout_ms >= 1) AND (timeout_ms <= 60000))),
+    CONSTRAINT tb_callback_limit_only_row_check CHECK (only_row)
+);
+
+CREATE FUNCTION jobs.limit_callbacks(run_as text DEFAULT NULL::text, timeout_ms integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer) RETURNS jobs.tb_callback_limit
+    LANGUAGE plpgsql
+    AS $_$
+#variable_conflict use_variable
+DECLARE
+  owner  name := (SELECT pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c
+                   WHERE c.oid = 'jobs.tb_job_run'::regclass);
+  super  boolean;
+  limits jobs.tb_callback_limit;
+BEGIN
+  IF timeout_ms NOT BETWEEN 1 AND 60000 OR max_attempts NOT BETWEEN 1 AND 100 THEN
+    RAISE EXCEPTION 'a callback may take 1 to 60000 ms and be called 1 to 100 times' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF run_as <> '' THEN
+    SELECT r.rolsuper INTO super FROM pg_catalog.pg_roles r WHERE r.rolname = run_as;
+    IF super IS NULL THEN
+      RAISE EXCEPTION 'there is no role %', quote_ident(run_as)
+        USING ERRCODE = 'no_data_found', HINT = format('CREATE ROLE %I NOLOGIN;', run_as);
+    ELSIF super OR pg_has_role(run_as, owner, 'MEMBER') THEN
+      RAISE EXCEPTION 'role % is no limit: it may do all that the owner of jobs.tb_job_run may', quote_ident(run_as)
+        USING ERRCODE = 'invalid_parameter_value';
+    ELSIF has_schema_privilege(run_as, 'jobs', 'CREATE') THEN
+      RAISE EXCEPTION 'role % may create functions in schema jobs, and so lift its own limits', quote_ident(run_as)
+        USING ERRCODE = 'invalid_parameter_value', HINT = format('REVOKE CREATE ON SCHEMA jobs FROM %I;', run_as);
+    END IF;
+  END IF;
+  UPDATE jobs.tb_callback_limit l
+     SET run_as = nullif(coalesce(limit_callbacks.run_as::name, l.run_as), ''),
+         timeout_ms = coalesce(limit_callbacks.timeout_ms, l.timeout_ms),
+         max_attempts = coalesce(limit_callbacks.max_attempts, l.max_attempts)
+  RETURNING l.* INTO limits;
+  IF run_as IS NOT NULL THEN
+    DROP FUNCTION IF EXISTS jobs.callback_gate(oid, boolean, uuid, jsonb, text);
+  END IF;
+  IF run_as <> '' THEN
+    PERFORM jobs.checked_callback(c.function_name, c.outcome) FROM jobs.tb_callback c;
+    EXECUTE format($make$
+      CREATE FUNCTION jobs.callback_gate(target oid, failed boolean, job uuid, output jsonb, error text) RETURNS void
+      LANGUAGE plpgsql SECURITY DEFINER AS $gate$
+      DECLARE
+        command text;
+      BEGIN
+        IF NOT pg_catalog.nameeq(current_user, %L) THEN
+          RAISE EXCEPTION 'the gate of callbacks was changed: run jobs.limit_callbacks again';
+        END IF;
+        SELECT pg_catalog.format('SELECT %%I.%%I($1, $2)', n.nspname, p.proname) INTO STRICT command
+          FROM pg_catalog.pg_proc p
+          JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+         WHERE p.oid OPERATOR(pg_catalog.=) target;
+        IF failed THEN
+          EXECUTE command USING job, error;
+        ELSE
+          EXECUTE command USING job, output;
+        END IF;
+        SET CONSTRAINTS ALL IMMEDIATE;
+      END
+      $gate$ $make$, run_as);
+    REVOKE ALL ON FUNCTION jobs.callback_gate(oid, boolean, uuid, jsonb, text) FROM PUBLIC;
+    EXECUTE format('GRANT EXECUTE ON FUNCTION jobs.callback_gate(oid, boolean, uuid, jsonb, text) TO %I', owner);
+    EXECUTE format('GRANT CREATE ON SCHEMA jobs TO %I', run_as);
+    EXECUTE format('ALTER FUNCTION jobs.callback_gate(oid, boolean, uuid, jsonb, text) OWNER TO %I', run_as);
+    EXECUTE format('REVOKE CREATE ON SCHEMA jobs FROM %I', run_as);
+  END IF;
+  RETURN limits;
+END
+$_$;
 
 CREATE FUNCTION jobs.link_audit_events() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -459,6 +657,89 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION jobs.register_callback(entity_type text, service text, operation text, outcome text, function text) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+BEGIN
+  IF coalesce(entity_type, '') = '' OR coalesce(service, '') = '' OR coalesce(operation, '') = '' THEN
+    RAISE EXCEPTION 'a callback needs an entity, a service and an operation' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO jobs.tb_callback AS c (entity_type, service_name, operation, outcome, function_name)
+  VALUES (entity_type, service, operation, outcome, function)
+  ON CONFLICT ON CONSTRAINT tb_callback_pkey DO UPDATE
+     SET function_name = excluded.function_name, created_at = now(), created_by = session_user
+   WHERE c.function_name <> excluded.function_name;
+  RETURN (SELECT c.function_name FROM jobs.tb_callback c
+           WHERE c.entity_type = lower(entity_type) AND c.service_name = lower(service)
+             AND c.operation = lower(operation) AND c.outcome = outcome);
+END
+$$;
+
+CREATE FUNCTION jobs.register_callbacks(schema_name text, entities text[], services text[], operations text[]) RETURNS TABLE(entity_type text, service_name text, operation text, outcome text, function_name text, problem text)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  each  record;
+  found text;
+BEGIN
+  FOR each IN
+    WITH given AS (
+      SELECT DISTINCT lower(g.entity) AS entity, lower(g.service) AS service, lower(g.operation) AS operation, o.outcome,
+             lower(g.entity || '_' || g.service || '_' || g.operation || '_' || o.outcome) AS name
+        FROM unnest(entities, services, operations) AS g (entity, service, operation)
+       CROSS JOIN (VALUES ('success'), ('failure')) AS o (outcome)
+    )
+    SELECT g.*, count(*) OVER (PARTITION BY g.name) AS calls,
+           (SELECT min(format('%I.%I', n.nspname, p.proname))
+              FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+             WHERE n.nspname = schema_name AND lower(p.proname) = g.name) AS function
+      FROM given g ORDER BY g.entity, g.service, g.operation, g.outcome DESC
+  LOOP
+    CONTINUE WHEN each.function IS NULL;
+    entity_type := each.entity; service_name := each.service; operation := each.operation; outcome := each.outcome;
+    function_name := each.function; problem := NULL;
+    IF each.calls > 1 THEN
+      problem := format('%s calls would have a function of that name: register it by hand', each.calls);
+    ELSE
+      BEGIN
+        function_name := jobs.register_callback(each.entity, each.service, each.operation, each.outcome, each.function);
+      EXCEPTION WHEN invalid_parameter_value OR no_data_found THEN
+        problem := SQLERRM;
+      END;
+    END IF;
+    RETURN NEXT;
+  END LOOP;
+END
+$$;
+
+CREATE FUNCTION jobs.rerun_callback(job uuid, lease bigint, OUT called text, OUT state text, OUT attempts integer, OUT error text) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+BEGIN
+  SELECT r.function_name INTO called FROM jobs.tb_callback_run r
+   WHERE r.job_id = job AND r.lease_seq = lease AND r.state = 'waiting' FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  PERFORM FROM jobs.tb_job_run j
+    WHERE j.id = job AND j.lease_seq = lease AND j.status IN ('completed', 'failed') FOR UPDATE;
+  IF FOUND THEN
+    SELECT c.state, c.error INTO state, error FROM jobs.run_callbacks(ARRAY[job], true) c;
+    error := CASE WHEN state IS NULL THEN 'no callback is registered for it any more' ELSE error END;
+  ELSE
+    error := 'the job was run again meanwhile';
+  END IF;
+  state := coalesce(state, 'dropped');
+  UPDATE jobs.tb_callback_run r
+     SET state = rerun_callback.state, error = rerun_callback.error, updated_at = now(),
+         sql_state = CASE WHEN rerun_callback.state IN ('waiting', 'failed') THEN r.sql_state END
+   WHERE r.job_id = job AND r.lease_seq = lease RETURNING r.attempts INTO attempts;
+END
+$$;
+
 CREATE FUNCTION jobs.reserve_invocation(service text, cost double precision, max_invocations integer, max_cost double precision, OUT reserved_in timestamp with time zone, OUT wait_seconds double precision) RETURNS record
     LANGUAGE plpgsql
     AS $$
@@ -531,6 +812,22 @@ CREATE FUNCTION jobs.retry(id uuid, reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE sql
     AS $$ SELECT outcome FROM jobs.retry_jobs(ARRAY[retry.id], retry.reason, session_user::text) $$;
 
+CREATE FUNCTION jobs.retry_callback(job uuid) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  stood text;
+BEGIN
+  SELECT r.state INTO stood FROM jobs.tb_callback_run r WHERE r.job_id = job ORDER BY r.lease_seq DESC LIMIT 1 FOR UPDATE;
+  IF stood IN ('waiting', 'failed') THEN
+    UPDATE jobs.tb_callback_run r SET state = 'waiting', attempts = 0, next_at = now(), updated_at = now()
+     WHERE r.job_id = job AND r.lease_seq = (SELECT max(l.lease_seq) FROM jobs.tb_callback_run l WHERE l.job_id = job);
+    RETURN 'retried';
+  END IF;
+  RETURN coalesce('already_' || stood, 'not_found');
+END
+$$;
+
 CREATE FUNCTION jobs.retry_jobs(job_ids uuid[], reason text, actor text) RETURNS TABLE(id uuid, outcome text)
     LANGUAGE plpgsql
     AS $$
@@ -565,12 +862,115 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION jobs.run_callbacks(ids uuid[], alone boolean) RETURNS TABLE(job uuid, called text, state text, attempts integer, error text)
+    LANGUAGE plpgsql
+    AS $_$
+#variable_conflict use_variable
+DECLARE
+  path     text := pg_catalog.current_setting('search_path');
+  limits   jobs.tb_callback_limit;
+  deferred text;
+  due      record;
+  checked  text;
+  target   oid;
+  command  text;
+  code     text;
+BEGIN
+  SELECT * INTO limits FROM jobs.tb_callback_limit;
+  SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO deferred
+    FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
+   WHERE c.condeferred AND has_schema_privilege(n.oid, 'USAGE');
+  FOR due IN SELECT * FROM jobs.v_job_callback v WHERE v.job_id = ANY (ids) ORDER BY v.function_name, v.job_id LOOP
+    job := due.job_id;
+    called := due.function_name;
+    state := 'done';
+    error := NULL;
+    BEGIN
+      IF called IS DISTINCT FROM checked THEN
+        target := jobs.checked_callback(called, due.outcome);
+        SELECT format('SELECT %I.%I($1, $2)', n.nspname, p.proname) INTO STRICT command
+          FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = target;
+        checked := called;
+      END IF;
+      IF limits.run_as IS NOT NULL THEN
+        PERFORM jobs.call_as_role(limits.run_as, target, due.outcome = 'failure', job, due.output_data, due.error_message);
+      ELSIF due.outcome = 'failure' THEN
+        EXECUTE command USING job, due.error_message;
+      ELSE
+        EXECUTE command USING job, due.output_data;
+      END IF;
+      SET CONSTRAINTS ALL IMMEDIATE;
+      PERFORM pg_catalog.set_config('search_path', path, true);
+      IF deferred IS NOT NULL THEN
+        EXECUTE pg_catalog.concat('SET CONSTRAINTS ', deferred, ' DEFERRED');
+      END IF;
+    EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+      GET STACKED DIAGNOSTICS error = MESSAGE_TEXT, code = RETURNED_SQLSTATE;
+      state := NULL;
+    END;
+    IF state IS NULL AND code = '57014' AND NOT alone THEN
+      state := 'interrupted';
+      RETURN NEXT;
+      RETURN;
+    END IF;
+    IF state IS NULL THEN
+      error := left(coalesce(nullif(error, ''), 'failed without a message'), 4000);
+      INSERT INTO jobs.tb_callback_run AS r
+        (job_id, lease_seq, outcome, function_name, attempts, state, next_at, sql_state, error)
+      VALUES (job, due.lease_seq, due.outcome, called, 1, CASE WHEN limits.max_attempts > 1 THEN 'waiting' ELSE 'failed' END,
+              now() + (1 + random()) * interval '1 second', code, error)
+      ON CONFLICT ON CONSTRAINT tb_callback_run_pkey DO UPDATE
+         SET state = CASE WHEN r.attempts < limits.max_attempts THEN 'waiting' ELSE 'failed' END, error = excluded.error,
+             sql_state = excluded.sql_state, outcome = excluded.outcome, function_name = excluded.function_name,
+             next_at = now() + least(2 ^ r.attempts, 600) * (0.5 + random() / 2) * interval '1 second', updated_at = now()
+      RETURNING r.state, r.attempts INTO state, attempts;
+    END IF;
+    IF state <> 'done' OR alone THEN
+      RETURN NEXT;
+    END IF;
+  END LOOP;
+END
+$_$;
+
 CREATE FUNCTION jobs.settle_invocation(service text, reserved_in timestamp with time zone, reserved double precision, actual double precision) RETURNS void
     LANGUAGE sql
     AS $$
   UPDATE jobs.tb_service_minute m
      SET cost_usd = greatest(m.cost_usd - settle_invocation.reserved + settle_invocation.actual, 0)
    WHERE m.service_name = settle_invocation.service AND m.minute = settle_invocation.reserved_in;
+$$;
+
+CREATE FUNCTION jobs.take_callback(OUT job uuid, OUT lease bigint, OUT timeout_ms integer) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+DECLARE
+  limits jobs.tb_callback_limit;
+BEGIN
+  SELECT * INTO limits FROM jobs.tb_callback_limit;
+  UPDATE jobs.tb_callback_run r SET state = 'failed', updated_at = now()
+   WHERE r.state = 'waiting' AND r.next_at <= now() AND r.attempts >= limits.max_attempts;
+  UPDATE jobs.tb_callback_run r
+     SET attempts = r.attempts + 1, updated_at = now(), sql_state = '08006',
+         error = 'it was called, and its connection was lost before it came back',
+         next_at = now() + limits.timeout_ms * interval '1 ms' + least(2 ^ r.attempts, 600) * interval '1 second'
+   WHERE (r.job_id, r.lease_seq) = (
+     SELECT d.job_id, d.lease_seq FROM jobs.tb_callback_run d WHERE d.state = 'waiting' AND d.next_at <= now()
+      ORDER BY d.next_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+  RETURNING r.job_id, r.lease_seq INTO job, lease;
+  timeout_ms := limits.timeout_ms;
+END
+$$;
+
+CREATE FUNCTION jobs.unregister_callback(entity_type text, service text, operation text, outcome text) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+  WITH gone AS (
+    DELETE FROM jobs.tb_callback c
+     WHERE c.entity_type = lower(unregister_callback.entity_type) AND c.service_name = lower(unregister_callback.service)
+       AND c.operation = lower(unregister_callback.operation) AND c.outcome = unregister_callback.outcome
+    RETURNING 1)
+  SELECT EXISTS (SELECT FROM gone)
 $$;
 
 CREATE FUNCTION jobs.wake_workers() RETURNS trigger
@@ -641,6 +1041,33 @@ CREATE TABLE jobs.tb_audit_link (
     hash bytea NOT NULL
 );
 
+CREATE TABLE jobs.tb_callback (
+    entity_type text NOT NULL,
+    service_name text NOT NULL,
+    operation text NOT NULL,
+    outcome text NOT NULL,
+    function_name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by text DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT ck_callback_names_lower CHECK (((entity_type = lower(entity_type)) AND (service_name = lower(service_name)) AND (operation = lower(operation)) AND (entity_type <> ''::text) AND (service_name <> ''::text) AND (operation <> ''::text))),
+    CONSTRAINT ck_callback_outcome_known CHECK ((outcome = ANY (ARRAY['success'::text, 'failure'::text])))
+);
+
+CREATE TABLE jobs.tb_callback_run (
+    job_id uuid NOT NULL,
+    lease_seq bigint NOT NULL,
+    outcome text NOT NULL,
+    function_name text NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone DEFAULT now() NOT NULL,
+    sql_state text,
+    error text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT ck_callback_state_known CHECK ((state = ANY (ARRAY['waiting'::text, 'done'::text, 'failed'::text, 'dropped'::text])))
+);
+
 CREATE TABLE jobs.tb_change (
     id bigint NOT NULL,
     kind text NOT NULL,
@@ -648,7 +1075,8 @@ CREATE TABLE jobs.tb_change (
     reason text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     scope text,
-    CONSTRAINT ck_kind_known CHECK ((kind = ANY (ARRAY['retry'::text, 'cancel'::text, 'discard'::text, 'rescue'::text, 'pause'::text, 'resume'::text, 'breaker_reset'::text, 'prune'::text])))
+    details jsonb,
+    CONSTRAINT ck_kind_is_a_word CHECK ((kind ~ '^[a-z_]{1,40}$'::text))
 );
 
 ALTER TABLE jobs.tb_change ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -739,7 +1167,7 @@ CREATE TABLE jobs.tb_job_run (
     CONSTRAINT ck_running_has_worker CHECK (((status <> 'running'::text) OR ((worker_id IS NOT NULL) AND (started_at IS NOT NULL)))),
     CONSTRAINT ck_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 )
-WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.05');
+WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.05');
 
 CREATE TABLE jobs.tb_schema_migration (
     number integer NOT NULL,
@@ -798,6 +1226,21 @@ CREATE TABLE jobs.tb_worker (
 )
 WITH (fillfactor='50');
 
+CREATE VIEW jobs.v_job_callback AS
+ SELECT j.id AS job_id,
+    j.lease_seq,
+    c.outcome,
+    c.function_name,
+    j.output_data,
+    j.error_message
+   FROM (jobs.tb_job_run j
+     JOIN jobs.tb_callback c ON (((c.entity_type = lower(j.entity_type)) AND (c.service_name = lower(j.service_name)) AND (c.operation = lower(j.operation)) AND (c.outcome =
+        CASE j.status
+            WHEN 'completed'::text THEN 'success'::text
+            WHEN 'failed'::text THEN 'failure'::text
+            ELSE NULL::text
+        END))));
+
 ALTER TABLE ONLY jobs.tb_audit_chain
     ADD CONSTRAINT tb_audit_chain_pkey PRIMARY KEY (chain);
 
@@ -806,6 +1249,15 @@ ALTER TABLE ONLY jobs.tb_audit_event
 
 ALTER TABLE ONLY jobs.tb_audit_link
     ADD CONSTRAINT tb_audit_link_pkey PRIMARY KEY (chain, seq);
+
+ALTER TABLE ONLY jobs.tb_callback_limit
+    ADD CONSTRAINT tb_callback_limit_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY jobs.tb_callback
+    ADD CONSTRAINT tb_callback_pkey PRIMARY KEY (entity_type, service_name, operation, outcome);
+
+ALTER TABLE ONLY jobs.tb_callback_run
+    ADD CONSTRAINT tb_callback_run_pkey PRIMARY KEY (job_id, lease_seq);
 
 ALTER TABLE ONLY jobs.tb_change_job
     ADD CONSTRAINT tb_change_job_pkey PRIMARY KEY (change_id, job_id);
@@ -844,6 +1296,8 @@ CREATE INDEX idx_tb_job_run_correlation ON jobs.tb_job_run USING btree (correlat
 
 CREATE INDEX ix_tb_audit_event_place ON jobs.tb_audit_event USING brin (at, job_id) WITH (autosummarize='on');
 
+CREATE INDEX ix_tb_callback_run_waiting ON jobs.tb_callback_run USING btree (next_at) WHERE (state = 'waiting'::text);
+
 CREATE INDEX ix_tb_change_job_job ON jobs.tb_change_job USING btree (job_id);
 
 CREATE INDEX ix_tb_job_run_claim ON jobs.tb_job_run USING btree (((- priority)), lower((service_name COLLATE "C")), lower((operation COLLATE "C")), COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid), run_at) WHERE ((status = 'pending'::text) AND (blocked_by = 0));
@@ -872,6 +1326,8 @@ CREATE TRIGGER tg_audit_link_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON 
 
 ALTER TABLE jobs.tb_audit_link ENABLE ALWAYS TRIGGER tg_audit_link_append_only;
 
+CREATE TRIGGER tg_callback_row BEFORE INSERT OR UPDATE ON jobs.tb_callback FOR EACH ROW EXECUTE FUNCTION jobs.check_callback_row();
+
 CREATE TRIGGER tg_documents_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN (((octet_length((new.runner_config)::text) > 65536) OR (octet_length((new.security_context)::text) > 65536) OR (octet_length((new.resource_usage)::text) > 65536))) EXECUTE FUNCTION jobs.refuse_row('runner_config, security_context and resource_usage are at most 65536 bytes of JSON');
 
 CREATE TRIGGER tg_link_audit_events AFTER INSERT ON jobs.tb_audit_event REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION jobs.link_audit_events();
@@ -883,6 +1339,9 @@ CREATE TRIGGER tg_texts_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW 
 CREATE TRIGGER tg_times_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN ((((new.run_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.run_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.created_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.created_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.updated_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.updated_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.started_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.started_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.completed_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.completed_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.cancel_requested_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.cancel_requested_at > '9000-01-01 00:00:00+00'::timestamp with time zone)))) EXECUTE FUNCTION jobs.refuse_row('times lie between the years 1900 and 9000; infinity is no time');
 
 CREATE TRIGGER tg_wake_workers AFTER INSERT ON jobs.tb_job_run FOR EACH STATEMENT EXECUTE FUNCTION jobs.wake_workers();
+
+ALTER TABLE ONLY jobs.tb_callback_run
+    ADD CONSTRAINT tb_callback_run_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs.tb_job_run(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY jobs.tb_change_job
     ADD CONSTRAINT tb_change_job_change_id_fkey FOREIGN KEY (change_id) REFERENCES jobs.tb_change(id) ON DELETE CASCADE;

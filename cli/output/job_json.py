@@ -61,6 +61,7 @@ class JobView:
     attempts: Sequence[Row]
     changes: Sequence[Row]
     chunks: Sequence[Row]
+    callbacks: Sequence[Row] = ()  # those that did not succeed with the settle
 
 
 def detail(view: JobView) -> dict[str, Any]:
@@ -82,6 +83,7 @@ def detail(view: JobView) -> dict[str, Any]:
         "resource_usage": row["resource_usage"] if isinstance(row["resource_usage"], Mapping) else None,
         "failed_attempts": [_attempt(each) for each in view.attempts],
         "changes": [_change(each) for each in view.changes],
+        "callbacks": [_callback(each) for each in view.callbacks],
         "logs": [_chunk(each) for each in view.chunks],
         "timeline": [{"at": timestamp(at), "event": event} for at, event in timeline(view)],
         "next": next_commands(view),
@@ -113,6 +115,20 @@ def _change(row: Row) -> dict[str, Any]:
     }
 
 
+def _callback(row: Row) -> dict[str, Any]:
+    return {
+        "function": row["function_name"],
+        "outcome": row["outcome"],
+        "lease_seq": row["lease_seq"],
+        "state": row["state"],
+        "attempts": row["attempts"],
+        "next_at": timestamp(row["next_at"]) if row["state"] == "waiting" else None,
+        "error_category": "callback_error" if row["error"] and row["state"] != "dropped" else None,
+        "error_message": row["error"],
+        "at": timestamp(row["updated_at"]),
+    }
+
+
 def _chunk(row: Row) -> dict[str, Any]:
     keys = ("lease_seq", "chunk", "stream", "content", "truncated")
     return {key: row[key] for key in keys}
@@ -123,7 +139,17 @@ def _chunk(row: Row) -> dict[str, Any]:
 
 def why(view: JobView) -> tuple[str, str]:
     """Return a code and one sentence on why the job is in its state."""
-    return _WHY[Status(view.row["status"])](view)
+    code, message = _WHY[Status(view.row["status"])](view)
+    return code, message + callback_state(view)
+
+
+def callback_state(view: JobView) -> str:
+    """Return what is to be known of the last callback, if it still has to succeed."""
+    last = view.callbacks[-1] if view.callbacks else None
+    if last is None or last["lease_seq"] != view.row["lease_seq"] or last["state"] not in ("waiting", "failed"):
+        return ""
+    state = "was given up" if last["state"] == "failed" else "waits to be called again"
+    return f"; its callback {one_line(last['function_name'])} {state}: {one_line(last['error'] or '')}"
 
 
 def _pending(view: JobView) -> tuple[str, str]:
@@ -233,6 +259,7 @@ def timeline(view: JobView) -> list[tuple[datetime, str]]:
     found = [(row["created_at"], "created")]
     found += [(each["ended_at"], _attempt_event(each)) for each in view.attempts if each["ended_at"]]
     found += [(each["created_at"], _change_event(each)) for each in view.changes]
+    found += [(each["updated_at"], _callback_event(each)) for each in view.callbacks]
     if row["started_at"]:
         found.append((row["started_at"], f"attempt {_tries(row)} started on {row['worker_id'] or 'a worker'}"))
     if row["completed_at"]:
@@ -249,13 +276,19 @@ def _change_event(row: Row) -> str:
     return f"{row['kind']} by {one_line(row['actor'])}: {row['outcome']}{reason}"
 
 
+def _callback_event(row: Row) -> str:
+    why = f": {one_line(row['error'])}" if row["error"] else ""
+    return f"callback {one_line(row['function_name'])} {row['state']}, called {row['attempts']} times{why}"
+
+
 def next_commands(view: JobView) -> list[str]:
     """Return the commands that make sense for the job now."""
     row = view.row
     id_ = row["id"]
+    again = [f"specql-jobs db callbacks retry {id_}"] if callback_state(view) else []
     if row["status"] in ("failed", "cancelled"):
         group = [f"specql-jobs list --fingerprint {shlex.quote(row['fingerprint'])}"] if row["fingerprint"] else []
-        return [f"specql-jobs retry {id_}", *group]
+        return [f"specql-jobs retry {id_}", *again, *group]
     if row["status"] == "pending":
         worker = ["specql-jobs worker --registry FILE"] if not row["has_worker"] else []
         return [*worker, f"specql-jobs cancel {id_}"]
@@ -263,4 +296,4 @@ def next_commands(view: JobView) -> list[str]:
         rescue = row["worker_silent_seconds"] is not None and not row["any_worker"]
         worker = ["specql-jobs worker --registry FILE"] if rescue else []
         return worker if row["cancel_requested_at"] else [*worker, f"specql-jobs cancel {id_}"]
-    return []
+    return again

@@ -25,7 +25,7 @@ BEGINNING = Lane(-(2**31), "", "", NO_TENANT)
 SURVEY_PAGE = 1000
 
 #: The columns of a claim by which the queue is ordered: negated priority, run_at.
-_QUEUE_ORDER = itemgetter(11, 12)
+_QUEUE_ORDER = itemgetter(12, 13)
 
 
 class Claims(Statements):
@@ -62,7 +62,7 @@ class Claims(Statements):
         rows = await self._rows(name, asked | {"documents": False})
         rows.sort(key=_QUEUE_ORDER)
         found = await self.documents([columns.record(row) for row in rows])
-        return [Claimed(job, document, row[11], row[12]) for row, (job, document) in zip(rows, found, strict=True)]
+        return [Claimed(job, document, row[12], row[13]) for row, (job, document) in zip(rows, found, strict=True)]
 
     async def note_outcomes(self, news: Sequence[News]) -> list[tuple[str, str]]:
         """Tell the breakers what settlements say of their targets; return the services that opened or closed."""

@@ -42,15 +42,15 @@ def _stated(values: list[Any]) -> list[Any] | None:
 
 def record(row: tuple[Any, ...]) -> JobRecord:
     """Return one row of `claim` as a job: its first columns are the record's first fields, in that order."""
-    return JobRecord(*row[:11])
+    return JobRecord(*row[:12])
 
 
 def claimed(row: tuple[Any, ...]) -> Claimed:
     """Return one row of `claim` with its documents."""
     job = record(row)
-    if row[14] is not None or row[15] is not None:
-        job, _ = with_documents(job, None, row[14], row[15])
-    return Claimed(job, row[13], row[11], row[12])
+    if row[15] is not None or row[16] is not None:
+        job, _ = with_documents(job, None, row[15], row[16])
+    return Claimed(job, row[14], row[12], row[13])
 
 
 def of_portions(portions: Sequence[Portion]) -> dict[str, Any]:
@@ -109,23 +109,24 @@ def _narrowing(text: str | None) -> dict[str, object] | None:
 
 
 def of_completed(settlements: Sequence[Settlement]) -> dict[str, Any]:
-    """Return the parameters of `settle_completed`."""
-    return {
-        "ids": [s.job.id for s in settlements],
-        "leases": [s.job.lease_seq for s in settlements],
-        "outputs": [_json(s.output) for s in settlements],
-        "usages": [_json(s.usage) for s in settlements],
-        "max_attempts": [s.max_attempts for s in settlements],
-        "types": [s.execution_type for s in settlements],
-        "versions": [s.runner_version for s in settlements],
-        "policies": [s.policy_digest for s in settlements],
-        "sandboxes": [s.sandbox for s in settlements],
-    }
+    """Return the parameters of `settle_completed`: one entry for each distinct origin, and its number for each job."""
+    numbers: dict[tuple[int, int], int] = {}
+    distinct: list[Settlement] = []
+    origins: list[int] = []
+    for settlement in settlements:
+        key = (id(settlement.origin), settlement.max_attempts)  # by identity: an Origin's hash reads all its texts
+        if key not in numbers:
+            distinct.append(settlement)
+            numbers[key] = len(distinct)
+        origins.append(numbers[key])
+    return {**_results(settlements), **_origins(distinct), "origins": origins}
 
 
 def of_settled(settlements: Sequence[Settlement]) -> dict[str, Any]:
     """Return the parameters of `settle`."""
-    return of_completed(settlements) | {
+    return {
+        **_results(settlements),
+        **_origins(settlements),
         "statuses": [s.status for s in settlements],
         "given_back": [s.gives_attempt_back for s in settlements],
         "delays": [s.delay_seconds for s in settlements],
@@ -134,6 +135,25 @@ def of_settled(settlements: Sequence[Settlement]) -> dict[str, Any]:
         "fingerprints": [s.fingerprint for s in settlements],
         "endings": [s.ending for s in settlements],
         "violations": [_violations(s.violations) for s in settlements],
+    }
+
+
+def _results(settlements: Sequence[Settlement]) -> dict[str, Any]:
+    return {
+        "ids": [s.job.id for s in settlements],
+        "leases": [s.job.lease_seq for s in settlements],
+        "outputs": [s.output_text or _json(s.output) for s in settlements],
+        "usages": [_json(s.usage) for s in settlements],
+    }
+
+
+def _origins(settlements: Sequence[Settlement]) -> dict[str, Any]:
+    return {
+        "max_attempts": [s.max_attempts for s in settlements],
+        "types": [s.origin.execution_type for s in settlements],
+        "versions": [s.origin.runner_version for s in settlements],
+        "policies": [s.origin.policy_digest for s in settlements],
+        "sandboxes": [s.origin.sandbox for s in settlements],
     }
 
 

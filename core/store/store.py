@@ -12,10 +12,11 @@ from uuid import UUID
 from ..clock import now
 from ..errors import Conflict
 from ..job import NewJob, Status
-from ..lifecycle import CRASH_BUDGET, Settlement
+from ..lifecycle import CRASH_BUDGET, Settlement, by_plainness
 from . import columns
+from .callbacks import Caller
 from .claims import Claims
-from .workers import WorkerRows
+from .worker_rows import WorkerRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ def new_job_ids(count: int) -> list[UUID]:
     return [_job_id(fixed, int.from_bytes(chance[at : at + 10], "big")) for at in range(0, 10 * count, 10)]
 
 
+def calling_chain(worker_id: str) -> str:
+    """Return the audit chain of what is settled with callbacks: a chain is locked until its link is committed."""
+    return f"{worker_id}:callbacks"
+
+
 def _job_id(fixed: int, chance: int) -> UUID:
     return UUID(int=fixed | (chance >> 62 & 0xFFF) << 64 | chance & (1 << 62) - 1)
 
@@ -88,11 +94,27 @@ class Store(Claims, WorkerRows):
         found = {(row[4], row[5]): row for row in await self._rows("jobs_by_key", keys)}
         return {_key(job): _duplicate(job, found.get(_key(job))) for job in new}
 
-    async def settle(self, settlements: Sequence[Settlement], worker_id: str, digest: str) -> set[UUID]:
-        """Write outcomes under their leases; return the ids applied. The others' leases are superseded: lost."""
-        shared = {"worker_id": worker_id, "digest": digest}
-        plain = [s for s in settlements if s.status is Status.COMPLETED and not s.logs]
-        others = [s for s in settlements if s.status is not Status.COMPLETED or s.logs]
+    async def settle(
+        self, settlements: Sequence[Settlement], worker_id: str, digest: str, *, put_off: str = ""
+    ) -> set[UUID]:
+        """Write outcomes under their leases; return the ids applied. The others' leases are superseded: lost.
+
+        Callbacks of the jobs are called in the same transaction; `put_off` is why they are only written down as due.
+        """
+        shared = {"worker_id": worker_id, "digest": digest, "chain": worker_id}
+        ended = [s.job.id for s in settlements if s.job.has_callback and s.status is not Status.PENDING]
+        if not ended:
+            return await self._settle_all(settlements, shared)
+        shared["chain"] = calling_chain(worker_id)
+        caller = Caller(self.connection)
+        async with self.connection.transaction():
+            applied = await self._settle_all(settlements, shared)
+            await caller.call([id_ for id_ in ended if id_ in applied], put_off)
+        await caller.done()
+        return applied
+
+    async def _settle_all(self, settlements: Sequence[Settlement], shared: dict[str, Any]) -> set[UUID]:
+        plain, others = by_plainness(settlements)
         applied = await self._settle("settle_completed", columns.of_completed(plain) | shared) if plain else set()
         if others:
             applied |= await self._settle_with_logs(others, shared)
@@ -107,10 +129,9 @@ class Store(Claims, WorkerRows):
     async def _settle(self, name: str, parameters: Mapping[str, Any]) -> set[UUID]:
         return {row[0] for row in await self._rows(name, parameters)}
 
-    async def audit_head(self, worker_id: str) -> tuple[int, str] | None:
-        """Return the number and the hash, in hex, of the last link of the worker's audit chain; None without one."""
-        rows = await self._rows("audit_head", {"worker_id": worker_id})
-        return (rows[0][0], rows[0][1]) if rows else None
+    async def audit_heads(self, worker_id: str) -> list[tuple[str, int, str]]:
+        """Return name, last link's number and its hash, in hex, of each of the worker's audit chains."""
+        return await self._rows("audit_heads", {"chains": [worker_id, calling_chain(worker_id)]})
 
     async def _log(self, settlements: Sequence[Settlement]) -> None:
         chunks = [(s, number, chunk) for s in settlements for number, chunk in enumerate(s.logs)]
@@ -135,9 +156,10 @@ class Store(Claims, WorkerRows):
         rows = await self._rows("retry", {"ids": list(ids), "reason": reason or None, "actor": actor})
         return [Changed(*row) for row in rows]
 
-    async def rescue(self) -> list[tuple[UUID, str, str]]:
-        """Take back the jobs of lost workers; return (id, new status, lost worker) of each."""
-        return [(row[0], row[1], row[2]) for row in await self._rows("rescue", {"budget": CRASH_BUDGET})]
+    async def rescue(self, lost: str | None = None) -> list[tuple[UUID, str, str]]:
+        """Take back up to 1000 jobs of lost workers, or of this one; return (id, new status, lost worker) of each."""
+        rows = await self._rows("rescue", {"budget": CRASH_BUDGET, "lost": lost})
+        return [(row[0], row[1], row[2]) for row in rows]
 
     async def give_back(self, worker_id: str, ids: Sequence[UUID] | None = None) -> int:
         """Return what this worker holds (all, or those ids) to the queue at no attempt's cost; return how many."""

@@ -83,7 +83,8 @@ SELECT id, CASE WHEN octet_length(document) <= %(cap)s THEN document END AS docu
           FROM jobs.tb_job_run j WHERE j.id = ANY (%(ids)b::uuid[])) AS t;
 
 -- name: settle_completed
--- The common case of settle, with the fewest parameters. coalesce() hides the partial index on running rows from the
+-- The common case of settle, with the fewest parameters: what is the same for all jobs of an operation is sent once and
+-- referred to by number. coalesce() hides the partial index on running rows from the
 -- planner: analysed when it is empty, it looks cheaper than the primary key and makes the join quadratic.
 WITH settled AS (
 UPDATE jobs.tb_job_run AS j
@@ -92,9 +93,11 @@ UPDATE jobs.tb_job_run AS j
        execution_type = coalesce(nullif(s.type, ''), j.execution_type), runner_version = nullif(s.version, ''),
        registry_digest = %(digest)s, error_category = NULL, error_message = NULL,
        fingerprint = NULL
-  FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(outputs)b::text[], %(usages)b::text[], %(max_attempts)b::int4[],
-              %(types)b::text[], %(versions)b::text[], %(policies)b::text[], %(sandboxes)b::text[])
-       AS s (id, lease, output, usage, max_attempts, type, version, policy, sandbox)
+  FROM (SELECT g.id, g.lease, g.output, g.usage, (%(max_attempts)b::int4[])[g.origin] AS max_attempts,
+               (%(types)b::text[])[g.origin] AS type, (%(versions)b::text[])[g.origin] AS version,
+               (%(policies)b::text[])[g.origin] AS policy, (%(sandboxes)b::text[])[g.origin] AS sandbox
+          FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(outputs)b::text[], %(usages)b::text[], %(origins)b::int2[])
+               AS g (id, lease, output, usage, origin)) AS s
  WHERE j.id = s.id AND coalesce(j.status, '') = 'running' AND j.lease_seq = s.lease
 RETURNING j.id, j.lease_seq, j.attempts, j.service_name, j.operation, j.execution_type, j.tenant_id, j.started_at,
           s.version, s.policy, s.sandbox
@@ -102,7 +105,7 @@ RETURNING j.id, j.lease_seq, j.attempts, j.service_name, j.operation, j.executio
   INSERT INTO jobs.tb_audit_event
     (chain, outcome, job_id, lease_seq, attempt, service_name, operation, execution_type, tenant_id, status, worker_id,
      runner_version, registry_digest, policy_digest, sandbox, duration_ms)
-  SELECT %(worker_id)s, 'succeeded', d.id, d.lease_seq, d.attempts, d.service_name, d.operation,
+  SELECT %(chain)s, 'succeeded', d.id, d.lease_seq, d.attempts, d.service_name, d.operation,
          lower(d.execution_type), d.tenant_id, 'completed', %(worker_id)s, nullif(d.version, ''), %(digest)s,
          nullif(d.policy, ''), nullif(d.sandbox, ''), extract(epoch FROM now() - d.started_at) * 1000
     FROM settled d
@@ -150,7 +153,7 @@ WITH given AS (
   INSERT INTO jobs.tb_audit_event
     (chain, outcome, job_id, lease_seq, attempt, service_name, operation, execution_type, tenant_id, status,
      error_category, worker_id, runner_version, registry_digest, policy_digest, sandbox, duration_ms, violations)
-  SELECT %(worker_id)s, s.ending, d.id, d.lease, d.attempts + CASE WHEN s.given_back THEN 1 ELSE 0 END, d.service_name,
+  SELECT %(chain)s, s.ending, d.id, d.lease, d.attempts + CASE WHEN s.given_back THEN 1 ELSE 0 END, d.service_name,
          d.operation, lower(d.execution_type), d.tenant_id, d.status, s.category, %(worker_id)s, nullif(s.version, ''),
          %(digest)s, nullif(s.policy, ''), nullif(s.sandbox, ''), extract(epoch FROM now() - d.started_at) * 1000,
          s.violations::jsonb
@@ -158,9 +161,9 @@ WITH given AS (
 )
 SELECT id FROM settled;
 
--- name: audit_head
--- Where a worker's own chain stands. Told to the log now and then: what is logged elsewhere cannot be cut off unseen.
-SELECT seq, encode(hash, 'hex') AS hash FROM jobs.tb_audit_chain WHERE chain = %(worker_id)s;
+-- name: audit_heads
+-- Where a worker's own chains stand. Told to the log now and then: what is logged elsewhere cannot be cut off unseen.
+SELECT chain, seq, encode(hash, 'hex') AS hash FROM jobs.tb_audit_chain WHERE chain = ANY (%(chains)s) ORDER BY chain;
 
 -- name: log
 -- Captured output of settled leases only; a superseded worker's output is dropped with its result.
@@ -231,13 +234,15 @@ RETURNING w.worker_id;
 -- name: rescue
 -- At once after the first crash; later ones are spread, so that a job that kills workers meets its neighbours less often
 -- and does not take them down the whole crash budget with it.
--- Jobs of workers that are lost, stopped or unknown. 'external' jobs belong to programs that prove nothing.
+-- Jobs of workers that are lost, stopped or unknown; `lost`: of this one alone. 'external' jobs belong to programs that
+-- prove nothing: they are taken only by name.
 WITH orphan AS MATERIALIZED (
   SELECT j.id FROM jobs.tb_job_run j
-   WHERE j.status = 'running' AND j.worker_id <> 'external'
+   WHERE j.status = 'running'
+     AND (j.worker_id = %(lost)s OR %(lost)s::text IS NULL AND j.worker_id <> 'external')
      AND NOT EXISTS (SELECT FROM jobs.tb_worker w
                       WHERE w.worker_id = j.worker_id AND w.state IN ('running', 'draining'))
-   ORDER BY j.id LIMIT 1000 FOR UPDATE SKIP LOCKED
+   ORDER BY j.worker_id LIMIT 1000 FOR UPDATE SKIP LOCKED  -- the index's own order: by id, history would be walked
 ), rescued AS (
   UPDATE jobs.tb_job_run j
      SET status = CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled'
@@ -256,7 +261,15 @@ WITH orphan AS MATERIALIZED (
     FROM orphan o, jobs.tb_job_run old
    WHERE j.id = o.id AND old.id = j.id
   RETURNING j.id, j.status, j.lease_seq - 1 AS lease_seq, j.attempts, old.worker_id, old.started_at, j.error_category,
-            j.error_message, j.fingerprint, j.service_name, j.operation, j.execution_type, j.tenant_id
+            j.error_message, j.fingerprint, j.service_name, j.operation, j.execution_type, j.tenant_id, j.entity_type
+), put_off AS (
+  -- Callbacks are not called here, beside the heartbeat: the next worker that looks calls them.
+  INSERT INTO jobs.tb_callback_run (job_id, lease_seq, outcome, function_name, error)
+  SELECT r.id, r.lease_seq + 1, c.outcome, c.function_name, 'the job was failed by a rescue'
+    FROM rescued r
+    JOIN jobs.tb_callback c ON c.entity_type = lower(r.entity_type) AND c.service_name = lower(r.service_name)
+                           AND c.operation = lower(r.operation) AND c.outcome = 'failure'
+   WHERE r.status = 'failed'
 ), attempt AS (
   INSERT INTO jobs.tb_job_attempt
     (job_id, lease_seq, attempt, worker_id, started_at, error_category, error_message, fingerprint)

@@ -1,53 +1,123 @@
-"""The workers' own rows: who lives, who waits for work, who was lost."""
+"""Workers as people look after them: listed, asked to drain, and their jobs taken back by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from .statements import Statements
+import psycopg
+
+from .db import Connection, queries, translate
+from .store import Store
+
+#: Whose jobs the compatibility functions started: it has no row and proves nothing.
+EXTERNAL = "external"
+
+#: No worker's name: a person is nobody whose own row has to be spared.
+NOBODY = ""
+
+Row = dict[str, Any]
 
 
-class WorkerRows(Statements):
-    """The verbs about workers."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the database knows of one worker. `state`: that of its row, or `unknown` without one."""
 
-    async def register(self, parameters: Mapping[str, Any]) -> bool:
-        """Write the worker's row; False when this worker_id was declared lost."""
-        return bool(await self._rows("register", parameters))
+    state: str
+    heartbeat_age_seconds: float | None
+    held: int
 
-    async def hold_lock(self, lock_key: int) -> bool:
-        """Take the session lock that Postgres drops the instant this process dies."""
-        return bool((await self._rows("hold_lock", {"lock_key": lock_key}))[0][0])
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a worker, or was."""
+        return self.state != "unknown" or self.held > 0
 
-    async def heartbeat(self, worker_id: str, running: int, *, draining: bool) -> bool:
-        """Prove that the worker lives; False when it was declared lost and must stop its jobs."""
-        return bool(await self._rows("heartbeat", {"worker_id": worker_id, "running": running, "draining": draining}))
+    def is_alive(self, worker_id: str) -> bool:
+        """Whether nothing proves that it has ended. Of `external` nothing ever does."""
+        return self.state in ("running", "draining") or worker_id == EXTERNAL
 
-    async def announce_waiting(self, worker_id: str, *, waiting: bool) -> None:
-        """Say whether producers should wake this worker."""
-        await self._rows("announce_waiting", {"worker_id": worker_id, "waiting": waiting})
 
-    async def cancel_requests(self, worker_id: str, ids: Sequence[UUID]) -> list[UUID]:
-        """Return which of the worker's running jobs a person wants stopped."""
-        return [row[0] for row in await self._rows("cancel_requests", {"worker_id": worker_id, "ids": list(ids)})]
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """One job that was taken back: what it is now, and whose it was."""
 
-    async def held(self, worker_id: str) -> dict[UUID, int]:
-        """Return the leases that the database believes the worker holds: id -> lease_seq."""
-        return dict(await self._rows("held", {"worker_id": worker_id}))
+    id: UUID
+    status: str
+    worker_id: str
 
-    async def lose_workers(self, worker_id: str, *, by_lock: bool = True) -> list[str]:
-        """Declare dead workers lost (rules in store.sql) and return their ids. `by_lock`: a free lock may prove it."""
-        return [row[0] for row in await self._rows("lose_workers", {"worker_id": worker_id, "by_lock": by_lock})]
 
-    async def leave(self, worker_id: str) -> None:
-        """Mark the worker stopped."""
-        await self._rows("leave", {"worker_id": worker_id})
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """Who was declared lost, and the jobs that were taken back."""
 
-    async def alive_workers(self) -> frozenset[str]:
-        """Return the ids of the workers that are not known to have ended."""
-        return frozenset(row[0] for row in await self._rows("alive_workers", {}))
+    lost: tuple[str, ...]
+    jobs: tuple[Rescued, ...]
 
-    async def forget_workers(self) -> None:
-        """Delete the rows of workers that ended a week ago."""
-        await self._rows("forget_workers", {})
+
+async def list_workers(connection: Connection, *, every: bool = False) -> list[Row]:
+    """Return the workers, those that live first; those that ended over an hour ago only with `every`."""
+    return await _rows(connection, "list_workers", {"all": every})
+
+
+async def standing(connection: Connection, worker_id: str) -> Standing:
+    """Return what is known of one worker."""
+    return Standing(**(await _rows(connection, "known", {"worker_id": worker_id}))[0])
+
+
+async def drain(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Ask workers to finish what they run and end; return each known one's outcome."""
+    rows = await _rows(connection, "drain", {"ids": list(ids)})
+    return {row["worker_id"]: row["outcome"] for row in rows}
+
+
+async def preview(connection: Connection, worker_id: str | None) -> Rescue:
+    """Return what `rescue` would do: the same statements, rolled back."""
+    async with connection.transaction(force_rollback=True):
+        return await _rescue(connection, worker_id)
+
+
+async def rescue(connection: Connection, worker_id: str | None, actor: str, reason: str) -> Rescue:
+    """Take back the jobs of every lost worker, or of this one whatever the rules say of it, in one ledgered change."""
+    async with connection.transaction():
+        done = await _rescue(connection, worker_id)
+        if done.jobs:
+            await _note(connection, done, actor, reason)
+    return done
+
+
+async def lost_by_the_rules(connection: Connection) -> list[str]:
+    """Declare lost whom the rules say is, as any worker does each second; return their ids."""
+    try:
+        return await Store(connection).lose_workers(NOBODY)
+    except psycopg.Error as error:
+        raise translate(error) from None
+
+
+async def _rescue(connection: Connection, worker_id: str | None) -> Rescue:
+    lost = await lost_by_the_rules(connection)
+    if worker_id is not None and worker_id not in lost:
+        lost = [row["worker_id"] for row in await _rows(connection, "lose", {"worker_id": worker_id})]
+    jobs: list[Rescued] = []
+    try:
+        while found := await Store(connection).rescue(worker_id):
+            jobs += [Rescued(*row) for row in found]
+    except psycopg.Error as error:
+        raise translate(error) from None
+    return Rescue(tuple(lost), tuple(jobs))
+
+
+async def _note(connection: Connection, done: Rescue, actor: str, reason: str) -> None:
+    (entry,) = await _rows(connection, "open_ledger", {"actor": actor, "reason": reason or None})
+    outcomes = {"ids": [job.id for job in done.jobs], "outcomes": [f"rescued_{job.status}" for job in done.jobs]}
+    await _rows(connection, "note", {"entry": entry["id"], **outcomes})
+
+
+async def _rows(connection: Connection, name: str, given: Row) -> list[Row]:
+    try:
+        async with connection.cursor() as cursor:
+            await cursor.execute(queries("workers.sql")[name].encode(), given)
+            return await cursor.fetchall() if cursor.description else []
+    except psycopg.Error as error:
+        raise translate(error) from None

@@ -16,11 +16,11 @@ from ..contract import Cancelled
 from ..job import JobRecord
 from ..store.store import Scope
 from .attempt import Surroundings
+from .calling import Settlers
 from .claimer import Claimer
 from .link import Link
 from .pace import Pace
 from .ready import ReadyJobs
-from .settler import Settler
 from .slots import Slots, ended
 from .tasks import cancelled
 from .terms import WorkerSettings
@@ -36,7 +36,7 @@ class Dispatcher:
     """One worker's slots, and the loop that fills them. `alive`: whether the worker may claim."""
 
     def __init__(
-        self, settings: WorkerSettings, link: Link, worker_id: str, settler: Settler, alive: Callable[[], bool]
+        self, settings: WorkerSettings, link: Link, worker_id: str, settler: Settlers, alive: Callable[[], bool]
     ) -> None:
         self._settings = settings
         self._link = link

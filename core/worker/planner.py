@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..contract import Call, Footprint, JobRunner, Plan, Violation
 from ..errors import InvalidInput
@@ -15,10 +15,11 @@ from ..job import ExecutionType, JobRecord, folded
 from ..lanes import Breaker, limits_of
 from ..lifecycle import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, Origin
 from ..narrow import Ceiling, config_violations, narrow
-from ..policy import Policy, judge
+from ..policy import Policy
 from ..registry.lookup import find
 from ..registry.model import Operation, Registry, Service
 from ..registry.schemas import Validator, for_input, for_output, parse_input
+from ..verdicts import Verdicts
 from .lane_board import ServiceTerms
 
 _NO_VIOLATIONS: tuple[Violation, ...] = ()
@@ -40,6 +41,7 @@ class Prepared:
     runner: JobRunner[Any, Any]
     spec: Any
     policy: Policy
+    verdicts: Verdicts
     input: Validator
     output: Validator | None
     origin: Origin
@@ -81,8 +83,7 @@ class Prepared:
         return float(min(seconds, policy.max_execution_time) if narrowed else seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A plan and the verdict on it. Nothing has been touched."""
 
     prepared: Prepared
@@ -120,6 +121,7 @@ class Planner:
             runner=runner,
             spec=self._specs[service.name],
             policy=policy,
+            verdicts=Verdicts(policy),
             input=for_input(operation),
             output=for_output(operation),
             origin=self._origin(service, runner, policy),
@@ -159,9 +161,10 @@ class Planner:
 
     def draft(self, prepared: Prepared, job: JobRecord, data: Mapping[str, Any]) -> Draft:
         """Return the judged plan of one attempt; raise PlanError where the input has no plan. Pure."""
-        policy, violations = prepared.policy, _NO_VIOLATIONS
+        policy, judged, violations = prepared.policy, prepared.verdicts.judge, _NO_VIOLATIONS
         if job.security_context or job.runner_config:
             policy, violations = _narrowed(prepared, job)
+            judged = Verdicts(policy).judge
         call = Call(
             operation=prepared.operation,
             input=data,
@@ -175,7 +178,7 @@ class Planner:
         )
         plan = prepared.runner.plan(prepared.spec, call)
         footprint = plan.footprint
-        return Draft(prepared, call, plan, footprint, (*violations, *judge(footprint, policy)))
+        return Draft(prepared, call, plan, footprint, (*violations, *judged(footprint)))
 
 
 def _narrowed(prepared: Prepared, job: JobRecord) -> tuple[Policy, tuple[Violation, ...]]:

@@ -66,6 +66,7 @@ class Listeners:
     held: Callable[[], list[UUID]]  # the jobs whose cancellation would concern this worker
     running: Callable[[], int]
     draining: Callable[[], bool]
+    drain: Callable[[], None]  # somebody asked for it from elsewhere
 
 
 class Pulse:
@@ -145,11 +146,14 @@ class Pulse:
     async def _beat(self) -> None:
         store = await self.link.store()
         asked = monotonic()
-        known = await store.heartbeat(self.identity.worker_id, self._tell.running(), draining=self._tell.draining())
-        if not known:
+        state = await store.heartbeat(self.identity.worker_id, self._tell.running(), draining=self._tell.draining())
+        if state is None:
             if not self._leaving:
                 self._lose()
             return
+        if state == "draining" and not self._tell.draining():
+            log_event("drain_requested", worker_id=self.identity.worker_id)
+            self._tell.drain()
         self._last_beat, self._fence_after, self._fenced = asked, FENCE_UNKNOWN, False
         self.link.answered()
         self.alive.set()

@@ -19,7 +19,7 @@ from .tasks import cancelled
 GRACE = 10.0  # seconds
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Slot:
     """One attempt under way. `overdue_at` is monotonic seconds, set once the attempt was asked to stop."""
 
@@ -35,19 +35,20 @@ class Slots:
     def __init__(self, settle: Callable[[Settlement], None], freed: Callable[[JobRecord], None]) -> None:
         self._settle = settle
         self._freed = freed
-        # By lease: a row that somebody reset by hand may be claimed again while its first attempt still runs here.
-        self._slots: dict[tuple[UUID, int], _Slot] = {}
+        # Not by job: a row that somebody reset by hand may be claimed again while its first attempt still runs here.
+        self._slots: set[_Slot] = set()
 
     def __len__(self) -> int:
         return len(self._slots)
 
     def ids(self) -> set[UUID]:
         """Return the jobs under way."""
-        return {id_ for id_, _ in self._slots}
+        return {slot.job.id for slot in self._slots}
 
     def start(self, job: JobRecord, document: str | None, around: Surroundings) -> None:
         """Start an attempt as a task of its own."""
-        slot = self._slots[job.id, job.lease_seq] = _Slot(job, StopSignal())
+        slot = _Slot(job, StopSignal())
+        self._slots.add(slot)
         slot.task = asyncio.create_task(self._run(slot, document, around))
 
     async def _run(self, slot: _Slot, document: str | None, around: Surroundings) -> None:
@@ -64,19 +65,19 @@ class Slots:
             message = f"the attempt failed with {type(error).__name__} (a bug)"
             self._settle(ended(slot.job, Failed(Category.INTERNAL, message, retryable=True), around))
         finally:
-            del self._slots[slot.job.id, slot.job.lease_seq]
+            self._slots.remove(slot)
             self._freed(slot.job)
 
     def cancel(self, ids: Iterable[UUID]) -> None:
         """Ask those attempts to stop because a person cancelled their jobs."""
         wanted = set(ids)
-        for slot in self._slots.values():
+        for slot in self._slots:
             if slot.job.id in wanted:
                 slot.stop.request(StopReason.CANCELLED)
 
     def interrupt(self, why: str) -> None:
         """Ask every attempt to stop because this worker may not go on with it."""
-        for slot in self._slots.values():
+        for slot in self._slots:
             slot.stop.request(StopReason.INTERRUPTED)
         if self._slots:
             log_event("jobs_interrupted", count=len(self._slots), reason=why)
@@ -103,11 +104,11 @@ class Slots:
         """Once a second, cancel from outside what outstayed its stop signal. Runs until cancelled."""
         while True:
             await asyncio.sleep(1.0)
-            for slot in list(self._slots.values()):
+            for slot in list(self._slots):
                 _guard(slot)
 
     def _tasks(self) -> list[asyncio.Task[None]]:
-        return [slot.task for slot in self._slots.values() if slot.task is not None]
+        return [slot.task for slot in self._slots if slot.task is not None]
 
 
 def ended(job: JobRecord, outcome: Outcome, around: Surroundings) -> Settlement:

@@ -18,9 +18,11 @@ from ..store.migrate import require_current
 from ..store.store import Scope
 from .attempt import Surroundings
 from .budget import Budget
+from .calling import CallingSettler, Settlers, SharedLink, call_again
 from .claimer import pin_plans
 from .dispatch import Dispatcher
 from .link import Link
+from .pruner import Pruner
 from .pulse import Identity, Listeners, Pulse
 from .settler import Settler
 from .tasks import beside, cancelled, first_of
@@ -44,15 +46,23 @@ class Worker:
         worker_id = self.identity.worker_id
         self._links = {
             name: Link(settings.dsn, name, patience=settings.patience, prepare=prepare)
-            for name, prepare in (("claim", pin_plans), ("settle", pin_plans), ("upkeep", None), ("limits", None))
+            for name, prepare in (
+                ("claim", pin_plans),
+                ("settle", pin_plans),
+                ("upkeep", None),
+                ("limits", None),
+                ("prune", None),
+            )
         }
+        self._callbacks = self._links["callbacks"] = SharedLink(settings.dsn, "callbacks", patience=settings.patience)
         self._budget = Budget(self._links["limits"])
-        self.settler = Settler(self._links["settle"], worker_id)
+        self.settler = Settlers(Settler(self._links["settle"], worker_id), CallingSettler(self._callbacks, worker_id))
         self._dispatch = Dispatcher(settings, self._links["claim"], worker_id, self.settler, self._may_claim)
         self.slots = self._dispatch.slots
         self.pulse = Pulse(settings.dsn, self.identity, self._listeners(), patience=settings.patience)
         self.reload(around)
         self._upkeep = Upkeep(self._links["upkeep"], runners, worker_id)
+        self._pruner = Pruner(self._links["prune"], settings.retention)
 
     @property
     def stopping(self) -> bool:
@@ -99,7 +109,14 @@ class Worker:
     async def _work(self) -> End:
         log_event("worker_started", worker_id=self.identity.worker_id, concurrency=self.settings.concurrency)
         settling = asyncio.create_task(self.settler.run())
-        parts = (self.pulse.run(), self.pulse.watch(), self.slots.guard(), self._upkeep.run())
+        parts = (
+            self.pulse.run(),
+            self.pulse.watch(),
+            self.slots.guard(),
+            self._upkeep.run(),
+            self._pruner.run(),
+            call_again(self._callbacks),
+        )
         services = [settling, *map(asyncio.create_task, parts)]
         claiming, asked = map(asyncio.create_task, (self._dispatch.run(), self._stopped()))
         try:
@@ -116,6 +133,7 @@ class Worker:
 
     async def _last_settlements(self, settling: asyncio.Task[None]) -> None:
         """Let what has just ended be written, if the database answers; in an orderly end nothing is left."""
+        self.settler.hurry()
         flushed = asyncio.create_task(self.settler.flushed())
         await asyncio.wait({settling, flushed}, timeout=LAST_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         await cancelled(flushed)
@@ -128,6 +146,7 @@ class Worker:
             held=self._dispatch.held,
             running=lambda: len(self.slots),
             draining=self._stopping.is_set,
+            drain=self.stop,
         )
 
     # ---- stopping ---------------------------------------------------------------------------------------------------
@@ -151,6 +170,7 @@ class Worker:
         """Write the last settlements, give back what is left and sign off; return how many jobs were given back."""
         try:
             async with asyncio.timeout(LAST_PATIENCE):
+                self.settler.hurry()
                 await self.settler.flushed()
                 given_back = await self._links["settle"].ask(lambda store: store.give_back(self.identity.worker_id))
                 await log_head(self._links["settle"], self.identity.worker_id)

@@ -84,7 +84,7 @@ CREATE FUNCTION jobs.claim(
 ) RETURNS TABLE (
   id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer,
   timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text,
-  place integer, run_at timestamptz, document text, runner_config text, security_context text
+  has_callback boolean, place integer, run_at timestamptz, document text, runner_config text, security_context text
 )
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -115,7 +115,10 @@ BEGIN
              OR NOT EXISTS (SELECT FROM jobs.pauses_of(l.service, l.operation, l.type, l.tenant)))
       LIMIT wanted))
   RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_attempts, j.timeout_seconds, j.crash_count,
-            j.idempotency_key, j.tenant_id, j.correlation_id, -j.priority, j.run_at,
+            j.idempotency_key, j.tenant_id, j.correlation_id,
+            CASE WHEN j.entity_type IS NULL THEN false
+                 ELSE jobs.has_callback(j.entity_type, j.service_name, j.operation) END,
+            -j.priority, j.run_at,
             CASE WHEN NOT documents OR octet_length(j.input_data::text) > 1048576 THEN NULL
                  ELSE coalesce(j.input_data::text, '{}') END,
             CASE WHEN NOT documents THEN NULL
@@ -136,7 +139,7 @@ CREATE FUNCTION jobs.claim_limited(
 ) RETURNS TABLE (
   id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer,
   timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text,
-  place integer, run_at timestamptz, document text, runner_config text, security_context text
+  has_callback boolean, place integer, run_at timestamptz, document text, runner_config text, security_context text
 )
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -210,7 +213,7 @@ BEGIN
     id := job.id; service_name := job.service_name; operation := job.operation; lease_seq := job.lease_seq;
     attempts := job.attempts; max_attempts := job.max_attempts; timeout_seconds := job.timeout_seconds;
     crash_count := job.crash_count; idempotency_key := job.idempotency_key; tenant_id := job.tenant_id;
-    correlation_id := job.correlation_id; place := job.place; run_at := job.run_at; document := job.document;
+    correlation_id := job.correlation_id; has_callback := job.has_callback; place := job.place; run_at := job.run_at; document := job.document;
     runner_config := job.runner_config; security_context := job.security_context;
     RETURN NEXT;
   END LOOP;

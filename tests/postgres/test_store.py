@@ -236,7 +236,7 @@ async def test_a_live_worker_is_never_declared_lost(dsn: str) -> None:
         assert await it.store.lose_workers("me") == []
         await it.rows("UPDATE jobs.tb_worker SET heartbeat_at = now() - interval '16 s'")
         assert await it.store.lose_workers("me") == ["alive"]
-        assert await it.store.heartbeat("alive", 0, draining=False) is False
+        assert await it.store.heartbeat("alive", 0, draining=False) is None
         assert await it.store.register(_row("alive", 1)) is False
 
 
