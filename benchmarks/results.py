@@ -16,6 +16,11 @@ OURS = "specql-jobs"
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 
 
+#: A load, per core, at which times say more about the other work than about the queues; and what is then said.
+BUSY = 0.5
+CAUTION = "The machine was busy with other work: compare CPU per job, and no figure that has a second in it."
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One metric of one side in one case: a value per round."""
@@ -39,6 +44,13 @@ class Results:
     log: TextIO | None = None
     figures: list[Figure] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def heading(self) -> str:
+        """Return on what the figures were measured, and a caution where that was a busy machine."""
+        told = ", ".join(f"{name} {value}" for name, value in self.facts.items())
+        busy = float(self.facts.get("load before", 0)) > BUSY * int(self.facts.get("cores") or 1)
+        return f"{told}\n\n{CAUTION}" if busy else told
 
     def about(self, facts: dict[str, Any]) -> None:
         """Say on what the figures were measured."""
@@ -79,10 +91,9 @@ def load(file: Path) -> Results:
 
 def page(results: Results) -> str:
     """Return all tables as markdown, under a line that says on what they were measured."""
-    told = ", ".join(f"{name} {value}" for name, value in results.facts.items())
     cases = dict.fromkeys((figure.benchmark, figure.case) for figure in results.figures)
     tables = [table([figure for figure in results.figures if (figure.benchmark, figure.case) == key]) for key in cases]
-    return "\n\n".join([told, *tables])
+    return "\n\n".join([results.heading, *tables])
 
 
 def renewed(text: str, figures: str) -> str:

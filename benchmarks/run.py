@@ -38,9 +38,6 @@ from session import Session
 from sides import peers
 from working import Stage
 
-#: A load, per core, at which times say more about the other work than about the queues.
-BUSY = 0.5
-
 QUEUE: dict[str, Callable[[Session], None]] = {
     "throughput": throughput.throughput,
     "limits": throughput.limits,
@@ -118,9 +115,7 @@ def measure(asked: argparse.Namespace, names: list[str]) -> None:
 def _session(asked: argparse.Namespace, server: Postgres, results: Results) -> Session:
     jobs, finished = (10_000, 100_000) if asked.quick else (20_000, 1_000_000)
     results.about(facts(server))
-    print(", ".join(f"{name} {value}" for name, value in results.facts.items()))
-    if os.getloadavg()[0] > BUSY * (os.cpu_count() or 1):
-        print("This machine is busy with other work: read CPU per job, and no figure that has a second in it.")
+    print(results.heading)
     return Session(
         Stage(server),
         results,
