@@ -34,7 +34,7 @@ wheel: dev
 test: check wheel ## Check, then run all tests against the built wheel (TESTS=path for some)
 	$(WHEEL_PYTHON) -P -m pytest $(LATE) $(TESTS)
 
-bench: dev ## Measure against peers and floors (several minutes)
+bench: dev ## Measure the queue beside peers and floors: a table and a plot (10 to 15 minutes)
 	$(BIN)/python benchmarks/run.py
 
 docs: gen ## Bring the generated pages up to date and check every link

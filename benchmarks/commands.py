@@ -10,14 +10,15 @@ import tempfile
 import time
 from pathlib import Path
 
+from environments import peer_python
 from large_registry import OPERATIONS, large_registry
-from measuring import HERE, ROUNDS, peer_python, report
+from measuring import HERE, ROUNDS, report
 
 STARTS = 25
 SERVICES = 1000
 
 
-def start_up(_admin: str) -> None:
+def start_up() -> None:
     """Wall time of whole commands, beside a bare interpreter."""
     command = str(Path(sys.executable).with_name("specql-jobs"))
     sides = {
@@ -37,7 +38,7 @@ def start_up(_admin: str) -> None:
         print(f"  {name:<26} median {statistics.median(times):6.1f}   min {min(times):6.1f}")
 
 
-def validate(_admin: str) -> None:
+def validate() -> None:
     """A registry of 1,000 services and 5,000 operations, checked by whole processes that begin cold."""
     text = large_registry(SERVICES)
     command, schema = Path(sys.executable).with_name("specql-jobs"), HERE.parent / "schemas" / "registry.schema.json"

@@ -13,7 +13,7 @@ from measuring import HERE, ROUNDS, measured, percentiles
 INVOCATIONS = 200
 
 
-def invocations(_admin: str) -> None:
+def invocations() -> None:
     """One invocation after another of a function, through the runner and by a bare boto3 client, taking turns."""
     far_end = subprocess.Popen(
         [sys.executable, str(HERE / "lambda_side.py"), "serve"], stdout=subprocess.PIPE, text=True
@@ -40,7 +40,7 @@ def _invocations(url: str, name: str, what: str) -> None:
     print(f"  ratio of medians {middle['runner'] / middle['boto3']:.2f}")
 
 
-def containers(_admin: str) -> None:
+def containers() -> None:
     """One job in a container, beside `docker run --rm` of the same image with the same limits, taking turns."""
     with subprocess.Popen([sys.executable, str(HERE / "containers.py")], stdout=subprocess.PIPE, text=True) as side:
         found: dict[str, Any] = json.loads(side.communicate()[0].strip().splitlines()[-1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -36,13 +36,13 @@ class NoOpPlan:
 
 
 class NoOpRunner(JobRunner[None, NoOpPlan]):
-    """Succeeds at once; notes when it was started where `started` is given. `hold` keeps first attempts for ever."""
+    """Succeeds at once and says so to `note`. `hold` keeps attempts for ever."""
 
     execution_type: ClassVar[ExecutionType] = ExecutionType.HTTP
     version: ClassVar[str] = "noop/1"
 
-    def __init__(self, *, started: list[tuple[int, float]] | None = None, hold: bool = False) -> None:
-        self._started = started
+    def __init__(self, note: Callable[[int], None], *, hold: bool = False) -> None:
+        self._note = note
         self._hold = hold
 
     def validate_config(self, service: Service) -> None:
@@ -54,8 +54,7 @@ class NoOpRunner(JobRunner[None, NoOpPlan]):
 
     async def execute(self, plan: NoOpPlan, context: ExecutionContext) -> JobResult:
         """Do nothing."""
-        if self._started is not None:
-            self._started.append((plan.n, time.monotonic()))
+        self._note(plan.n)
         if self._hold:
             await context.stop.race(asyncio.sleep(3600), 3600)
         return JobResult(Succeeded({"n": plan.n}))
@@ -69,7 +68,7 @@ class NoOpRunner(JobRunner[None, NoOpPlan]):
         return [Check("noop", "ok", "does nothing")]
 
 
-def registry() -> Registry:
+def registry(policy: Policy) -> Registry:
     """Return one service `noop` with one operation `run` that takes a number and promises one back."""
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     operation = Operation(
@@ -80,5 +79,5 @@ def registry() -> Registry:
         output_schema=schema,
         output_shorthand=True,
     )
-    service = Service(name="noop", execution_type=ExecutionType.HTTP, policy=Policy(), operations={"run": operation})
+    service = Service(name="noop", execution_type=ExecutionType.HTTP, policy=policy, operations={"run": operation})
     return Registry(services={"noop": service}, digest="0" * 64)

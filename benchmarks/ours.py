@@ -1,24 +1,31 @@
-"""One specql-jobs process of a benchmark; prints one JSON line with what it measured.
+"""specql-jobs as a side of a benchmark: the words are those of peers/side.py.
 
-ours.py drain DSN JOBS CONCURRENCY       enqueue, then work until empty
-ours.py listen DSN JOBS                  work until JOBS jobs were started; print when each was
-ours.py hold DSN JOBS                    claim JOBS jobs and never finish them
+More words of `work`: `hold` keeps first attempts for ever, `limited` gives the service limits that are never reached.
+More ways to `enqueue`: `tenants` (bulk, over 100 tenants), `sql` (jobs.enqueue over a query), `single-sql` (one call of
+jobs.enqueue and one commit a job), `copy` (COPY into jobs.tb_job_run).
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import os
-import resource
 import sys
-import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import psycopg
 from noop import NoOpRunner, registry
+
+sys.path.insert(0, str(Path(__file__).parent / "peers"))
+
+from side import Side, Tally
 
 from specql_jobs.cli.worker_process import in_loop
 from specql_jobs.core import log
 from specql_jobs.core.job import NewJob
+from specql_jobs.core.policy import Policy
 from specql_jobs.core.secrets import Secrets
 from specql_jobs.core.store import db, migrate
 from specql_jobs.core.store.store import Store
@@ -27,60 +34,64 @@ from specql_jobs.core.worker.planner import Planner
 from specql_jobs.core.worker.worker import Worker, WorkerSettings
 from specql_jobs.runners import RunnerRegistry
 
-BATCH = 1000  # jobs of one enqueue statement
+TENANTS = 100
+
+#: Limits that are counted for each claim and never reached.
+NOT_REACHED = Policy(max_concurrency=10_000, rate_limit_per_minute=100_000_000)
+
+SINGLE = b"SELECT jobs.enqueue('noop', 'run', jsonb_build_object('n', %s::int))"
+MANY = (
+    b"SELECT count(jobs.enqueue('noop', 'run', jsonb_build_object('n', n))) FROM generate_series(%s::int, %s::int) AS n"
+)
+COPY = b"COPY jobs.tb_job_run (service_name, operation, input_data) FROM STDIN"
 
 
-def worker(dsn: str, runner: NoOpRunner, **settings: Any) -> Worker:
-    """Return a worker of the benchmark's registry."""
-    around = Surroundings(Planner(registry(), RunnerRegistry([runner])), Secrets())
-    return Worker(WorkerSettings(dsn=dsn, host="bench", pid=os.getpid(), version="0", **settings), around)
+class OurSide(Side):
+    """The whole pipeline around a runner that does nothing."""
+
+    async def install(self, dsn: str) -> None:
+        """Make the schema jobs."""
+        async with await db.connect(dsn) as connection:
+            await migrate.migrate(connection)
+
+    async def enqueuer(self, dsn: str, how: str) -> Callable[[range], Awaitable[Any]]:
+        """Enqueue through the library or in SQL."""
+        if how in ("single-sql", "sql", "copy"):
+            plain = await psycopg.AsyncConnection.connect(dsn, autocommit=True)
+            return {"single-sql": _single(plain), "sql": _many(plain), "copy": _copy(plain)}[how]
+        store = Store(await db.connect(dsn))
+        tenants = [UUID(int=n) for n in range(1, TENANTS + 1)] if how == "tenants" else [None]
+        return lambda numbers: store.enqueue(
+            [NewJob("noop", "run", f'{{"n": {n}}}', tenant_id=tenants[n % len(tenants)]) for n in numbers]
+        )
+
+    async def work(self, dsn: str, concurrency: int, tally: Tally, words: frozenset[str]) -> None:
+        """Work until the process ends."""
+        log.configure(level=log.Level.ERROR)
+        services = registry(NOT_REACHED if "limited" in words else Policy())
+        around = Surroundings(
+            Planner(services, RunnerRegistry([NoOpRunner(tally.note, hold="hold" in words)])), Secrets()
+        )
+        terms = WorkerSettings(dsn=dsn, host="bench", pid=os.getpid(), version="0", concurrency=concurrency)
+        await Worker(terms, around).run()
+        await asyncio.Event().wait()
 
 
-async def drain(dsn: str, jobs: int, concurrency: int) -> dict[str, Any]:
-    """Measure enqueue in bulk, and a full queue worked off by one process."""
-    async with await db.connect(dsn) as connection:
-        await migrate.migrate(connection)
-        store = Store(connection)
-        before = time.monotonic()
-        for first in range(0, jobs, BATCH):
-            new = [NewJob("noop", "run", f'{{"n": {n}}}') for n in range(first, min(first + BATCH, jobs))]
-            await store.enqueue(new)
-        enqueued = time.monotonic() - before
-        await connection.execute("VACUUM ANALYZE jobs.tb_job_run")
-    before, cpu = time.monotonic(), time.process_time()
-    done = worker(dsn, NoOpRunner(), concurrency=concurrency, until_empty=True)
-    await done.run()
-    seconds, cpu = time.monotonic() - before, time.process_time() - cpu
-    if done.settler.settled != jobs:
-        raise SystemExit(f"settled {done.settler.settled} of {jobs} jobs")
-    return {
-        "jobs_per_second": jobs / seconds,
-        "enqueued_per_second": jobs / enqueued,
-        "cpu_microseconds_per_job": cpu / jobs * 1e6,
-        "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
+def _single(connection: psycopg.AsyncConnection[Any]) -> Callable[[range], Awaitable[Any]]:
+    return lambda numbers: connection.execute(SINGLE, (numbers[0],))
 
 
-async def listen(dsn: str, jobs: int) -> dict[str, Any]:
-    """Note when each job's runner was started."""
-    started: list[tuple[int, float]] = []
-    waiting = worker(dsn, NoOpRunner(started=started), max_jobs=jobs)
-    await waiting.run()
-    return {"started": started}
+def _many(connection: psycopg.AsyncConnection[Any]) -> Callable[[range], Awaitable[Any]]:
+    return lambda numbers: connection.execute(MANY, (numbers[0], numbers[-1]))
 
 
-async def hold(dsn: str, jobs: int) -> dict[str, Any]:
-    """Take jobs and keep them until killed."""
-    await worker(dsn, NoOpRunner(hold=True), concurrency=jobs).run()
-    return {}
+def _copy(connection: psycopg.AsyncConnection[Any]) -> Callable[[range], Awaitable[Any]]:
+    async def add(numbers: range) -> None:
+        async with connection.cursor().copy(COPY) as copy:
+            await copy.write("".join(f'noop\trun\t{{"n": {n}}}\n' for n in numbers))
 
-
-async def main(mode: str, dsn: str, *numbers: str) -> None:
-    """Run one mode and print its measurements."""
-    log.configure(level=log.Level.ERROR)
-    modes = {"drain": drain, "listen": listen, "hold": hold}
-    print(json.dumps(await modes[mode](dsn, *map(int, numbers))), flush=True)
+    return add
 
 
 if __name__ == "__main__":
-    in_loop(main(*sys.argv[1:]))
+    OurSide().run(sys.argv[1:], in_loop)

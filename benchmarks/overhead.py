@@ -92,7 +92,7 @@ def report(title: str, found: dict[str, list[float]], goal: float) -> None:
 # ---- shell ----------------------------------------------------------------------------------------------------------
 
 
-def shell(_admin: str) -> None:
+def shell() -> None:
     """One process that does nothing, and one that computes for a while; beside bubblewrap with the same options."""
     if os.geteuid() != 0 or not Path("/usr/bin/bwrap").exists():
         print("\nshell: left out, it needs root and bubblewrap")
@@ -138,7 +138,7 @@ async def _shell(argv: list[str]) -> dict[str, list[float]]:
 # ---- http -----------------------------------------------------------------------------------------------------------
 
 
-def http(_admin: str) -> None:
+def http() -> None:
     """One small POST to a server on this machine over a kept connection; beside httpx's own client."""
     with _answering() as port:
         report("http: POST of a small JSON document", asyncio.run(_http(port)), 1.3)

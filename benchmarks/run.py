@@ -1,142 +1,54 @@
-"""All benchmarks in one command: each beside a peer or a floor, on the same Postgres, in the same run.
+"""All benchmarks in one command: each beside peers or a floor, on the same Postgres, in the same run.
 
-    python benchmarks/run.py                 all
-    python benchmarks/run.py throughput      one of: throughput pickup recovery help validate shell http docker lambda
+    python benchmarks/run.py                           all of the queue's
+    python benchmarks/run.py throughput pickup         some
+    python benchmarks/run.py --all                     the runners' and the commands' too
+    python benchmarks/run.py --quick                   all of the queue's, once, with fewer jobs
+    python benchmarks/run.py --table FILE.jsonl        the tables of an earlier run, as markdown; measures nothing
+    python benchmarks/run.py --table FILE.jsonl --into docs/performance.md     put them into that page
+    python benchmarks/run.py --plot FILE.jsonl OUT.svg the plot of an earlier run
 
-Sides take turns, so that a noisy machine is noisy for all; the table has medians, and ratios are what to read.
+Sides take turns, so that a noisy machine is noisy for all; tables have medians, and ratios are what to read.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
 
+import backlog
 import commands
+import enqueueing
 import far_ends
+import latency
 import overhead
-import psycopg
-from measuring import HERE, ROUNDS, database, measured, migrate, peer_python, percentiles, postgres, report
+import throughput
+from environments import BUILD, NODE_PACKAGES, PYTHON_PACKAGES, peer_python
+from measuring import HERE
+from results import Results, load, page, renewed
+from server import Postgres, postgres
+from session import Session
+from sides import peers
+from working import Stage
 
-JOBS = 20_000
-BATCHES = (100, 500)
-PICKUPS = 300
-PICKUP_EVERY = 0.02  # seconds
-HELD = 50
-
-
-# ---- throughput -----------------------------------------------------------------------------------------------------
-
-
-def throughput(admin: str) -> None:
-    """No-op jobs through the whole pipeline (validation, plan, policy, output check), one process each."""
-    sides = {"specql-jobs": (sys.executable, "ours.py"), "PgQueuer 1.6": (peer_python(), "pgqueuer_peer.py")}
-    for batch in BATCHES:
-        found: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
-        for _ in range(ROUNDS):
-            for name, (python, script) in sides.items():
-                with database(admin) as dsn:
-                    found[name].append(measured(python, script, "drain", dsn, str(JOBS), str(batch)))
-        report(f"{JOBS} no-op jobs, one process, batch/concurrency {batch}", found)
-
-
-# ---- pickup ---------------------------------------------------------------------------------------------------------
-
-
-def pickup(admin: str) -> None:
-    """Commit to start of the runner, idle worker, one job every 20 ms; the floor is LISTEN/NOTIFY alone."""
-    print(f"\npickup of {PICKUPS} single jobs by an idle worker, milliseconds")
-    percentiles("LISTEN/NOTIFY alone", _floor(admin))
-    with database(admin) as dsn:
-        migrate(dsn)
-        insert = "SELECT jobs.enqueue('noop', 'run', jsonb_build_object('n', %s::int))"
-        percentiles("specql-jobs", _latencies(dsn, insert, sys.executable, "ours.py"))
-    with database(admin) as dsn:
-        measured(peer_python(), "pgqueuer_peer.py", "install", dsn)
-        insert = (
-            "INSERT INTO pgqueuer (priority, status, entrypoint, payload) "
-            "VALUES (0, 'queued', 'noop', convert_to(format('{\"n\": %%s}', %s::int), 'UTF8'))"
-        )
-        percentiles("PgQueuer 1.6", _latencies(dsn, insert, peer_python(), "pgqueuer_peer.py"))
-
-
-def _latencies(dsn: str, insert: str, python: str, script: str) -> list[float]:
-    worker = subprocess.Popen(
-        [python, str(HERE / script), "listen", dsn, str(PICKUPS)], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            time.sleep(2.0)  # the worker is up and idle
-            committed = _insert(connection, insert)
-        started = dict(json.loads(worker.communicate(timeout=60)[0])["started"])
-    finally:
-        worker.kill()
-    return [(started[n] - at) * 1000 for n, at in committed.items()]
-
-
-def _insert(connection: psycopg.Connection[Any], insert: str) -> dict[int, float]:
-    """Insert one job every 20 ms; return when each commit returned."""
-    committed = {}
-    for n in range(PICKUPS):
-        connection.execute(insert.encode(), (n,))
-        committed[n] = time.monotonic()
-        time.sleep(PICKUP_EVERY)
-    return committed
-
-
-def _floor(admin: str) -> list[float]:
-    """One NOTIFY to its receipt on another connection, its commit included: nothing can be quicker."""
-    found = []
-    with psycopg.connect(admin, autocommit=True) as one, psycopg.connect(admin, autocommit=True) as other:
-        one.execute("LISTEN floor")
-        for _ in range(PICKUPS):
-            sent = time.monotonic()
-            other.execute("NOTIFY floor")
-            list(one.notifies(timeout=1.0, stop_after=1))
-            found.append((time.monotonic() - sent) * 1000)
-    return found
-
-
-# ---- recovery -------------------------------------------------------------------------------------------------------
-
-
-def recovery(admin: str) -> None:
-    """kill -9 of a worker with 50 jobs running, until another worker has started the first and the last of them."""
-    with database(admin) as dsn:
-        migrate(dsn)
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            for n in range(HELD):
-                connection.execute("SELECT jobs.enqueue('noop', 'run', jsonb_build_object('n', %s::int))", (n,))
-            killed = subprocess.Popen([sys.executable, str(HERE / "ours.py"), "hold", dsn, str(HELD)])
-            _wait(connection, "SELECT count(*) = %s FROM jobs.tb_job_run WHERE status = 'running'")
-            other = subprocess.Popen(
-                [sys.executable, str(HERE / "ours.py"), "listen", dsn, str(HELD)], stdout=subprocess.PIPE, text=True
-            )
-            time.sleep(16.0)  # for 15 s after its start Postgres' free locks prove nothing
-            killed.kill()
-            at = time.monotonic()
-            killed.wait()
-            started = [when - at for _, when in json.loads(other.communicate(timeout=60)[0])["started"]]
-    print(f"\nkill -9 with {HELD} jobs running: first taken over after {min(started):.1f} s, last {max(started):.1f} s")
-
-
-def _wait(connection: psycopg.Connection[Any], question: str) -> None:
-    deadline = time.monotonic() + 30
-    while not connection.execute(question.encode(), (HELD,)).fetchone()[0]:  # type: ignore[index] # one row always
-        if time.monotonic() > deadline:
-            raise SystemExit("the worker did not claim its jobs")
-        time.sleep(0.05)
-
-
-BENCHMARKS: dict[str, Callable[[str], None]] = {
-    "throughput": throughput,
-    "pickup": pickup,
-    "recovery": recovery,
+QUEUE: dict[str, Callable[[Session], None]] = {
+    "throughput": throughput.throughput,
+    "limits": throughput.limits,
+    "pickup": latency.pickup,
+    "enqueue": enqueueing.enqueue,
+    "backlog": backlog.backlog,
+    "memory": throughput.memory,
+    "recovery": latency.recovery,
+}
+#: Of whole commands and of runners: they print tables of their own and need no Postgres.
+OTHERS: dict[str, Callable[[], None]] = {
     "shell": overhead.shell,
     "http": overhead.http,
     "help": commands.start_up,
@@ -147,19 +59,109 @@ BENCHMARKS: dict[str, Callable[[str], None]] = {
 
 
 def main() -> None:
-    """Run the benchmarks that are named, or all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; default all")
-    chosen = parser.parse_args().names or list(BENCHMARKS)
-    unknown = [name for name in chosen if name not in BENCHMARKS]
+    """Measure, or show what an earlier run has measured."""
+    parser, asked = _asked()
+    unknown = [name for name in asked.names if name not in {**QUEUE, **OTHERS}]
     if unknown:
-        parser.error(f"unknown benchmark {unknown[0]!r}; known: {', '.join(BENCHMARKS)}")
-    print(f"{os.uname().sysname} {os.uname().release}, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
-    with postgres() as admin:
-        with psycopg.connect(admin) as connection:
-            print(f"PostgreSQL {connection.info.server_version // 10000}, fsync and synchronous_commit on")
-        for name in chosen:
-            BENCHMARKS[name](admin)
+        parser.error(f"unknown benchmark {unknown[0]!r}; known: {', '.join((*QUEUE, *OTHERS))}")
+    if asked.table and asked.into:
+        asked.into.write_text(renewed(asked.into.read_text(), page(load(asked.table))))
+    elif asked.table:
+        print(page(load(asked.table)))
+    elif asked.plot:
+        plot(*asked.plot)
+    else:
+        measure(asked, asked.names or [*QUEUE, *(OTHERS if asked.all else ())])
+
+
+def _asked() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join((*QUEUE, *OTHERS))}")
+    parser.add_argument("--all", action="store_true", help="the benchmarks of commands and runners too")
+    parser.add_argument("--quick", action="store_true", help="one round, fewer jobs, 100,000 finished rows: a look")
+    parser.add_argument("--finished", type=int, help="finished rows of the backlog (default 1000000)", metavar="N")
+    parser.add_argument("--jobs", type=int, help="jobs of one round of throughput (default 20000)", metavar="N")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each side", metavar="N")
+    parser.add_argument(
+        "--only", action="append", metavar="TEXT", help="beside peers whose name has this; again for more"
+    )
+    parser.add_argument("--postgres", type=Path, metavar="DIR", help="programs of another PostgreSQL (…/bin)")
+    parser.add_argument("--results", type=Path, default=BUILD / "bench-results.jsonl", metavar="FILE.jsonl")
+    parser.add_argument("--table", type=Path, metavar="FILE.jsonl")
+    parser.add_argument("--into", type=Path, metavar="PAGE.md", help="with --table: the page whose figures to renew")
+    parser.add_argument("--plot", type=Path, nargs=2, metavar=("FILE.jsonl", "OUT.svg"))
+    return parser, parser.parse_args()
+
+
+def measure(asked: argparse.Namespace, names: list[str]) -> None:
+    """Run benchmarks; write each figure to the results file, and the tables and the plot beside it."""
+    asked.results.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        if any(name in QUEUE for name in names):
+            log = stack.enter_context(asked.results.open("w"))
+            server = stack.enter_context(postgres(asked.postgres))
+            session = _session(asked, server, Results(log))
+            for name in names:
+                if name in QUEUE:
+                    _timed(name, lambda name=name: QUEUE[name](session))  # type: ignore[misc] # bound at once
+    for name in names:
+        if name in OTHERS:
+            _timed(name, OTHERS[name])
+    if any(name in QUEUE for name in names):
+        asked.results.with_suffix(".md").write_text(page(load(asked.results)) + "\n")
+        plot(asked.results, asked.results.with_suffix(".svg"))
+
+
+def _session(asked: argparse.Namespace, server: Postgres, results: Results) -> Session:
+    jobs, finished = (10_000, 100_000) if asked.quick else (20_000, 1_000_000)
+    results.about(facts(server))
+    print(results.heading)
+    return Session(
+        Stage(server),
+        results,
+        tuple(
+            side for side in peers() if not asked.only or any(word.lower() in side.name.lower() for word in asked.only)
+        ),
+        rounds=1 if asked.quick else asked.rounds,
+        jobs=asked.jobs or jobs,
+        finished=finished if asked.finished is None else asked.finished,
+        quick=asked.quick,
+    )
+
+
+def _timed(name: str, run: Callable[[], None]) -> None:
+    before = time.monotonic()
+    run()
+    print(f"({name}: {time.monotonic() - before:.0f} s)", flush=True)
+
+
+def facts(server: Postgres) -> dict[str, object]:
+    """Return on what is measured."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE, check=False
+    )
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": commit.stdout.strip() or "unknown",
+        "cores": os.cpu_count(),
+        "CPU": _processor(),
+        "kernel": os.uname().release,
+        "Python": sys.version.split()[0],
+        "PostgreSQL": server.version(),
+        "load before": f"{os.getloadavg()[0]:.1f}",
+        "peers": " ".join((*PYTHON_PACKAGES, *NODE_PACKAGES)),
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown")
+
+
+def plot(results: Path, out: Path) -> None:
+    """Draw a run's figures, by matplotlib in the peers' environment."""
+    subprocess.run([peer_python(), str(HERE / "plot.py"), str(results), str(out)], check=True)
+    print(f"\n{results}   {out}")
 
 
 if __name__ == "__main__":

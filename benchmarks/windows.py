@@ -19,7 +19,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psycopg
-from measuring import database, migrate, postgres
+from server import postgres
+from sides import OURS
+from working import Stage
 
 TAKES = 0.5  # seconds a request is held
 WINDOW = 60.0
@@ -76,8 +78,7 @@ def measure(minutes: float, rate: int, concurrency: int, workers: int) -> None:
         server = ThreadingHTTPServer(("127.0.0.1", 0), Target)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         stack.callback(server.shutdown)
-        dsn = stack.enter_context(database(stack.enter_context(postgres())))
-        migrate(dsn)
+        dsn = stack.enter_context(Stage(stack.enter_context(postgres())).queue(OURS))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         registry = folder / "services.yaml"
         registry.write_text(REGISTRY.format(port=server.server_port, rate=rate, concurrency=concurrency))

@@ -1,0 +1,58 @@
+"""The peers' own environments, made on first use: nothing of them is a dependency of the project."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import venv
+from functools import cache
+from pathlib import Path
+
+BUILD = Path(__file__).resolve().parent.parent / "build"
+PYTHON_ENVIRONMENT = BUILD / "bench-env"
+NODE_ENVIRONMENT = BUILD / "bench-node"
+
+PYTHON_PACKAGES = (
+    "pgqueuer==1.6.0",
+    "asyncpg==0.32.0",
+    "procrastinate==3.10.0",
+    "psycopg[binary]==3.3.9",
+    "uvloop==0.23.0",
+    "matplotlib==3.11.2",
+    "check-jsonschema==0.39.0",
+)
+NODE_PACKAGES = ("graphile-worker@0.18.0", "pg-boss@12.38.0")
+
+
+@cache
+def peer_python() -> str:
+    """Return the interpreter of the Python peers' environment."""
+    python = PYTHON_ENVIRONMENT / "bin" / "python"
+    if _wanting(PYTHON_ENVIRONMENT, PYTHON_PACKAGES):
+        venv.create(PYTHON_ENVIRONMENT, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *PYTHON_PACKAGES], check=True)
+        _made(PYTHON_ENVIRONMENT, PYTHON_PACKAGES)
+    return str(python)
+
+
+@cache
+def peer_node() -> str | None:
+    """Return the node that runs the peers from npm, None where node or npm is not installed."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        return None
+    if _wanting(NODE_ENVIRONMENT, NODE_PACKAGES):
+        NODE_ENVIRONMENT.mkdir(parents=True, exist_ok=True)
+        options = ["--prefix", str(NODE_ENVIRONMENT), "--no-audit", "--no-fund", "--loglevel=error"]
+        subprocess.run([npm, "install", *options, *NODE_PACKAGES], check=True, stdout=subprocess.DEVNULL)
+        _made(NODE_ENVIRONMENT, NODE_PACKAGES)
+    return node
+
+
+def _wanting(folder: Path, packages: tuple[str, ...]) -> bool:
+    stamp = folder / ".has"
+    return not stamp.exists() or stamp.read_text() != " ".join(packages)
+
+
+def _made(folder: Path, packages: tuple[str, ...]) -> None:
+    (folder / ".has").write_text(" ".join(packages))
