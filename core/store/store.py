@@ -184,7 +184,8 @@ class Store(Claims, WorkerRows):
 
     async def rescue(self, lost: str | None = None) -> list[tuple[UUID, str, str]]:
         """Take back up to 1000 jobs of lost workers, or of this one; return (id, new status, lost worker) of each."""
-        rows = await self._rows("rescue", {"budget": CRASH_BUDGET, "lost": lost})
+        name = "rescue" if lost is None else "rescue_of"
+        rows = await self._rows(name, {"budget": CRASH_BUDGET, "lost": lost})
         return [(row[0], row[1], row[2]) for row in rows]
 
     async def give_back(self, worker_id: str, ids: Sequence[UUID] | None = None) -> int:

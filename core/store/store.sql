@@ -242,15 +242,19 @@ UPDATE jobs.tb_worker w
               AND l.objid::bigint = w.lock_key & 4294967295)))
 RETURNING w.worker_id;
 
+-- name: lately_lost
+-- Also those whom others declared lost: they may have died before they took the jobs.
+SELECT w.worker_id FROM jobs.tb_worker w WHERE w.state = 'lost' AND w.stopped_at > clock_timestamp() - interval '15 seconds';
+
 -- name: rescue
 -- At once after the first crash; later ones are spread, so that a job that kills workers meets its neighbours less often
 -- and does not take them down the whole crash budget with it.
--- Jobs of workers that are lost, stopped or unknown; `lost`: of this one alone. 'external' jobs belong to programs that
--- prove nothing: they are taken only by name.
+-- Jobs of workers that are lost, stopped or unknown; {whose} is one of the next two. 'external' jobs belong to programs
+-- that prove nothing: they are taken only by name.
 WITH orphan AS MATERIALIZED (
   SELECT j.id FROM jobs.tb_job_run j
    WHERE j.status = 'running'
-     AND (j.worker_id = %(lost)s OR %(lost)s::text IS NULL AND j.worker_id <> 'external')
+     AND {whose}
      AND NOT EXISTS (SELECT FROM jobs.tb_worker w
                       WHERE w.worker_id = j.worker_id AND w.state IN ('running', 'draining'))
    ORDER BY j.worker_id LIMIT 1000 FOR UPDATE SKIP LOCKED  -- the index's own order: by id, history would be walked
@@ -296,6 +300,12 @@ WITH orphan AS MATERIALIZED (
     FROM rescued
 )
 SELECT id, status, worker_id FROM rescued;
+
+-- name: everybodys
+j.worker_id <> 'external';
+
+-- name: one_workers
+j.worker_id = %(lost)s;
 
 -- name: give_back
 -- A stopping worker's claims that it never started, or could not settle: the attempts do not count.

@@ -41,6 +41,10 @@ class WorkerRows(Statements):
         """Declare dead workers lost (rules in store.sql) and return their ids. `by_lock`: a free lock may prove it."""
         return [row[0] for row in await self._rows("lose_workers", {"worker_id": worker_id, "by_lock": by_lock})]
 
+    async def lately_lost(self) -> list[str]:
+        """Return the workers that were declared lost in the last 15 s, by whomever."""
+        return [row[0] for row in await self._rows("lately_lost", {})]
+
     async def leave(self, worker_id: str) -> None:
         """Mark the worker stopped."""
         await self._rows("leave", {"worker_id": worker_id})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -36,9 +36,6 @@ SILENCE = 10.0  # seconds
 
 #: After we lost our own connection, others may have lost theirs: a free session lock proves nothing for so long.
 DOUBT = 15.0  # seconds
-
-#: Beats between two looks at all running jobs: for those of a worker whose finder died before it took them back.
-LOOK_FOR_ORPHANS = 5
 
 #: A table lock (an index being built) must not keep the heartbeat waiting: rescue is tried again with the next beat.
 LOCK_TIMEOUT = "500ms"
@@ -87,8 +84,6 @@ class Pulse:
         self._fenced = False
         self._leaving = False
         self._locked = False
-        self._beats = 0
-        self._more_to_rescue = False
         self._doubt_until = 0.0  # monotonic
         self.alive = asyncio.Event()
         self.lost_for_good = asyncio.Event()
@@ -205,17 +200,11 @@ class Pulse:
 
     async def _rescue(self, store: Store) -> None:
         certain = monotonic() > self._doubt_until
-        lost = await store.lose_workers(self.identity.worker_id, by_lock=certain)
-        for worker_id in lost:
+        for worker_id in await store.lose_workers(self.identity.worker_id, by_lock=certain):
             log_event("worker_lost", lost_worker=worker_id)
-        self._beats += 1
-        if not (lost or self._more_to_rescue or self._beats % LOOK_FOR_ORPHANS == 1):
-            return
-        rescued = await store.rescue()
-        self._more_to_rescue = bool(rescued)
-        if rescued:
-            log_event("jobs_rescued", count=len(rescued), failed=sum(status == "failed" for _, status, _ in rescued))
-            self._tell.ready()
+        for worker_id in await store.lately_lost():
+            if tell_rescued(await store.rescue(worker_id)):
+                self._tell.ready()
 
     def _fence(self, why: str) -> None:
         self._fenced = True
@@ -227,3 +216,10 @@ class Pulse:
         """Others have taken our jobs: stop them at once. This identity is spent."""
         self._fence("another worker declared this one lost")
         self.lost_for_good.set()
+
+
+def tell_rescued(jobs: Sequence[tuple[UUID, str, str]]) -> bool:
+    """Log how many jobs were taken back; return whether any were."""
+    if jobs:
+        log_event("jobs_rescued", count=len(jobs), failed=sum(status == "failed" for _, status, _ in jobs))
+    return bool(jobs)

@@ -9,7 +9,9 @@ from typing import Any
 
 from ..contract import JobRunner
 from ..log import log_event
+from ..store.db import FAILURES, is_connection_loss
 from .link import Link
+from .pulse import tell_rescued
 
 SWEEP_EVERY = 60.0  # seconds
 
@@ -29,10 +31,21 @@ class Upkeep:
         """Sweep and forget, every minute; log the head of the audit chain every tenth."""
         for round_ in itertools.count(1):
             await self.sweep()
+            await self._rescue_strays()
             await self._link.ask(lambda store: store.forget_workers())
             if round_ % HEAD_EVERY == 0:
                 await log_head(self._link, self._worker_id)
             await asyncio.sleep(SWEEP_EVERY)
+
+    async def _rescue_strays(self) -> None:
+        """Take back what nobody rescued when its worker was lost: a look at all that runs, too dear for a heartbeat."""
+        try:
+            while tell_rescued(await self._link.ask(lambda store: store.rescue())):
+                pass
+        except FAILURES as error:
+            if is_connection_loss(error):
+                raise
+            log_event("rescue_failed", error=type(error).__name__)
 
     async def sweep(self) -> None:
         """Remove containers, cgroups and scratch folders of workers that are not alive."""

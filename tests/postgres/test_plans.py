@@ -14,7 +14,7 @@ import pytest
 from support.queue import Queue, queue
 
 from specql_jobs.core.store.claims import BEGINNING
-from specql_jobs.core.store.db import queries
+from specql_jobs.core.store.statements import statements
 from specql_jobs.core.worker.claimer import pin_plans
 
 ENDED = 60_000
@@ -41,7 +41,7 @@ async def explained(it: Queue, name: str, given: dict[str, Any], *, generic: boo
     """Return a statement's plan; `generic`: the one that a prepared statement ends up with."""
     await it.rows(f"SET plan_cache_mode = {'force_generic_plan' if generic else 'auto'}")
     async with it.connection.transaction(force_rollback=True):
-        text = f"EXPLAIN (FORMAT JSON, ANALYZE, BUFFERS) {queries('store.sql')[name]}"
+        text = f"EXPLAIN (FORMAT JSON, ANALYZE, BUFFERS) {statements()[name]}"
         cursor = await it.connection.execute(text.encode(), given)
         row = await cursor.fetchone()
     assert row is not None
@@ -79,19 +79,21 @@ def parameters(name: str, ids: list[Any]) -> dict[str, Any]:
     settled = {
         "ids": ids, "leases": [1] * some, "outputs": ["{}"] * some, "usages": ["{}"] * some, "origins": [1] * some,
         "max_attempts": [3], "types": ["http"], "versions": ["1"], "policies": [""], "sandboxes": [""], "digest": "d",
+        "chain": "w1",
     }  # fmt: skip
     return worker | {
         "survey": {**{f"after_{key}": value for key, value in BEGINNING._asdict().items()}, "page": 1000},
         "cancel_requests": {"ids": ids},
         "settle_completed": settled,
         "documents": {"ids": ids, "cap": 1000, "asked_cap": 1000},
-        "rescue": {"budget": 3, "lost": None},
+        "rescue": {"budget": 3},
+        "rescue_of": {"budget": 3, "lost": "w3"},
     }.get(name, {})
 
 
 #: What a worker asks on its pinned connections, and what on its pulse, which plans freely.
 PINNED = ("survey", "settle_completed", "documents", "held", "rescue")
-PULSE = ("cancel_requests", "rescue")
+PULSE = ("cancel_requests", "lately_lost", "rescue", "rescue_of")
 
 
 @pytest.mark.parametrize(("names", "pinned"), [(PINNED, True), (PULSE, False)], ids=["pinned", "pulse"])
