@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from support.queue import claim
 from support.queue_model import DEFAULT_MAX_ATTEMPTS, KINDS, OPEN, Lease, ModelJob
 
 from specql_jobs.core.contract import Cancelled, Failed, Interrupted, JobResult, LogChunk, Outcome, Refused, Succeeded
@@ -423,7 +424,7 @@ class QueueMachine(RuleBasedStateMachine):
             mine = {job.id: job for job in self._running() if job.worker == life.worker_id}
             assert self.bench.run(store.held(life.worker_id)) == {id_: job.lease_seq for id_, job in mine.items()}
             asked = {id_ for id_, job in mine.items() if job.cancel_requested}
-            assert set(self.bench.run(store.cancel_requests(life.worker_id))) == asked
+            assert set(self.bench.run(store.cancel_requests(life.worker_id, list(mine)))) == asked
         assert self.bench.run(store.open_jobs(Scope())) == any(
             job.status in OPEN and (job.status == "running" or job.due or job.lease_seq > 0)
             for job in self.jobs.values()
