@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from typer.exceptions import TyperException
 
 from ..core.errors import SpecqlJobsError, UsageError
 from . import exits
-from .catalogue import COMMANDS, PROGRAM, root_help
+from .catalogue import COMMANDS, DEFAULTS, GROUPS, PROGRAM, root_help
 from .exits import Exit, Finished, Problem, Terminated
 from .invocation import Invocation
 from .output import streams
@@ -82,12 +83,16 @@ def _call(arguments: list[str], invocation: Invocation) -> None:
 
 
 def _meant(arguments: list[str]) -> list[str]:
-    """`help list` is `list --help`; `worker start` is `worker`."""
+    """`help list` is `list --help`; `worker` is `worker start`."""
     match arguments:
         case ["help", *words]:
-            return [*words, "--help"]
-        case ["worker", "start", *words]:
-            return ["worker", *words]
+            return _meant([*words, "--help"])
+        case ["db", "callbacks", *words] if not words or re.match(r"-(?!h$|-help$)", words[0]):
+            return ["db", "callbacks", "list", *words]
+        case [name, *words] if name in DEFAULTS and words[:1] not in [
+            [each] for each in (DEFAULTS[name], *GROUPS[name])
+        ]:
+            return [name, DEFAULTS[name], *words]
         case _:
             return list(arguments)
 

@@ -31,7 +31,11 @@ COMMANDS: dict[str, Entry] = {
     "tail": Entry("tail", "Queue", "The latest events of many jobs; -f follows"),
     "retry": Entry("retry", "Fix", "Run failed or cancelled jobs again: same row, same id"),
     "cancel": Entry("cancel", "Fix", "Stop pending or running jobs, keep their record"),
-    "worker": Entry("worker", "Run", "Claim jobs and execute them under policy"),
+    "pause": Entry("pause", "Fix", "Stop dispatch of a service, operation, type, tenant, or of everything"),
+    "resume": Entry("resume", "Fix", "Dispatch again what was paused"),
+    "breaker": Entry("breaker", "Fix", "Circuit breakers: which targets are not called now; reset"),
+    "rescue": Entry("rescue", "Fix", "Give the jobs of lost workers back now"),
+    "worker": Entry("worker", "Run", "Claim jobs and execute them under policy; list and drain workers"),
     "db": Entry("db", "Admin", "Create, migrate and inspect the schema jobs"),
     "audit": Entry("audit", "Admin", "What was executed and refused; verify finds tampering with the record"),
     "doctor": Entry("doctor", "Admin", "What this host can really enforce, and how to fix what it cannot"),
@@ -40,12 +44,17 @@ COMMANDS: dict[str, Entry] = {
 
 #: Subcommands whose JSON documents have names of their own: `db status` answers `specql-jobs.db-status/v1`.
 GROUPS = {
-    "db": ("init", "migrate", "status"),
+    "db": ("init", "migrate", "status", "prune"),
     "services": ("list", "show", "diff"),
     "policy": ("explain",),
     "audit": ("list", "verify"),
+    "breaker": ("list", "reset"),
+    "worker": ("list", "drain"),
     "schema": ("list", "show"),
 }
+
+#: What a group does when it is called without a subcommand: `worker` is `worker start`.
+DEFAULTS = {"worker": "start"}
 
 
 def root_help() -> str:

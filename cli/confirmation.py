@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import IO, Any
 
 from ..core import dsn as address
@@ -26,12 +27,28 @@ def confirm(console: Console, settings: Settings, safety: Safety, rows: Sequence
 
     Raises UsageError where a question is needed and nobody can answer it, Conflict when the answer is no.
     """
+    change = Change(verb, len(rows), sum(row["status"] == "running" for row in rows))
+    confirm_change(console, settings, safety, change)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is asked about: the verb, how many jobs, how many of them running."""
+
+    verb: str
+    total: int
+    running: int = 0
+
+
+def confirm_change(console: Console, settings: Settings, safety: Safety, change: Change) -> None:
+    """The same for a change that is known by its size."""
+    total, running = change.total, change.running
     _refuse_unreasoned(settings, safety)
-    total = len(rows)
-    running = sum(row["status"] == "running" for row in rows)
     if safety.yes or (total <= UNASKED and not running and not settings.protected):
         return
-    question = f"{verb} {total} job{'s' if total != 1 else ''}" + (f", {running} of them running" if running else "")
+    question = f"{change.verb} {total} job{'s' if total != 1 else ''}" + (
+        f", {running} of them running" if running else ""
+    )
     target = f"on {address.describe(settings.require_dsn())}"
     answer = _ask(console, f"{question} {target}?{_wanted(settings)} ", question)
     if answer != (settings.profile if settings.protected else "y"):

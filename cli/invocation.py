@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .catalogue import COMMANDS, GROUPS, PROGRAM
+from .catalogue import COMMANDS, DEFAULTS, GROUPS, PROGRAM
 from .output.console import Console
 from .report_targets import read_targets
 
@@ -33,7 +33,7 @@ class Invocation:
         output = options["output"]
         words = [str(output)] if isinstance(output, str) else output or []
         shown, files = read_targets(words, formats)
-        name = ctx.command_path.removeprefix(PROGRAM).strip().replace(" ", "-")
+        name = _document_name(ctx.command_path.removeprefix(PROGRAM).split())
         self.console = Console(
             command=name or self.command,
             format=shown,
@@ -56,10 +56,20 @@ def _command_name(words: list[str]) -> str:
     """The command's name as its document's schema has it; "error" where the words name no whole command."""
     plain = [word for word in words if not word.startswith("-")]
     name = plain[0] if plain else ""
+    if name in DEFAULTS:
+        return _document_name([name, *words[words.index(name) + 1 :][:1]])
     if name not in GROUPS:
         return name if name in COMMANDS else "error"
     below = [word for word in plain[1:] if word in GROUPS[name]]
     return f"{name}-{below[0]}" if below else "error"
+
+
+def _document_name(path: list[str]) -> str:
+    """The command's words joined; a group that was called bare has the group's own name."""
+    name, below = path[0] if path else "", path[1:2]
+    if name in DEFAULTS and not (below and below[0] in GROUPS[name]):
+        return name
+    return "-".join(path)
 
 
 def _format(words: list[str]) -> str:

@@ -15,6 +15,7 @@ from ..core import log
 from ..core.contract import JobRunner
 from ..core.errors import NotFound, RunnerUnavailable, SpecqlJobsError, UsageError
 from ..core.job import ExecutionType
+from ..core.retention import Retention, configured
 from ..core.secrets import Secrets
 from ..core.selector import parse_duration
 from ..core.store.db import reachable
@@ -102,6 +103,7 @@ class Start:
         try:
             async with reachable(self.dsn) as dsn:
                 settings = _worker_settings(self.options, dsn, scope, working)
+                settings = replace(settings, retention=_retention(self.settings))
                 around = Surroundings(planner, self.secrets)
                 return await _Process(self, runners, around).run(settings, working)
         finally:
@@ -190,6 +192,11 @@ def _address(text: str) -> tuple[str, int]:
 def _weaker(options: WorkerOptions) -> dict[ExecutionType, dict[str, Any]]:
     weaker = {"allow_weak_limits": options.allow_weak_limits, "allow_unsandboxed": options.allow_unsandboxed}
     return {ExecutionType.SHELL: weaker}
+
+
+def _retention(settings: Settings) -> Retention:
+    """What workers prune by themselves: nothing unless [retention] says `worker = true`."""
+    return configured(settings.retention) if settings.retention.get("worker") else Retention()
 
 
 def _words(given: list[str] | None) -> list[str]:

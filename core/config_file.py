@@ -26,12 +26,14 @@ _FILE_KEYS: dict[str, type] = {
     "policy": str,
     "profiles": dict,
     "runners": dict,
+    "retention": dict,
 }
 _PROFILE_KEYS: dict[str, type] = {
     "dsn": str,
     "protected": bool,
     **{part: int if part == "port" else str for part in PROFILE_PARTS},
 }
+_RETENTION_KEYS: dict[str, type] = {"completed": str, "failed": str, "cancelled": str, "worker": bool}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def read_file(path: Path) -> ConfigFile:
             raise ConfigError(f"{path}: [profiles.{name}] must be a table")
         _check_keys(path, f"profiles.{name}.", profile, _PROFILE_KEYS)
     check_runners(f"{path}: [runners]", content.get("runners", {}))
+    _check_keys(path, "retention.", content.get("retention", {}), _RETENTION_KEYS)
     return ConfigFile(path, content)
 
 

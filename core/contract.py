@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from .footprint import Endpoint, Footprint, FunctionRef, Mount, ResourceRequirements, Violation
@@ -38,9 +38,11 @@ SpecT = TypeVar("SpecT")
 # ---- what is asked and planned --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One attempt of one job, as a runner sees it: an operation, validated input, and the job's identity."""
+class Call(NamedTuple):
+    """One attempt of one job, as a runner sees it: an operation, validated input, and the job's identity.
+
+    A tuple for the same reason as Footprint: every job makes one.
+    """
 
     operation: Operation
     input: Mapping[str, Any]

@@ -5,7 +5,8 @@ A runner states it; only `policy.judge` says no to it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,15 @@ class ResourceRequirements:
     disk_mb: int | None = None  # MiB of private scratch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Footprint:
-    """All that a plan would touch, in words common to every runner. Policy judges this and nothing else."""
+#: A runner that states none does not limit what its executions consume.
+UNLIMITED = ResourceRequirements()
+
+
+class Footprint(NamedTuple):
+    """All that a plan would touch, in words common to every runner. Policy judges this and nothing else.
+
+    State fields by name. A tuple because every plan makes one: a frozen dataclass of so many takes six times as long.
+    """
 
     endpoints: tuple[Endpoint, ...] = ()
     commands: tuple[str, ...] = ()  # executables on this host
@@ -70,7 +77,7 @@ class Footprint:
     output_bytes: int = 0  # the most that this plan would accept as output
     timeout_seconds: float = 0.0
     cost_usd: float = 0.0  # the most that executing could be billed, US dollars; 0 = nothing, or not known
-    resources: ResourceRequirements = field(default_factory=ResourceRequirements)
+    resources: ResourceRequirements = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)

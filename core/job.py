@@ -66,7 +66,16 @@ class Category(StrEnum):
     WORKER_LOST = "worker_lost"
     CRASH_LOOP = "crash_loop"
     CALLBACK_ERROR = "callback_error"
+    DEPENDENCY_FAILED = "dependency_failed"  # a job that it waited for failed or was cancelled; never executed
     INTERNAL = "internal"
+
+
+class DependencyFailure(StrEnum):
+    """What becomes of a job when one that it waits for fails or is cancelled."""
+
+    FAIL = "fail"  # it fails too, with `dependency_failed`
+    SKIP = "skip"  # it is cancelled
+    RUN = "run"  # it runs all the same
 
 
 class JobRecord(NamedTuple):
@@ -83,8 +92,11 @@ class JobRecord(NamedTuple):
     idempotency_key: str | None = None
     tenant_id: UUID | None = None
     correlation_id: str | None = None
+    has_callback: bool = False  # whether one was registered, for either outcome, when the job was claimed
     runner_config: dict[str, object] | None = None  # what the row asks for; may only repeat the registry
     security_context: dict[str, object] | None = None  # what the row asks for; may only narrow the policy
+    due: float | None = None  # when it was due, in this host's monotonic seconds; None: outside of the queue
+    deadline: float | None = None  # likewise; None: the registry decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +115,17 @@ class NewJob:
     correlation_id: str | None = None
     max_attempts: int | None = None
     timeout_seconds: int | None = None
+    id: UUID | None = None  # None: made when it is inserted. To be named in depends_on by later jobs of the same batch
+    depends_on: tuple[UUID, ...] = ()  # jobs that exist, or earlier ones of the same batch; see docs/dependencies.md
+    on_dependency_failure: DependencyFailure = DependencyFailure.FAIL
+    parent_id: UUID | None = None  # the job that made this one: a link for people, nothing waits for it
+    deadline_seconds: float | None = None  # from its first due time on; no attempt starts after it
+
+
+def folded(name: str) -> str:
+    """Return a name as registries keep it and the queue's order folds it: ASCII letters only.
+
+    Like lower(name COLLATE "C"). Python also folds letters to ASCII (the Kelvin sign) that Postgres does not: a row
+    with one must not be another service to a pause than to the worker.
+    """
+    return name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")

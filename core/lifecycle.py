@@ -6,11 +6,12 @@ state against it. The database holds the same truth as named CHECK constraints.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
-from .contract import Cancelled, Failed, Interrupted, JobResult, LogChunk, Outcome, Refused, Succeeded, Violation
+from .contract import Cancelled, Failed, Interrupted, JobResult, LogChunk, Refused, Succeeded, Violation
 from .fingerprint import fingerprint
 from .job import Category, JobRecord, Status
 
@@ -26,12 +27,16 @@ class Event(StrEnum):
     INTERRUPT = "interrupt"
     LOSE_WORKER = "worker lost, within the crash budget"
     CRASH_LOOP = "worker lost, past the crash budget"
+    DEPENDENCY_FAIL = "a dependency failed, by choice fail"
+    DEPENDENCY_SKIP = "a dependency failed, by choice skip"
     RETRY = "retry by a person"
 
 
 TRANSITIONS: dict[tuple[Status, Event], Status] = {
     (Status.PENDING, Event.CLAIM): Status.RUNNING,
     (Status.PENDING, Event.CANCEL): Status.CANCELLED,
+    (Status.PENDING, Event.DEPENDENCY_FAIL): Status.FAILED,
+    (Status.PENDING, Event.DEPENDENCY_SKIP): Status.CANCELLED,
     (Status.RUNNING, Event.SUCCEED): Status.COMPLETED,
     (Status.RUNNING, Event.FAIL_RETRYABLE): Status.PENDING,
     (Status.RUNNING, Event.FAIL_FINAL): Status.FAILED,
@@ -76,48 +81,6 @@ class RetryPolicy:
         return backoff * (0.5 + 0.5 * chance)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
-    """What is to be written for one lease. `delay_seconds` is added to the database's clock when status is pending."""
-
-    job: JobRecord
-    status: Status
-    event: Event
-    max_attempts: int
-    execution_type: str = ""
-    delay_seconds: float = 0.0
-    output: Any = None
-    category: Category | None = None
-    message: str | None = None
-    fingerprint: str | None = None
-    usage: dict[str, Any] | None = None
-    logs: tuple[LogChunk, ...] = ()
-    runner_version: str = ""
-    registry_digest: str = ""
-    policy_digest: str = ""
-    sandbox: str = ""
-    violations: tuple[Violation, ...] = ()
-
-    @property
-    def ending(self) -> str:
-        """The outcome in the audit trail's words."""
-        return "refused" if self.category is Category.POLICY_VIOLATION else _ENDINGS[self.event]
-
-    @property
-    def gives_attempt_back(self) -> bool:
-        """Whether this attempt does not count."""
-        return self.event is Event.INTERRUPT
-
-
-_ENDINGS = {
-    Event.SUCCEED: "succeeded",
-    Event.FAIL_RETRYABLE: "failed",
-    Event.FAIL_FINAL: "failed",
-    Event.CANCEL: "cancelled",
-    Event.INTERRUPT: "interrupted",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Origin:
     """What produced a settlement, for the row and the audit trail: constant for one operation under one registry."""
@@ -132,6 +95,62 @@ class Origin:
 UNKNOWN_ORIGIN = Origin()
 
 
+class Settlement(NamedTuple):
+    """What is to be written for one lease. `delay_seconds` is added to the database's clock when status is pending.
+
+    A tuple because every job makes one: a frozen dataclass of so many fields takes four times as long.
+    """
+
+    job: JobRecord
+    status: Status
+    event: Event
+    max_attempts: int
+    origin: Origin = UNKNOWN_ORIGIN
+    usage: dict[str, Any] | None = None
+    logs: tuple[LogChunk, ...] = ()
+    output: Any = None
+    output_text: str | None = None  # the JSON of `output`, where the attempt has made it already
+    delay_seconds: float = 0.0
+    category: Category | None = None
+    message: str | None = None
+    fingerprint: str | None = None
+    violations: tuple[Violation, ...] = ()
+    seconds_left: float | None = None  # to the deadline of a job that has not completed; None: it has none
+
+    @property
+    def plain(self) -> bool:
+        """Whether this is the common case: completed, and no output captured."""
+        return self.status is Status.COMPLETED and not self.logs
+
+    @property
+    def ending(self) -> str:
+        """The outcome in the audit trail's words."""
+        return "refused" if self.category is Category.POLICY_VIOLATION else _ENDINGS[self.event]
+
+    @property
+    def gives_attempt_back(self) -> bool:
+        """Whether this attempt does not count."""
+        return self.event is Event.INTERRUPT
+
+
+def by_plainness(settlements: Iterable[Settlement]) -> tuple[list[Settlement], list[Settlement]]:
+    """Return those of the common case, which the store writes with fewer parameters, and the others."""
+    plain: list[Settlement] = []
+    others: list[Settlement] = []
+    for settlement in settlements:
+        (plain if settlement.plain else others).append(settlement)
+    return plain, others
+
+
+_ENDINGS = {
+    Event.SUCCEED: "succeeded",
+    Event.FAIL_RETRYABLE: "failed",
+    Event.FAIL_FINAL: "failed",
+    Event.CANCEL: "cancelled",
+    Event.INTERRUPT: "interrupted",
+}
+
+
 def settle(  # noqa: PLR0913 - a pure function of exactly these
     job: JobRecord,
     result: JobResult,
@@ -140,55 +159,61 @@ def settle(  # noqa: PLR0913 - a pure function of exactly these
     chance: float,
     *,
     origin: Origin = UNKNOWN_ORIGIN,
+    output_text: str | None = None,
+    seconds_left: float | None = None,
 ) -> Settlement:
-    """Return what becomes of a running job, given what its runner saw. `chance` in [0, 1) is for the jitter."""
-    done = isinstance(result.outcome, Succeeded)
-    base = Settlement(
-        job=job,
-        status=Status.COMPLETED if done else Status.FAILED,
-        event=Event.SUCCEED if done else Event.FAIL_FINAL,
-        max_attempts=max_attempts,
-        output=result.outcome.output if isinstance(result.outcome, Succeeded) else None,
-        usage=dict(result.usage) or None,
-        logs=result.logs,
-        execution_type=origin.execution_type,
-        runner_version=origin.runner_version,
-        registry_digest=origin.registry_digest,
-        policy_digest=origin.policy_digest,
-        sandbox=origin.sandbox,
-    )
-    return base if done else _apply(result.outcome, base, retry, chance)
+    """Return what becomes of a running job, given what its runner saw. `chance` in [0, 1) is for the jitter.
+
+    `output_text` is the JSON of a success's output, from whoever has it: so it is not made twice.
+    `seconds_left` to the job's deadline: a retry that could start only after it is not scheduled.
+    """
+    outcome, usage, logs = result.outcome, dict(result.usage) if result.usage else None, result.logs
+    if isinstance(outcome, Succeeded):
+        output = outcome.output
+        return Settlement(job, Status.COMPLETED, Event.SUCCEED, max_attempts, origin, usage, logs, output, output_text)
+    failed = Settlement(job, Status.FAILED, Event.FAIL_FINAL, max_attempts, origin, usage, logs)
+    base = failed if seconds_left is None else failed._replace(seconds_left=seconds_left)
+    return _apply(outcome, base, retry, chance)
 
 
-def _apply(outcome: Outcome, base: Settlement, retry: RetryPolicy, chance: float) -> Settlement:
+def _apply(
+    outcome: Failed | Refused | Cancelled | Interrupted, base: Settlement, retry: RetryPolicy, chance: float
+) -> Settlement:
     match outcome:
-        case Succeeded():
-            return base
         case Failed():
             return _fail(outcome, base, retry, chance)
         case Refused(violations):
             message = "refused: " + "; ".join(violation.message for violation in violations)
-            return replace(_explained(base, Category.POLICY_VIOLATION, message), violations=violations)
+            return _explained(base, Category.POLICY_VIOLATION, message)._replace(violations=violations)
         case Cancelled():
-            return replace(base, status=Status.CANCELLED, event=Event.CANCEL, category=Category.CANCELLED)
+            return base._replace(status=Status.CANCELLED, event=Event.CANCEL, category=Category.CANCELLED)
         case Interrupted(_, delay):
-            return replace(base, status=Status.PENDING, event=Event.INTERRUPT, delay_seconds=delay)
+            return base._replace(status=Status.PENDING, event=Event.INTERRUPT, delay_seconds=delay)
         case _:  # pragma: no cover - the type checker proves that nothing comes here
             assert_never(outcome)
 
 
 def _fail(outcome: Failed, base: Settlement, retry: RetryPolicy, chance: float) -> Settlement:
-    explained = replace(_explained(base, outcome.category, outcome.message), output=outcome.output)
+    explained = _explained(base, outcome.category, outcome.message)._replace(output=outcome.output)
     if not outcome.retryable or base.job.attempts >= base.max_attempts:
         return explained
     delay = retry.delay(base.job.attempts, chance)
     if outcome.retry_after is not None:
         delay = min(max(outcome.retry_after, 0.0), retry.max_seconds)
-    return replace(explained, status=Status.PENDING, event=Event.FAIL_RETRYABLE, delay_seconds=delay)
+    if base.seconds_left is not None and delay >= base.seconds_left:
+        return explained._replace(message=_too_late(explained.message or "", delay, base.seconds_left))
+    return explained._replace(status=Status.PENDING, event=Event.FAIL_RETRYABLE, delay_seconds=delay)
+
+
+def _too_late(message: str, delay: float, left: float) -> str:
+    """Return the last error, and why there is no other attempt. The fingerprint stays that of the error."""
+    if left <= 0:
+        return f"{message}; not tried again: the job's deadline has passed"
+    return f"{message}; not tried again: in {delay:.3g} s, when the next attempt would start, its deadline is over"
 
 
 def _explained(base: Settlement, category: Category, message: str) -> Settlement:
     if len(message) > LONGEST_MESSAGE:
         message = message[:LONGEST_MESSAGE] + "…"
     mark = fingerprint(base.job.service_name, base.job.operation, category, message)
-    return replace(base, category=category, message=message, fingerprint=mark)
+    return base._replace(category=category, message=message, fingerprint=mark)

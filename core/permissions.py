@@ -58,6 +58,8 @@ class Policy:
     max_output_bytes: int = field(default=MIB, metadata={"meet": "least"})
     max_concurrency: int | None = field(default=None, metadata={"meet": "least"})
     rate_limit_per_minute: int | None = field(default=None, metadata={"meet": "least"})
+    tenant_concurrency: int | None = field(default=None, metadata={"meet": "least"})  # of each tenant
+    tenant_rate_per_minute: int | None = field(default=None, metadata={"meet": "least"})
     failure_threshold: int | None = field(default=None, metadata={"meet": "least"})  # circuit breaker
     recovery_timeout: float | None = field(default=None, metadata={"meet": "least"})  # seconds
 

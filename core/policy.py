@@ -159,18 +159,16 @@ def _mount(mount: Mount, footprint: Footprint, policy: Policy) -> Iterator[Viola
         allowed, key = policy.allowed_host_paths, "volume_restrictions.allowed_host_paths"
     elif mount.mode != "ro":
         yield from _ordered("file_access", needed, policy.file_access, FILE_MODES)
-        allowed, key = (*policy.write_paths, *_work_roots(footprint, policy)), "write_paths"
+        allowed, key = (*policy.write_paths, *_work_roots(footprint)), "write_paths"
     else:
         yield from _ordered("file_access", needed, policy.file_access, FILE_MODES)
-        allowed, key = (*policy.read_paths, *policy.write_paths, *_work_roots(footprint, policy)), "read_paths"
+        allowed, key = (*policy.read_paths, *policy.write_paths, *_work_roots(footprint)), "read_paths"
     if not admits(allowed, mount.host_path, path_covers):
         yield _not_listed("path_not_allowed", "path", mount.host_path, allowed, key)
 
 
-def _work_roots(footprint: Footprint, policy: Policy) -> tuple[str, ...]:
-    """The working directory may be mounted when it is itself allowed; `_working_directory` judges that."""
-    if policy.working_directory_restrictions is not None:
-        return policy.working_directory_restrictions
+def _work_roots(footprint: Footprint) -> tuple[str, ...]:
+    """The working directory may be mounted: where it is not allowed itself, `_working_directory` refuses the plan."""
     return (footprint.working_directory,) if footprint.working_directory else ()
 
 
@@ -219,18 +217,22 @@ def _sandbox(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
 
 # ---- amounts -------------------------------------------------------------------------------------------------------
 
-
-def _amounts(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
-    yield from _at_most("max_execution_time", footprint.timeout_seconds, policy.max_execution_time, "s")
-    yield from _at_most("max_request_size", footprint.request_bytes, policy.max_request_size, "bytes")
-    yield from _at_most("max_output_bytes", footprint.output_bytes, _output_cap(footprint, policy), "bytes")
-    if policy.max_cost_per_hour is not None:
-        yield from _at_most("cost_limits.max_cost_per_hour", footprint.cost_usd, policy.max_cost_per_hour, "USD")
+#: The fields of a footprint that `amounts` weighs; every other says what would be touched.
+AMOUNTS = ("request_bytes", "output_bytes", "timeout_seconds", "cost_usd")
 
 
-def _output_cap(footprint: Footprint, policy: Policy) -> int:
+def amounts(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
+    """Yield what is too much among the footprint's AMOUNTS."""
     called = footprint.endpoints or footprint.functions
-    return policy.max_response_size if called else policy.max_output_bytes
+    most_output = policy.max_response_size if called else policy.max_output_bytes
+    for key, asked, allowed, unit in (
+        ("max_execution_time", footprint.timeout_seconds, policy.max_execution_time, "s"),
+        ("max_request_size", footprint.request_bytes, policy.max_request_size, "bytes"),
+        ("max_output_bytes", footprint.output_bytes, most_output, "bytes"),
+        ("cost_limits.max_cost_per_hour", footprint.cost_usd, policy.max_cost_per_hour, "USD"),
+    ):
+        if allowed is not None and not asked <= allowed:  # so that NaN is refused
+            yield _too_much(key, asked, allowed, unit)
 
 
 def _resources(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
@@ -238,17 +240,16 @@ def _resources(footprint: Footprint, policy: Policy) -> Iterator[Violation]:
         return  # a runner that plans with the policy's own limits asks for no more
     for name in RESOURCE_NAMES:
         asked, allowed = getattr(footprint.resources, name), getattr(policy.resources, name)
-        if asked is not None and allowed is not None:
-            yield from _at_most(f"resource_limits.{name}", asked, allowed, "")
+        if asked is not None and allowed is not None and not asked <= allowed:
+            yield _too_much(f"resource_limits.{name}", asked, allowed, "")
 
 
 RESOURCE_NAMES = tuple(item.name for item in fields(ResourceRequirements))
 
 
-def _at_most(key: str, asked: float, allowed: float, unit: str) -> Iterator[Violation]:
-    if not asked <= allowed:  # so that NaN is refused
-        text = f"{key.rpartition('.')[2]}: {asked:g} {unit} asked, {allowed:g} allowed".replace("  ", " ")
-        yield Violation("limit_exceeded", text, key)
+def _too_much(key: str, asked: float, allowed: float, unit: str) -> Violation:
+    text = f"{key.rpartition('.')[2]}: {asked:g} {unit} asked, {allowed:g} allowed".replace("  ", " ")
+    return Violation("limit_exceeded", text, key)
 
 
 def _ordered(key: str, asked: str, allowed: str, order: tuple[str, ...]) -> Iterator[Violation]:
@@ -264,7 +265,7 @@ def _listed(entries: tuple[str, ...]) -> str:
     return ", ".join(entries[:5]) + (", …" if len(entries) > 5 else "") if entries else "empty: nothing is allowed"
 
 
-_ALWAYS: tuple[Check, ...] = (_network, _amounts, _resources)
+_ALWAYS: tuple[Check, ...] = (_network, amounts, _resources)
 
 #: Checks of one footprint field that have nothing to say where it is empty: most jobs touch one thing.
 _WHERE_STATED: tuple[tuple[str, Check], ...] = (

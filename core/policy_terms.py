@@ -157,7 +157,7 @@ def _one_of(modes: tuple[str, ...]) -> Callable[[object], str]:
     return read
 
 
-GROUPS: Final = frozenset({"resource_limits", "volume_restrictions", "cost_limits", "circuit_breaker"})
+GROUPS: Final = frozenset({"resource_limits", "volume_restrictions", "cost_limits", "tenant_limits", "circuit_breaker"})
 
 _SAME_NAME: Final[dict[str, Callable[[object], Any]]] = {
     **dict.fromkeys(("allowed_domains", "allowed_commands", "working_directory_restrictions"), _names),
@@ -192,6 +192,8 @@ TERMS: Final[dict[str, tuple[str, Callable[[object], Any]]]] = {
     "volume_restrictions.max_volumes": ("max_volumes", _count_or_none),
     "cost_limits.max_invocations_per_hour": ("max_invocations_per_hour", _count),
     "cost_limits.max_cost_per_hour": ("max_cost_per_hour", _amount),
+    "tenant_limits.max_concurrency": ("tenant_concurrency", _count),
+    "tenant_limits.rate_limit_per_minute": ("tenant_rate_per_minute", _count),
     "circuit_breaker.failure_threshold": ("failure_threshold", _count),
     "circuit_breaker.recovery_timeout": ("recovery_timeout", _seconds),
 }

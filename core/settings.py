@@ -30,6 +30,7 @@ class Settings:
     environment: Value | None = None
     policy: Value | None = None
     runners: Mapping[str, str] = field(default_factory=dict)  # execution type -> entry point that executes it here
+    retention: Mapping[str, Any] = field(default_factory=dict)  # [retention] as written: see core/retention.py
     docker_host: str = ""  # DOCKER_HOST; "" is the engine's usual socket
     actor: str = ""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -79,6 +80,7 @@ def load_settings(
         environment=_first(_variable(env, "SPECQL_JOBS_ENV"), *(file.value("environment") for file in files)),
         policy=_first(_variable(env, "SPECQL_JOBS_POLICY"), *(file.file_value("policy") for file in files)),
         runners=_runners(env, files),
+        retention=next((file.content["retention"] for file in files if "retention" in file.content), {}),
         docker_host=env.get("DOCKER_HOST", ""),
         actor=env.get("SPECQL_JOBS_ACTOR") or _person(env),
         variables=env,

@@ -6,7 +6,7 @@ import json
 import math
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ..core.contract import Call, Footprint, PlanError, ResourceRequirements
@@ -50,8 +50,7 @@ class BatchPlan:
     def footprint(self) -> Footprint:
         """The local plan's, with the network that Batch's machines have, the region, and credentials by name."""
         spec = self.spec
-        return replace(
-            self.inner.footprint,
+        return self.inner.footprint._replace(
             network="all",
             regions=(spec.region,),
             endpoints=tuple(endpoint(url) for url in (spec.endpoint_url,) if url),

@@ -81,8 +81,7 @@ class WebPlan:
         spec, google = self.spec, self.spec.google
         found: Footprint = self.inner.footprint
         cost = spec.prices.cost(self.timeout_seconds, spec.memory_mb or LARGEST_MEMORY) if spec.prices else 0.0
-        return replace(
-            found,
+        return found._replace(
             functions=(FunctionRef(spec.provider, spec.region, spec.function),),
             secrets=found.secrets if google is None else ((str(google.key_file),) if google.key_file else ()),
             resources=ResourceRequirements(memory_mb=spec.memory_mb),
@@ -227,7 +226,7 @@ def plan_web(spec: WebSpec, call: Call, http: HttpRunner) -> WebPlan:
             payload = {**attributes, "datacontenttype": "application/json", "data": payload}
     request = {"method": "POST", "path": "", "headers": headers, "body": "{payload}"}
     operation = replace(call.operation, mapping={"request": request})
-    inner = http.plan(spec.inner, replace(call, operation=operation, input={"payload": payload}))
+    inner = http.plan(spec.inner, call._replace(operation=operation, input={"payload": payload}))
     return WebPlan(spec, inner, call.timeout_seconds)
 
 

@@ -3,6 +3,33 @@
 
 CREATE SCHEMA jobs;
 
+CREATE FUNCTION jobs.add_dependencies(job_ids uuid[], dependencies uuid[], choices text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  unknown uuid;
+BEGIN
+  PERFORM FROM jobs.tb_job_run j WHERE j.id = ANY (dependencies) ORDER BY j.id FOR NO KEY UPDATE;
+  SELECT e.id INTO unknown FROM unnest(dependencies) AS e (id)
+   WHERE NOT EXISTS (SELECT FROM jobs.tb_job_run j WHERE j.id = e.id) LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'jobs.enqueue: no job has the id %, so nothing can wait for it; nothing was enqueued', unknown
+      USING ERRCODE = 'foreign_key_violation';
+  END IF;
+  UPDATE jobs.tb_job_run j SET has_dependents = true WHERE j.id = ANY (dependencies) AND NOT j.has_dependents;
+  INSERT INTO jobs.tb_job_dependency (job_id, depends_on, ended_as)
+  SELECT DISTINCT e.job_id, e.depends_on, CASE WHEN p.status IN ('completed', 'failed', 'cancelled') THEN p.status END
+    FROM unnest(job_ids, dependencies) AS e (job_id, depends_on) JOIN jobs.tb_job_run p ON p.id = e.depends_on;
+  UPDATE jobs.tb_job_run j
+     SET on_dependency_failure = e.choice,
+         blocked_by = (SELECT count(*) FROM jobs.tb_job_dependency d WHERE d.job_id = j.id AND d.ended_as IS NULL)
+    FROM (SELECT DISTINCT u.job_id, u.choice FROM unnest(job_ids, choices) AS u (job_id, choice)) AS e
+   WHERE j.id = e.job_id;
+  PERFORM jobs.judge_dependents(array_agg(DISTINCT d.job_id))
+     FROM jobs.tb_job_dependency d WHERE d.job_id = ANY (job_ids) AND d.ended_as IN ('failed', 'cancelled');
+END
+$$;
+
 CREATE FUNCTION jobs.audit_link_hash(chain text, seq bigint, batch bigint, first_id bigint, last_id bigint, anchors jsonb, previous_hash bytea) RETURNS bytea
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -26,6 +53,40 @@ BEGIN
   RETURN sha256(convert_to(
     ROW(chain, seq, batch, first_id, last_id, encode(previous_hash, 'hex'), anchors)::text || E'\n' || coalesce(covered, ''),
     'UTF8'));
+END
+$$;
+
+CREATE FUNCTION jobs.call_as_role(role name, target oid, failed boolean, job uuid, output jsonb, error text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_proc p
+                  WHERE p.oid = to_regprocedure('jobs.callback_gate(oid, boolean, uuid, jsonb, text)') AND p.prosecdef
+                    AND pg_catalog.pg_get_userbyid(p.proowner) = role) THEN
+    RAISE EXCEPTION 'the gate of callbacks was changed or is not there: run jobs.limit_callbacks again'
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  PERFORM jobs.callback_gate(target, failed, job, output, error);
+END
+$$;
+
+CREATE FUNCTION jobs.callback_name(target oid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes))
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = target
+$$;
+
+CREATE FUNCTION jobs.callback_problem(function_name text, outcome text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  PERFORM jobs.checked_callback(function_name, outcome);
+  RETURN NULL;
+EXCEPTION WHEN invalid_parameter_value OR no_data_found THEN
+  RETURN SQLERRM;
 END
 $$;
 
@@ -86,6 +147,233 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION jobs.check_callback_row() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  NEW.entity_type := lower(NEW.entity_type);
+  NEW.service_name := lower(NEW.service_name);
+  NEW.operation := lower(NEW.operation);
+  NEW.function_name := jobs.callback_name(jobs.checked_callback(NEW.function_name, NEW.outcome));
+  RETURN NEW;
+END
+$$;
+
+CREATE FUNCTION jobs.checked_callback(function_name text, outcome text) RETURNS oid
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+DECLARE
+  wanted text := CASE outcome WHEN 'success' THEN 'uuid, jsonb' WHEN 'failure' THEN 'uuid, text' END;
+  parts  text[];
+  stated text;
+  named  integer;
+  target record;
+  role   name := (SELECT l.run_as FROM jobs.tb_callback_limit l);
+BEGIN
+  IF wanted IS NULL THEN
+    RAISE EXCEPTION 'a callback is for success or failure, not for %', coalesce(quote_literal(left(outcome, 40)), 'nothing')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  parts := parse_ident(split_part(function_name, '(', 1));
+  stated := replace(lower(rtrim(split_part(function_name, '(', 2), ') ')), ' ', '');
+  IF cardinality(parts) IS DISTINCT FROM 2 THEN
+    RAISE EXCEPTION '% does not say which schema the function is in', quote_literal(left(function_name, 200))
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'write SCHEMA.FUNCTION';
+  END IF;
+  SELECT count(*) INTO named
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = parts[1] AND p.proname = parts[2];
+  SELECT p.oid, p.prokind, p.prosecdef, p.proowner, p.pronamespace, format('%I.%I', n.nspname, p.proname) AS called,
+         pg_get_function_identity_arguments(p.oid) AS arguments,
+         p.proargtypes = (CASE outcome WHEN 'success' THEN '2950 3802' ELSE '2950 25' END)::oidvector
+           AND p.provariadic = 0 AND p.prokind = 'f' AS fits
+    INTO target
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+   WHERE n.nspname = parts[1] AND p.proname = parts[2] AND n.nspname !~ '^pg_' LIMIT 1;
+  IF target.oid IS NULL THEN
+    RAISE EXCEPTION 'there is no function %.%', quote_ident(parts[1]), quote_ident(parts[2])
+      USING ERRCODE = 'no_data_found', HINT = format('it takes (%s)', wanted);
+  ELSIF named > 1 THEN
+    RAISE EXCEPTION '% is overloaded: there are % functions of that name', target.called, named
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'give the callback a name of its own';
+  ELSIF NOT target.fits OR stated NOT IN ('', replace(wanted, ' ', '')) THEN
+    RAISE EXCEPTION '% takes (%); a callback for % is a function that takes (%)', target.called, target.arguments, outcome, wanted
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF role IS NOT NULL THEN
+    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role) THEN
+      RAISE EXCEPTION 'callbacks run as role %, and there is no such role', role USING ERRCODE = 'invalid_parameter_value';
+    ELSIF NOT (has_schema_privilege(role, target.pronamespace, 'USAGE') AND has_function_privilege(role, target.oid, 'EXECUTE')) THEN
+      RAISE EXCEPTION 'callbacks run as role %, which may not execute %', role, target.called
+        USING ERRCODE = 'invalid_parameter_value',
+              HINT = format('GRANT USAGE ON SCHEMA %I TO %I; GRANT EXECUTE ON FUNCTION %s(%s) TO %I;',
+                            parts[1], role, target.called, wanted, role);
+    ELSIF target.prosecdef AND target.proowner <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = role) THEN
+      RAISE EXCEPTION '% is SECURITY DEFINER: it runs with the rights of %, not as role %',
+          target.called, pg_get_userbyid(target.proowner), role
+        USING ERRCODE = 'invalid_parameter_value', HINT = format('ALTER FUNCTION %s(%s) SECURITY INVOKER;', target.called, wanted);
+    END IF;
+  END IF;
+  RETURN target.oid;
+END
+$$;
+
+CREATE FUNCTION jobs.claim(worker text, priorities integer[], services text[], operations text[], tenants uuid[], types text[], places timestamp with time zone[], quotas integer[], wanted integer, documents boolean DEFAULT true, probe boolean DEFAULT false) RETURNS TABLE(id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer, timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text, has_callback boolean, place integer, run_at timestamp with time zone, document text, runner_config text, security_context text, due_since double precision, seconds_left double precision)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  UPDATE jobs.tb_job_run AS j
+     SET status = 'running', attempts = j.attempts + 1, lease_seq = j.lease_seq + 1, worker_id = worker,
+         started_at = now(), updated_at = now()
+   WHERE j.ctid = ANY (ARRAY(
+     SELECT c.row
+       FROM unnest(priorities, services, operations, tenants, types, places, quotas)
+            AS l (priority, service, operation, tenant, type, place, quota)
+      CROSS JOIN LATERAL (
+        SELECT c.ctid AS row FROM jobs.tb_job_run c
+         WHERE c.status = 'pending' AND c.blocked_by = 0
+           AND -c.priority = l.priority
+           AND lower(c.service_name COLLATE "C") = l.service
+           AND lower(c.operation COLLATE "C") = l.operation
+           AND coalesce(c.tenant_id, '00000000-0000-0000-0000-000000000000') = l.tenant
+           AND c.run_at >= l.place AND c.run_at <= now()
+         ORDER BY c.run_at
+         LIMIT l.quota
+           FOR UPDATE SKIP LOCKED) c
+      WHERE NOT EXISTS (SELECT FROM jobs.tb_worker w WHERE w.worker_id = worker AND w.state IN ('lost', 'stopped'))
+        AND NOT EXISTS (SELECT FROM jobs.tb_service_state s WHERE s.service_name = l.service
+                           AND (s.open_until IS NOT NULL AND NOT probe OR s.limited_until > now()))
+        AND (NOT EXISTS (SELECT FROM jobs.tb_pause)
+             OR NOT EXISTS (SELECT FROM jobs.pauses_of(l.service, l.operation, l.type, l.tenant)))
+      LIMIT wanted))
+  RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_attempts, j.timeout_seconds, j.crash_count,
+            j.idempotency_key, j.tenant_id, j.correlation_id,
+            CASE WHEN j.entity_type IS NULL THEN false
+                 ELSE jobs.has_callback(j.entity_type, j.service_name, j.operation) END,
+            -j.priority, j.run_at,
+            CASE WHEN NOT documents OR octet_length(j.input_data::text) > 1048576 THEN NULL
+                 ELSE coalesce(j.input_data::text, '{}') END,
+            CASE WHEN NOT documents THEN NULL
+                 WHEN octet_length(j.runner_config::text) > 65536 THEN '"too large"' ELSE j.runner_config::text END,
+            CASE WHEN NOT documents THEN NULL
+                 WHEN octet_length(j.security_context::text) > 65536 THEN '"too large"' ELSE j.security_context::text END,
+            date_part('epoch', now() - j.run_at), date_part('epoch', j.deadline_at - now());
+END
+$$;
+
+CREATE FUNCTION jobs.claim_limited(worker text, service text, type text, priorities integer[], operations text[], tenants uuid[], places timestamp with time zone[], quotas integer[], wanted integer, most_running integer, most_a_minute integer, tenant_running integer, tenant_a_minute integer, documents boolean DEFAULT true) RETURNS TABLE(id uuid, service_name text, operation text, lease_seq bigint, attempts integer, max_attempts integer, timeout_seconds integer, crash_count integer, idempotency_key text, tenant_id uuid, correlation_id text, has_callback boolean, place integer, run_at timestamp with time zone, document text, runner_config text, security_context text, due_since double precision, seconds_left double precision)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  state   jobs.tb_service_state;
+  moment  timestamptz;
+  used    bigint;
+  oldest  timestamptz;
+  reached text;
+  job     record;
+  claimed uuid[] := '{}';
+  lanes   integer := cardinality(priorities);
+BEGIN
+  INSERT INTO jobs.tb_service_state (service_name) VALUES (service) ON CONFLICT DO NOTHING;
+  SELECT * INTO state FROM jobs.tb_service_state s WHERE s.service_name = service FOR UPDATE;
+  moment := clock_timestamp();
+  IF state.open_until > moment THEN
+    RETURN;
+  ELSIF state.open_until IS NOT NULL THEN
+    wanted := 1;
+    PERFORM FROM jobs.tb_job_run j
+      WHERE j.id = state.probe_job AND j.status = 'running' AND j.lease_seq = state.probe_lease;
+    IF FOUND THEN
+      RETURN;
+    END IF;
+  END IF;
+  IF most_running IS NOT NULL THEN
+    SELECT count(*) INTO used FROM jobs.tb_job_run j
+     WHERE j.status = 'running' AND lower(j.service_name COLLATE "C") = service;
+    wanted := least(wanted, most_running - used);
+    reached := CASE WHEN used >= most_running THEN 'max_concurrency ' || most_running END;
+  END IF;
+  IF most_a_minute IS NOT NULL OR tenant_a_minute IS NOT NULL THEN
+    DELETE FROM jobs.tb_service_second s WHERE s.service_name = service AND s.second <= moment - interval '62 seconds';
+    SELECT coalesce(sum(s.claims), 0), min(s.second) INTO used, oldest
+      FROM jobs.tb_service_second s WHERE s.service_name = service;
+    wanted := least(wanted, most_a_minute - used);
+    IF used >= most_a_minute THEN
+      reached := 'rate_limit_per_minute ' || most_a_minute;
+      UPDATE jobs.tb_service_state s SET limited_until = oldest + interval '62 seconds', updated_at = moment
+       WHERE s.service_name = service;
+    END IF;
+  END IF;
+  IF tenant_running IS NOT NULL OR tenant_a_minute IS NOT NULL THEN
+    -- Each tenant's allowance is granted to its lanes in their order.
+    SELECT array_agg(greatest(least(g.quota, g.most - g.granted), 0) ORDER BY g.number) INTO quotas
+      FROM (SELECT l.number, l.quota, t.most,
+                   coalesce(sum(l.quota) OVER (PARTITION BY l.tenant ORDER BY l.number
+                                               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS granted
+              FROM unnest(tenants, quotas) WITH ORDINALITY AS l (tenant, quota, number)
+              JOIN (SELECT d.tenant, least(
+                      tenant_running - (SELECT count(*) FROM jobs.tb_job_run j
+                        WHERE j.status = 'running' AND lower(j.service_name COLLATE "C") = service
+                          AND coalesce(j.tenant_id, '00000000-0000-0000-0000-000000000000') = d.tenant),
+                      tenant_a_minute - (SELECT coalesce(sum(s.claims), 0) FROM jobs.tb_service_second s
+                        WHERE s.service_name = service AND s.tenant_id = d.tenant)) AS most
+                      FROM (SELECT DISTINCT unnest(tenants) AS tenant) AS d) AS t ON t.tenant = l.tenant) AS g;
+  END IF;
+  IF reached IS NOT NULL AND (state.limited_by IS DISTINCT FROM reached OR state.limited_at < moment - interval '1 second')
+  THEN
+    UPDATE jobs.tb_service_state s SET limited_by = reached, limited_at = moment WHERE s.service_name = service;
+  END IF;
+  IF wanted <= 0 THEN
+    RETURN;
+  END IF;
+  FOR job IN
+    SELECT * FROM jobs.claim(worker, priorities, array_fill(service, ARRAY[lanes]), operations, tenants,
+                             array_fill(type, ARRAY[lanes]), places, quotas, wanted, documents, true)
+  LOOP
+    claimed := claimed || coalesce(job.tenant_id, '00000000-0000-0000-0000-000000000000');
+    id := job.id; service_name := job.service_name; operation := job.operation; lease_seq := job.lease_seq;
+    attempts := job.attempts; max_attempts := job.max_attempts; timeout_seconds := job.timeout_seconds;
+    crash_count := job.crash_count; idempotency_key := job.idempotency_key; tenant_id := job.tenant_id;
+    correlation_id := job.correlation_id; has_callback := job.has_callback; place := job.place; run_at := job.run_at;
+    document := job.document;
+    runner_config := job.runner_config; security_context := job.security_context;
+    due_since := job.due_since; seconds_left := job.seconds_left;
+    RETURN NEXT;
+  END LOOP;
+  IF state.open_until IS NOT NULL AND cardinality(claimed) > 0 THEN
+    UPDATE jobs.tb_service_state s SET probe_job = job.id, probe_lease = job.lease_seq WHERE s.service_name = service;
+  END IF;
+  IF most_a_minute IS NOT NULL OR tenant_a_minute IS NOT NULL THEN
+    INSERT INTO jobs.tb_service_second AS s (service_name, second, tenant_id, claims)
+    SELECT service, date_trunc('second', moment), CASE WHEN tenant_a_minute IS NULL
+             THEN '00000000-0000-0000-0000-000000000000' ELSE c.tenant END, count(*)
+      FROM unnest(claimed) AS c (tenant) GROUP BY 3
+    ON CONFLICT (service_name, second, tenant_id) DO UPDATE SET claims = s.claims + excluded.claims;
+  END IF;
+END
+$$;
+
+CREATE FUNCTION jobs.collect_ended() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    DELETE FROM jobs.tb_job_dependency d WHERE d.job_id = OLD.id;
+  END IF;
+  IF OLD.has_dependents AND current_setting('specql_jobs.judging', true) IS DISTINCT FROM 'on' THEN
+    PERFORM set_config('specql_jobs.ended', concat_ws(' ', nullif(current_setting('specql_jobs.ended', true), ''), OLD.id),
+                       true);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION jobs.complete_job_successfully(job_id uuid, output jsonb) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -96,7 +384,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION jobs.enqueue(service text, operation text, input jsonb DEFAULT '{}'::jsonb, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, priority integer DEFAULT 0, idempotency_key text DEFAULT NULL::text, tenant_id uuid DEFAULT NULL::uuid, correlation_id text DEFAULT NULL::text, max_attempts integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, triggered_by uuid DEFAULT NULL::uuid, entity_type text DEFAULT NULL::text, entity_pk text DEFAULT NULL::text, parent_id uuid DEFAULT NULL::uuid) RETURNS uuid
+CREATE FUNCTION jobs.enqueue(service text, operation text, input jsonb DEFAULT '{}'::jsonb, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, priority integer DEFAULT 0, idempotency_key text DEFAULT NULL::text, tenant_id uuid DEFAULT NULL::uuid, correlation_id text DEFAULT NULL::text, max_attempts integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, triggered_by uuid DEFAULT NULL::uuid, entity_type text DEFAULT NULL::text, entity_pk text DEFAULT NULL::text, parent_id uuid DEFAULT NULL::uuid, depends_on uuid[] DEFAULT NULL::uuid[], on_dependency_failure text DEFAULT 'fail'::text, deadline interval DEFAULT NULL::interval) RETURNS uuid
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_variable
@@ -116,11 +404,24 @@ BEGIN
     RAISE EXCEPTION 'jobs.enqueue: input is % bytes, at most 1048576 are allowed', octet_length(input::text)
       USING ERRCODE = 'invalid_parameter_value', HINT = 'store the document elsewhere and pass a reference to it';
   END IF;
+  IF on_dependency_failure IS NULL OR on_dependency_failure NOT IN ('fail', 'skip', 'run') THEN
+    RAISE EXCEPTION 'jobs.enqueue: on_dependency_failure is fail, skip or run, not %', quote_nullable(on_dependency_failure)
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF array_position(depends_on, NULL) IS NOT NULL OR cardinality(depends_on) > 10000 THEN
+    RAISE EXCEPTION 'jobs.enqueue: depends_on holds at most 10000 ids of jobs, and no NULL'
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF deadline <= interval '0' THEN
+    RAISE EXCEPTION 'jobs.enqueue: a deadline is an interval above zero, not %', deadline
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
   INSERT INTO jobs.tb_job_run AS j
     (service_name, operation, input_data, run_at, priority, idempotency_key, tenant_id, correlation_id, max_attempts,
-     timeout_seconds, triggered_by, entity_type, entity_pk, parent_id)
+     timeout_seconds, triggered_by, entity_type, entity_pk, parent_id, deadline_at)
   VALUES (service, operation, coalesce(input, '{}'), coalesce(run_at, now()), priority, idempotency_key, tenant_id,
-          correlation_id, max_attempts, timeout_seconds, triggered_by, entity_type, entity_pk, parent_id)
+          correlation_id, max_attempts, timeout_seconds, triggered_by, entity_type, entity_pk, parent_id,
+          greatest(run_at, now()) + deadline)
   ON CONFLICT DO NOTHING
   RETURNING j.id INTO job;
   IF job IS NULL THEN
@@ -132,6 +433,9 @@ BEGIN
       RAISE EXCEPTION 'jobs.enqueue: idempotency key % already belongs to another operation', quote_literal(idempotency_key)
         USING ERRCODE = 'unique_violation';
     END IF;
+  ELSIF cardinality(depends_on) > 0 THEN
+    PERFORM jobs.add_dependencies(array_fill(job, ARRAY[cardinality(depends_on)]), depends_on,
+                                  array_fill(on_dependency_failure, ARRAY[cardinality(depends_on)]));
   END IF;
   RETURN job;
 END
@@ -147,6 +451,153 @@ BEGIN
    WHERE id = job_id AND status = 'running' AND worker_id = 'external';
 END
 $$;
+
+CREATE FUNCTION jobs.has_callback(entity_type text, service text, operation text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+#variable_conflict use_variable
+BEGIN
+  RETURN EXISTS (SELECT FROM jobs.tb_callback c
+                  WHERE c.entity_type = lower(entity_type) AND c.service_name = lower(service)
+                    AND c.operation = lower(operation));
+END
+$$;
+
+CREATE FUNCTION jobs.judge_dependents(waiting uuid[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  ended uuid[];
+BEGIN
+  PERFORM set_config('specql_jobs.judging', 'on', true);
+  WHILE cardinality(waiting) > 0 LOOP
+    PERFORM FROM jobs.tb_job_run j WHERE j.id = ANY (waiting) ORDER BY j.id FOR NO KEY UPDATE;
+    WITH counted AS (
+      SELECT c.id, c.on_dependency_failure AS choice, count(*) FILTER (WHERE d.ended_as IS NULL) AS open,
+             (array_agg(d.depends_on ORDER BY d.depends_on) FILTER (WHERE d.ended_as IN ('failed', 'cancelled')))[1] AS bad
+        FROM jobs.tb_job_run c JOIN jobs.tb_job_dependency d ON d.job_id = c.id
+       WHERE c.id = ANY (waiting) AND c.status = 'pending'
+       GROUP BY c.id, c.on_dependency_failure
+    ), judged AS (
+      SELECT c.id, c.open, CASE WHEN c.bad IS NULL OR c.choice = 'run' THEN 'pending'
+                                WHEN c.choice = 'skip' THEN 'cancelled' ELSE 'failed' END AS verdict,
+             format('dependency %s', c.bad) || coalesce(
+               format(' (%s.%s) %s', p.service_name, p.operation, CASE p.status WHEN 'failed' THEN 'failed' ELSE 'was cancelled' END),
+               ' was deleted')
+             || coalesce(': ' || substring(p.error_message FROM '.*(dependency [0-9a-f-]{36}.*)$'), '') AS message
+        FROM counted c LEFT JOIN jobs.tb_job_run p ON p.id = c.bad
+    ), changed AS (
+      UPDATE jobs.tb_job_run j
+         SET status = g.verdict, blocked_by = g.open, updated_at = now(),
+             run_at = CASE WHEN g.verdict = 'pending' AND g.open = 0 THEN greatest(j.run_at, now()) ELSE j.run_at END,
+             completed_at = CASE WHEN g.verdict <> 'pending' THEN now() END,
+             error_category = CASE WHEN g.verdict <> 'pending' THEN 'dependency_failed' ELSE j.error_category END,
+             error_message = CASE g.verdict WHEN 'failed' THEN g.message WHEN 'cancelled' THEN 'skipped: ' || g.message
+                                            ELSE j.error_message END,
+             fingerprint = CASE WHEN g.verdict <> 'pending' THEN 'dependency_failed' ELSE j.fingerprint END
+        FROM judged g
+       WHERE j.id = g.id
+      RETURNING j.id, j.status, j.has_dependents
+    )
+    SELECT array_agg(c.id) FILTER (WHERE c.status <> 'pending' AND c.has_dependents) INTO ended FROM changed c;
+    EXIT WHEN ended IS NULL;
+    waiting := jobs.note_ended(ended);
+  END LOOP;
+  PERFORM set_config('specql_jobs.judging', '', true);
+END
+$_$;
+
+CREATE FUNCTION jobs.judge_ended() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  ended text := pg_catalog.current_setting('specql_jobs.ended', true);
+BEGIN
+  IF ended <> '' THEN
+    PERFORM pg_catalog.set_config('specql_jobs.ended', '', true);
+    PERFORM jobs.judge_dependents(jobs.note_ended(pg_catalog.string_to_array(ended, ' ')::uuid[]));
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+CREATE TABLE jobs.tb_callback_limit (
+    only_row boolean DEFAULT true NOT NULL,
+    run_as name,
+    timeout_ms integer DEFAULT 5000 NOT NULL,
+    max_attempts integer DEFAULT 10 NOT NULL,
+    CONSTRAINT ck_callback_attempts_in_bounds CHECK (((max_attempts >= 1) AND (max_attempts <= 100))),
+    CONSTRAINT ck_callback_timeout_in_bounds CHECK (((timeout_ms >= 1) AND (timeout_ms <= 60000))),
+    CONSTRAINT tb_callback_limit_only_row_check CHECK (only_row)
+);
+
+CREATE FUNCTION jobs.limit_callbacks(run_as text DEFAULT NULL::text, timeout_ms integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer) RETURNS jobs.tb_callback_limit
+    LANGUAGE plpgsql
+    AS $_$
+#variable_conflict use_variable
+DECLARE
+  owner  name := (SELECT pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c
+                   WHERE c.oid = 'jobs.tb_job_run'::regclass);
+  super  boolean;
+  limits jobs.tb_callback_limit;
+BEGIN
+  IF timeout_ms NOT BETWEEN 1 AND 60000 OR max_attempts NOT BETWEEN 1 AND 100 THEN
+    RAISE EXCEPTION 'a callback may take 1 to 60000 ms and be called 1 to 100 times' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF run_as <> '' THEN
+    SELECT r.rolsuper INTO super FROM pg_catalog.pg_roles r WHERE r.rolname = run_as;
+    IF super IS NULL THEN
+      RAISE EXCEPTION 'there is no role %', quote_ident(run_as)
+        USING ERRCODE = 'no_data_found', HINT = format('CREATE ROLE %I NOLOGIN;', run_as);
+    ELSIF super OR pg_has_role(run_as, owner, 'MEMBER') THEN
+      RAISE EXCEPTION 'role % is no limit: it may do all that the owner of jobs.tb_job_run may', quote_ident(run_as)
+        USING ERRCODE = 'invalid_parameter_value';
+    ELSIF has_schema_privilege(run_as, 'jobs', 'CREATE') THEN
+      RAISE EXCEPTION 'role % may create functions in schema jobs, and so lift its own limits', quote_ident(run_as)
+        USING ERRCODE = 'invalid_parameter_value', HINT = format('REVOKE CREATE ON SCHEMA jobs FROM %I;', run_as);
+    END IF;
+  END IF;
+  UPDATE jobs.tb_callback_limit l
+     SET run_as = nullif(coalesce(limit_callbacks.run_as::name, l.run_as), ''),
+         timeout_ms = coalesce(limit_callbacks.timeout_ms, l.timeout_ms),
+         max_attempts = coalesce(limit_callbacks.max_attempts, l.max_attempts)
+  RETURNING l.* INTO limits;
+  IF run_as IS NOT NULL THEN
+    DROP FUNCTION IF EXISTS jobs.callback_gate(oid, boolean, uuid, jsonb, text);
+  END IF;
+  IF run_as <> '' THEN
+    PERFORM jobs.checked_callback(c.function_name, c.outcome) FROM jobs.tb_callback c;
+    EXECUTE format($make$
+      CREATE FUNCTION jobs.callback_gate(target oid, failed boolean, job uuid, output jsonb, error text) RETURNS void
+      LANGUAGE plpgsql SECURITY DEFINER AS $gate$
+      DECLARE
+        command text;
+      BEGIN
+        IF NOT pg_catalog.nameeq(current_user, %L) THEN
+          RAISE EXCEPTION 'the gate of callbacks was changed: run jobs.limit_callbacks again';
+        END IF;
+        SELECT pg_catalog.format('SELECT %%I.%%I($1, $2)', n.nspname, p.proname) INTO STRICT command
+          FROM pg_catalog.pg_proc p
+          JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+         WHERE p.oid OPERATOR(pg_catalog.=) target;
+        IF failed THEN
+          EXECUTE command USING job, error;
+        ELSE
+          EXECUTE command USING job, output;
+        END IF;
+        SET CONSTRAINTS ALL IMMEDIATE;
+      END
+      $gate$ $make$, run_as);
+    REVOKE ALL ON FUNCTION jobs.callback_gate(oid, boolean, uuid, jsonb, text) FROM PUBLIC;
+    EXECUTE format('GRANT EXECUTE ON FUNCTION jobs.callback_gate(oid, boolean, uuid, jsonb, text) TO %I', owner);
+    EXECUTE format('GRANT CREATE ON SCHEMA jobs TO %I', run_as);
+    EXECUTE format('ALTER FUNCTION jobs.callback_gate(oid, boolean, uuid, jsonb, text) OWNER TO %I', run_as);
+    EXECUTE format('REVOKE CREATE ON SCHEMA jobs FROM %I', run_as);
+  END IF;
+  RETURN limits;
+END
+$_$;
 
 CREATE FUNCTION jobs.link_audit_events() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -186,7 +637,7 @@ BEGIN
   UPDATE jobs.tb_job_run
      SET status = 'running', started_at = now(), updated_at = now(), attempts = attempts + 1,
          lease_seq = lease_seq + 1, worker_id = 'external'
-   WHERE id = job_id AND status = 'pending';
+   WHERE id = job_id AND status = 'pending' AND blocked_by = 0;
 END
 $$;
 
@@ -199,6 +650,127 @@ CREATE FUNCTION jobs.new_job_id() RETURNS uuid
               PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
               FROM 1 FOR 6),
       52, 1), 53, 1), 'hex')::uuid
+$$;
+
+CREATE FUNCTION jobs.note_ended(ended uuid[]) RETURNS uuid[]
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  WITH noted AS (
+    UPDATE jobs.tb_job_dependency d
+       SET ended_as = coalesce((SELECT p.status FROM jobs.tb_job_run p WHERE p.id = d.depends_on), 'cancelled')
+     WHERE d.depends_on = ANY (ended) AND d.ended_as IS NULL
+       AND NOT EXISTS (SELECT FROM jobs.tb_job_run p
+                        WHERE p.id = d.depends_on AND p.status IN ('pending', 'running'))
+    RETURNING d.job_id
+  )
+  SELECT array_agg(DISTINCT n.job_id) FROM noted n
+$$;
+
+CREATE FUNCTION jobs.note_outcomes(services text[], answered boolean[], failed integer[], thresholds integer[], recovery_seconds double precision[]) RETURNS TABLE(service_name text, change text)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  told   record;
+  state  jobs.tb_service_state;
+  moment timestamptz;
+  total  integer;
+BEGIN
+  FOR told IN
+    SELECT * FROM unnest(services, answered, failed, thresholds, recovery_seconds)
+             AS t (service, answered, failed, threshold, recovery) ORDER BY t.service
+  LOOP
+    IF told.failed = 0 THEN
+      PERFORM FROM jobs.tb_service_state s
+        WHERE s.service_name = told.service AND (s.failures > 0 OR s.open_until IS NOT NULL);
+      CONTINUE WHEN NOT FOUND;
+    END IF;
+    INSERT INTO jobs.tb_service_state (service_name) VALUES (told.service) ON CONFLICT DO NOTHING;
+    SELECT * INTO state FROM jobs.tb_service_state s WHERE s.service_name = told.service FOR UPDATE;
+    moment := clock_timestamp();
+    CONTINUE WHEN state.open_until > moment;
+    total := told.failed + CASE WHEN told.answered THEN 0 ELSE state.failures END;
+    service_name := told.service;
+    IF told.failed > 0 AND (state.open_until IS NOT NULL OR total >= told.threshold) THEN
+      UPDATE jobs.tb_service_state s
+         SET failures = total, opened_at = coalesce(state.opened_at, moment), updated_at = moment,
+             open_until = moment + told.recovery * interval '1 second', probe_job = NULL, probe_lease = NULL
+       WHERE s.service_name = told.service;
+      change := 'opened';
+      RETURN NEXT;
+    ELSE
+      UPDATE jobs.tb_service_state s
+         SET failures = total, opened_at = NULL, open_until = NULL, probe_job = NULL, probe_lease = NULL,
+             updated_at = moment
+       WHERE s.service_name = told.service;
+      IF state.open_until IS NOT NULL THEN
+        change := 'closed';
+        RETURN NEXT;
+      END IF;
+    END IF;
+  END LOOP;
+END
+$$;
+
+CREATE FUNCTION jobs.pause(service text DEFAULT NULL::text, operation text DEFAULT NULL::text, execution_type text DEFAULT NULL::text, tenant_id uuid DEFAULT NULL::uuid, everything boolean DEFAULT false, duration interval DEFAULT NULL::interval, reason text DEFAULT NULL::text, actor text DEFAULT SESSION_USER) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+DECLARE
+  scope record;
+  ends  timestamptz := now() + duration;
+BEGIN
+  IF duration <= interval '0' THEN
+    RAISE EXCEPTION 'jobs.pause: a duration is longer than nothing' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  scope := jobs.pause_scope(service, operation, execution_type, tenant_id, everything);
+  INSERT INTO jobs.tb_pause AS p (kind, name, until, actor, reason)
+  VALUES (scope.kind, scope.name, ends, actor, reason)
+  ON CONFLICT (kind, name) DO UPDATE
+     SET until = excluded.until, actor = excluded.actor, reason = excluded.reason, paused_at = now();
+  INSERT INTO jobs.tb_change (kind, actor, reason, scope)
+  VALUES ('pause', actor, reason, scope.kind || ':' || scope.name);
+  RETURN ends;
+END
+$$;
+
+CREATE FUNCTION jobs.pause_scope(service text, operation text, execution_type text, tenant_id uuid, everything boolean, OUT kind text, OUT name text) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+BEGIN
+  IF num_nonnulls(service, operation, execution_type, tenant_id, nullif(everything, false)) <> 1 THEN
+    RAISE EXCEPTION 'name exactly one of service, operation, execution_type, tenant_id, everything'
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  kind := CASE WHEN service IS NOT NULL THEN 'service' WHEN operation IS NOT NULL THEN 'operation'
+               WHEN execution_type IS NOT NULL THEN 'type' WHEN tenant_id IS NOT NULL THEN 'tenant' ELSE 'all' END;
+  name := coalesce(lower(coalesce(service, operation, execution_type) COLLATE "C"), tenant_id::text, 'all');
+END
+$$;
+
+CREATE TABLE jobs.tb_pause (
+    kind text NOT NULL,
+    name text NOT NULL,
+    until timestamp with time zone,
+    actor text NOT NULL,
+    reason text,
+    paused_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT ck_pause_kind_known CHECK ((kind = ANY (ARRAY['all'::text, 'service'::text, 'operation'::text, 'type'::text, 'tenant'::text])))
+);
+
+CREATE FUNCTION jobs.pauses_of(service text, operation text, execution_type text, tenant uuid) RETURNS SETOF jobs.tb_pause
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT p.* FROM jobs.tb_pause p
+   WHERE (p.until IS NULL OR p.until > now())
+     AND CASE p.kind
+           WHEN 'all' THEN true
+           WHEN 'service' THEN p.name = pauses_of.service
+           WHEN 'operation' THEN p.name = pauses_of.service || '.' || pauses_of.operation
+           WHEN 'type' THEN p.name = pauses_of.execution_type
+           ELSE p.name = pauses_of.tenant::text
+         END
 $$;
 
 CREATE FUNCTION jobs.refuse_audit_change() RETURNS trigger
@@ -218,6 +790,89 @@ CREATE FUNCTION jobs.refuse_row() RETURNS trigger
 BEGIN
   RAISE EXCEPTION 'jobs.tb_job_run: the new row is out of bounds: %', TG_ARGV[0]
     USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+END
+$$;
+
+CREATE FUNCTION jobs.register_callback(entity_type text, service text, operation text, outcome text, function text) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+BEGIN
+  IF coalesce(entity_type, '') = '' OR coalesce(service, '') = '' OR coalesce(operation, '') = '' THEN
+    RAISE EXCEPTION 'a callback needs an entity, a service and an operation' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO jobs.tb_callback AS c (entity_type, service_name, operation, outcome, function_name)
+  VALUES (entity_type, service, operation, outcome, function)
+  ON CONFLICT ON CONSTRAINT tb_callback_pkey DO UPDATE
+     SET function_name = excluded.function_name, created_at = now(), created_by = session_user
+   WHERE c.function_name <> excluded.function_name;
+  RETURN (SELECT c.function_name FROM jobs.tb_callback c
+           WHERE c.entity_type = lower(entity_type) AND c.service_name = lower(service)
+             AND c.operation = lower(operation) AND c.outcome = outcome);
+END
+$$;
+
+CREATE FUNCTION jobs.register_callbacks(schema_name text, entities text[], services text[], operations text[]) RETURNS TABLE(entity_type text, service_name text, operation text, outcome text, function_name text, problem text)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  each  record;
+  found text;
+BEGIN
+  FOR each IN
+    WITH given AS (
+      SELECT DISTINCT lower(g.entity) AS entity, lower(g.service) AS service, lower(g.operation) AS operation, o.outcome,
+             lower(g.entity || '_' || g.service || '_' || g.operation || '_' || o.outcome) AS name
+        FROM unnest(entities, services, operations) AS g (entity, service, operation)
+       CROSS JOIN (VALUES ('success'), ('failure')) AS o (outcome)
+    )
+    SELECT g.*, count(*) OVER (PARTITION BY g.name) AS calls,
+           (SELECT min(format('%I.%I', n.nspname, p.proname))
+              FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+             WHERE n.nspname = schema_name AND lower(p.proname) = g.name) AS function
+      FROM given g ORDER BY g.entity, g.service, g.operation, g.outcome DESC
+  LOOP
+    CONTINUE WHEN each.function IS NULL;
+    entity_type := each.entity; service_name := each.service; operation := each.operation; outcome := each.outcome;
+    function_name := each.function; problem := NULL;
+    IF each.calls > 1 THEN
+      problem := format('%s calls would have a function of that name: register it by hand', each.calls);
+    ELSE
+      BEGIN
+        function_name := jobs.register_callback(each.entity, each.service, each.operation, each.outcome, each.function);
+      EXCEPTION WHEN invalid_parameter_value OR no_data_found THEN
+        problem := SQLERRM;
+      END;
+    END IF;
+    RETURN NEXT;
+  END LOOP;
+END
+$$;
+
+CREATE FUNCTION jobs.rerun_callback(job uuid, lease bigint, OUT called text, OUT state text, OUT attempts integer, OUT error text) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+BEGIN
+  SELECT r.function_name INTO called FROM jobs.tb_callback_run r
+   WHERE r.job_id = job AND r.lease_seq = lease AND r.state = 'waiting' FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  PERFORM FROM jobs.tb_job_run j
+    WHERE j.id = job AND j.lease_seq = lease AND j.status IN ('completed', 'failed') FOR UPDATE;
+  IF FOUND THEN
+    SELECT c.state, c.error INTO state, error FROM jobs.run_callbacks(ARRAY[job], true) c;
+    error := CASE WHEN state IS NULL THEN 'no callback is registered for it any more' ELSE error END;
+  ELSE
+    error := 'the job was run again meanwhile';
+  END IF;
+  state := coalesce(state, 'dropped');
+  UPDATE jobs.tb_callback_run r
+     SET state = rerun_callback.state, error = rerun_callback.error, updated_at = now(),
+         sql_state = CASE WHEN rerun_callback.state IN ('waiting', 'failed') THEN r.sql_state END
+   WHERE r.job_id = job AND r.lease_seq = lease RETURNING r.attempts INTO attempts;
 END
 $$;
 
@@ -252,43 +907,194 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION jobs.reset_breaker(service text, reason text DEFAULT NULL::text, actor text DEFAULT SESSION_USER) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+BEGIN
+  UPDATE jobs.tb_service_state s
+     SET failures = 0, opened_at = NULL, open_until = NULL, probe_job = NULL, probe_lease = NULL, updated_at = now()
+   WHERE s.service_name = lower(service COLLATE "C") AND s.open_until IS NOT NULL;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  INSERT INTO jobs.tb_change (kind, actor, reason, scope)
+  VALUES ('breaker_reset', actor, reason, 'service:' || lower(service COLLATE "C"));
+  PERFORM pg_notify('specql_jobs_ready', '');
+  RETURN true;
+END
+$$;
+
+CREATE FUNCTION jobs.resume(service text DEFAULT NULL::text, operation text DEFAULT NULL::text, execution_type text DEFAULT NULL::text, tenant_id uuid DEFAULT NULL::uuid, everything boolean DEFAULT false, reason text DEFAULT NULL::text, actor text DEFAULT SESSION_USER) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+DECLARE
+  scope record;
+  held  boolean;
+BEGIN
+  scope := jobs.pause_scope(service, operation, execution_type, tenant_id, everything);
+  DELETE FROM jobs.tb_pause p WHERE p.kind = scope.kind AND p.name = scope.name RETURNING p.until IS NULL OR p.until > now() INTO held;
+  IF held THEN
+    INSERT INTO jobs.tb_change (kind, actor, reason, scope)
+    VALUES ('resume', actor, reason, scope.kind || ':' || scope.name);
+    PERFORM pg_notify('specql_jobs_ready', '');
+  END IF;
+  RETURN coalesce(held, false);
+END
+$$;
+
 CREATE FUNCTION jobs.retry(id uuid, reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE sql
     AS $$ SELECT outcome FROM jobs.retry_jobs(ARRAY[retry.id], retry.reason, session_user::text) $$;
+
+CREATE FUNCTION jobs.retry_callback(job uuid) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  stood text;
+BEGIN
+  SELECT r.state INTO stood FROM jobs.tb_callback_run r WHERE r.job_id = job ORDER BY r.lease_seq DESC LIMIT 1 FOR UPDATE;
+  IF stood IN ('waiting', 'failed') THEN
+    UPDATE jobs.tb_callback_run r SET state = 'waiting', attempts = 0, next_at = now(), updated_at = now()
+     WHERE r.job_id = job AND r.lease_seq = (SELECT max(l.lease_seq) FROM jobs.tb_callback_run l WHERE l.job_id = job);
+    RETURN 'retried';
+  END IF;
+  RETURN coalesce('already_' || stood, 'not_found');
+END
+$$;
 
 CREATE FUNCTION jobs.retry_jobs(job_ids uuid[], reason text, actor text) RETURNS TABLE(id uuid, outcome text)
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
 DECLARE
-  change bigint;
+  change  bigint;
+  wanted  uuid[] := job_ids;
+  again   uuid[];  -- of this round
+  parents uuid[];  -- those of them that others wait for
+  waiting uuid[];
+  retried uuid[] := '{}';
 BEGIN
   INSERT INTO jobs.tb_change (kind, actor, reason) VALUES ('retry', retry_jobs.actor, retry_jobs.reason)
     RETURNING tb_change.id INTO change;
+  LOOP
+    PERFORM FROM jobs.tb_job_run j WHERE j.id = ANY (wanted) ORDER BY j.id FOR UPDATE;
+    WITH changed AS (
+      UPDATE jobs.tb_job_run j SET
+        status = 'pending', attempts = 0, crash_count = 0, run_at = now(), worker_id = NULL, started_at = NULL,
+        completed_at = NULL, cancel_requested_at = NULL, output_data = NULL, error_category = NULL, error_message = NULL,
+        fingerprint = NULL, deadline_at = NULL, updated_at = now(),
+        blocked_by = CASE WHEN j.on_dependency_failure IS NULL THEN 0 ELSE (
+          SELECT count(*) FROM jobs.tb_job_dependency d WHERE d.job_id = j.id AND d.ended_as IS NULL) END
+      WHERE j.id = ANY (wanted) AND j.status IN ('failed', 'cancelled')
+        AND (j.on_dependency_failure IS NULL OR j.on_dependency_failure = 'run' OR NOT EXISTS (
+          SELECT FROM jobs.tb_job_dependency d WHERE d.job_id = j.id AND d.ended_as IN ('failed', 'cancelled')))
+      RETURNING j.id, j.has_dependents
+    )
+    SELECT array_agg(c.id), array_agg(c.id) FILTER (WHERE c.has_dependents) INTO again, parents FROM changed c;
+    retried := retried || coalesce(again, '{}');
+    EXIT WHEN parents IS NULL;
+    WITH reopened AS (
+      UPDATE jobs.tb_job_dependency d SET ended_as = NULL
+       WHERE d.depends_on = ANY (parents) AND d.ended_as IS NOT NULL RETURNING d.job_id
+    )
+    SELECT array_agg(DISTINCT r.job_id) INTO waiting FROM reopened r;
+    EXIT WHEN waiting IS NULL;
+    -- What was to run all the same, and has not begun, waits again too.
+    PERFORM FROM jobs.tb_job_run j WHERE j.id = ANY (waiting) ORDER BY j.id FOR UPDATE;
+    UPDATE jobs.tb_job_run j SET updated_at = now(), blocked_by = (
+      SELECT count(*) FROM jobs.tb_job_dependency d WHERE d.job_id = j.id AND d.ended_as IS NULL)
+     WHERE j.id = ANY (waiting) AND j.status = 'pending';
+    SELECT array_agg(j.id) INTO wanted FROM jobs.tb_job_run j
+     WHERE j.id = ANY (waiting) AND (j.error_category = 'dependency_failed' OR j.id = ANY (job_ids));
+  END LOOP;
   RETURN QUERY
-  WITH locked AS MATERIALIZED (
-    SELECT j.id, j.status FROM jobs.tb_job_run j WHERE j.id = ANY (job_ids) ORDER BY j.id FOR UPDATE
-  ), changed AS (
-    UPDATE jobs.tb_job_run j SET
-      status = 'pending', attempts = 0, crash_count = 0, run_at = now(), worker_id = NULL, started_at = NULL,
-      completed_at = NULL, cancel_requested_at = NULL, output_data = NULL, error_category = NULL, error_message = NULL,
-      fingerprint = NULL, updated_at = now()
-    FROM locked l WHERE j.id = l.id AND l.status IN ('failed', 'cancelled')
-    RETURNING j.id
-  ), answer AS (
-    SELECT wanted.id, CASE WHEN c.id IS NOT NULL THEN 'retried' ELSE coalesce('already_' || l.status, 'not_found') END
-           AS outcome
-      FROM unnest(job_ids) AS wanted (id)
-      LEFT JOIN locked l ON l.id = wanted.id
-      LEFT JOIN changed c ON c.id = wanted.id
+  WITH answer AS (
+    SELECT wanted.id, CASE WHEN wanted.id = ANY (retried) THEN 'retried' WHEN j.id IS NULL THEN 'not_found'
+                           WHEN j.status IN ('failed', 'cancelled') THEN 'dependency_failed'
+                           ELSE 'already_' || j.status END AS outcome
+      FROM unnest(job_ids) AS wanted (id) LEFT JOIN jobs.tb_job_run j ON j.id = wanted.id
   ), noted AS (
     INSERT INTO jobs.tb_change_job (change_id, job_id, outcome)
-    SELECT change, a.id, a.outcome FROM answer a ON CONFLICT DO NOTHING
+    SELECT change, a.id, a.outcome FROM answer a
+     UNION SELECT change, r.id, 'retried' FROM unnest(retried) AS r (id)
+    ON CONFLICT DO NOTHING
   )
   SELECT a.id, a.outcome FROM answer a;
   PERFORM pg_notify('specql_jobs_ready', '');
 END
 $$;
+
+CREATE FUNCTION jobs.run_callbacks(ids uuid[], alone boolean) RETURNS TABLE(job uuid, called text, state text, attempts integer, error text)
+    LANGUAGE plpgsql
+    AS $_$
+#variable_conflict use_variable
+DECLARE
+  path     text := pg_catalog.current_setting('search_path');
+  limits   jobs.tb_callback_limit;
+  deferred text;
+  due      record;
+  checked  text;
+  target   oid;
+  command  text;
+  code     text;
+BEGIN
+  SELECT * INTO limits FROM jobs.tb_callback_limit;
+  SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO deferred
+    FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
+   WHERE c.condeferred AND has_schema_privilege(n.oid, 'USAGE');
+  FOR due IN SELECT * FROM jobs.v_job_callback v WHERE v.job_id = ANY (ids) ORDER BY v.function_name, v.job_id LOOP
+    job := due.job_id;
+    called := due.function_name;
+    state := 'done';
+    error := NULL;
+    BEGIN
+      IF called IS DISTINCT FROM checked THEN
+        target := jobs.checked_callback(called, due.outcome);
+        SELECT format('SELECT %I.%I($1, $2)', n.nspname, p.proname) INTO STRICT command
+          FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = target;
+        checked := called;
+      END IF;
+      IF limits.run_as IS NOT NULL THEN
+        PERFORM jobs.call_as_role(limits.run_as, target, due.outcome = 'failure', job, due.output_data, due.error_message);
+      ELSIF due.outcome = 'failure' THEN
+        EXECUTE command USING job, due.error_message;
+      ELSE
+        EXECUTE command USING job, due.output_data;
+      END IF;
+      SET CONSTRAINTS ALL IMMEDIATE;
+      PERFORM pg_catalog.set_config('search_path', path, true);
+      IF deferred IS NOT NULL THEN
+        EXECUTE pg_catalog.concat('SET CONSTRAINTS ', deferred, ' DEFERRED');
+      END IF;
+    EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+      GET STACKED DIAGNOSTICS error = MESSAGE_TEXT, code = RETURNED_SQLSTATE;
+      state := NULL;
+    END;
+    IF state IS NULL AND code = '57014' AND NOT alone THEN
+      state := 'interrupted';
+      RETURN NEXT;
+      RETURN;
+    END IF;
+    IF state IS NULL THEN
+      error := left(coalesce(nullif(error, ''), 'failed without a message'), 4000);
+      INSERT INTO jobs.tb_callback_run AS r
+        (job_id, lease_seq, outcome, function_name, attempts, state, next_at, sql_state, error)
+      VALUES (job, due.lease_seq, due.outcome, called, 1, CASE WHEN limits.max_attempts > 1 THEN 'waiting' ELSE 'failed' END,
+              now() + (1 + random()) * interval '1 second', code, error)
+      ON CONFLICT ON CONSTRAINT tb_callback_run_pkey DO UPDATE
+         SET state = CASE WHEN r.attempts < limits.max_attempts THEN 'waiting' ELSE 'failed' END, error = excluded.error,
+             sql_state = excluded.sql_state, outcome = excluded.outcome, function_name = excluded.function_name,
+             next_at = now() + least(2 ^ r.attempts, 600) * (0.5 + random() / 2) * interval '1 second', updated_at = now()
+      RETURNING r.state, r.attempts INTO state, attempts;
+    END IF;
+    IF state <> 'done' OR alone THEN
+      RETURN NEXT;
+    END IF;
+  END LOOP;
+END
+$_$;
 
 CREATE FUNCTION jobs.settle_invocation(service text, reserved_in timestamp with time zone, reserved double precision, actual double precision) RETURNS void
     LANGUAGE sql
@@ -296,6 +1102,39 @@ CREATE FUNCTION jobs.settle_invocation(service text, reserved_in timestamp with 
   UPDATE jobs.tb_service_minute m
      SET cost_usd = greatest(m.cost_usd - settle_invocation.reserved + settle_invocation.actual, 0)
    WHERE m.service_name = settle_invocation.service AND m.minute = settle_invocation.reserved_in;
+$$;
+
+CREATE FUNCTION jobs.take_callback(OUT job uuid, OUT lease bigint, OUT timeout_ms integer) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+DECLARE
+  limits jobs.tb_callback_limit;
+BEGIN
+  SELECT * INTO limits FROM jobs.tb_callback_limit;
+  UPDATE jobs.tb_callback_run r SET state = 'failed', updated_at = now()
+   WHERE r.state = 'waiting' AND r.next_at <= now() AND r.attempts >= limits.max_attempts;
+  UPDATE jobs.tb_callback_run r
+     SET attempts = r.attempts + 1, updated_at = now(), sql_state = '08006',
+         error = 'it was called, and its connection was lost before it came back',
+         next_at = now() + limits.timeout_ms * interval '1 ms' + least(2 ^ r.attempts, 600) * interval '1 second'
+   WHERE (r.job_id, r.lease_seq) = (
+     SELECT d.job_id, d.lease_seq FROM jobs.tb_callback_run d WHERE d.state = 'waiting' AND d.next_at <= now()
+      ORDER BY d.next_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+  RETURNING r.job_id, r.lease_seq INTO job, lease;
+  timeout_ms := limits.timeout_ms;
+END
+$$;
+
+CREATE FUNCTION jobs.unregister_callback(entity_type text, service text, operation text, outcome text) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+  WITH gone AS (
+    DELETE FROM jobs.tb_callback c
+     WHERE c.entity_type = lower(unregister_callback.entity_type) AND c.service_name = lower(unregister_callback.service)
+       AND c.operation = lower(unregister_callback.operation) AND c.outcome = unregister_callback.outcome
+    RETURNING 1)
+  SELECT EXISTS (SELECT FROM gone)
 $$;
 
 CREATE FUNCTION jobs.wake_workers() RETURNS trigger
@@ -366,13 +1205,42 @@ CREATE TABLE jobs.tb_audit_link (
     hash bytea NOT NULL
 );
 
+CREATE TABLE jobs.tb_callback (
+    entity_type text NOT NULL,
+    service_name text NOT NULL,
+    operation text NOT NULL,
+    outcome text NOT NULL,
+    function_name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by text DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT ck_callback_names_lower CHECK (((entity_type = lower(entity_type)) AND (service_name = lower(service_name)) AND (operation = lower(operation)) AND (entity_type <> ''::text) AND (service_name <> ''::text) AND (operation <> ''::text))),
+    CONSTRAINT ck_callback_outcome_known CHECK ((outcome = ANY (ARRAY['success'::text, 'failure'::text])))
+);
+
+CREATE TABLE jobs.tb_callback_run (
+    job_id uuid NOT NULL,
+    lease_seq bigint NOT NULL,
+    outcome text NOT NULL,
+    function_name text NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone DEFAULT now() NOT NULL,
+    sql_state text,
+    error text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT ck_callback_state_known CHECK ((state = ANY (ARRAY['waiting'::text, 'done'::text, 'failed'::text, 'dropped'::text])))
+);
+
 CREATE TABLE jobs.tb_change (
     id bigint NOT NULL,
     kind text NOT NULL,
     actor text NOT NULL,
     reason text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT ck_kind_known CHECK ((kind = ANY (ARRAY['retry'::text, 'cancel'::text])))
+    scope text,
+    details jsonb,
+    CONSTRAINT ck_kind_is_a_word CHECK ((kind ~ '^[a-z_]{1,40}$'::text))
 );
 
 ALTER TABLE jobs.tb_change ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -403,6 +1271,14 @@ CREATE TABLE jobs.tb_job_attempt (
     resource_usage jsonb,
     runner_version text,
     registry_digest text
+);
+
+CREATE TABLE jobs.tb_job_dependency (
+    job_id uuid NOT NULL,
+    depends_on uuid NOT NULL,
+    ended_as text,
+    CONSTRAINT ck_ended_as_known CHECK ((ended_as = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT ck_not_itself CHECK ((job_id <> depends_on))
 );
 
 CREATE TABLE jobs.tb_job_log (
@@ -453,16 +1329,36 @@ CREATE TABLE jobs.tb_job_run (
     registry_digest text,
     cancel_requested_at timestamp with time zone,
     parent_id uuid,
+    blocked_by integer DEFAULT 0 NOT NULL,
+    deadline_at timestamp with time zone,
+    has_dependents boolean DEFAULT false NOT NULL,
+    on_dependency_failure text,
     CONSTRAINT ck_completed_has_time CHECK (((status <> 'completed'::text) OR (completed_at IS NOT NULL))),
     CONSTRAINT ck_counts_not_negative CHECK (((attempts >= 0) AND (crash_count >= 0) AND (lease_seq >= 0))),
     CONSTRAINT ck_execution_type_known CHECK ((lower(execution_type) = ANY (ARRAY['http'::text, 'shell'::text, 'docker'::text, 'serverless'::text, 'api'::text, 'local_process'::text, 'process'::text, 'script'::text, 'container'::text, 'lambda'::text, 'function'::text]))),
     CONSTRAINT ck_max_attempts_positive CHECK ((max_attempts > 0)),
+    CONSTRAINT ck_on_dependency_failure_known CHECK ((on_dependency_failure = ANY (ARRAY['fail'::text, 'skip'::text, 'run'::text]))),
     CONSTRAINT ck_open_is_unfinished CHECK (((status <> ALL (ARRAY['pending'::text, 'running'::text])) OR (completed_at IS NULL))),
     CONSTRAINT ck_pending_has_no_worker CHECK (((status <> 'pending'::text) OR (worker_id IS NULL))),
     CONSTRAINT ck_running_has_worker CHECK (((status <> 'running'::text) OR ((worker_id IS NOT NULL) AND (started_at IS NOT NULL)))),
     CONSTRAINT ck_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 )
-WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.05');
+WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.05');
+
+CREATE TABLE jobs.tb_schedule (
+    service_name text NOT NULL,
+    operation text NOT NULL,
+    name text NOT NULL,
+    expression text NOT NULL,
+    digest text NOT NULL,
+    registry_digest text NOT NULL,
+    last_tick timestamp with time zone NOT NULL,
+    last_job_id uuid,
+    last_skipped timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+)
+WITH (fillfactor='50');
 
 CREATE TABLE jobs.tb_schema_migration (
     number integer NOT NULL,
@@ -479,10 +1375,25 @@ CREATE TABLE jobs.tb_service_minute (
 )
 WITH (fillfactor='50');
 
+CREATE TABLE jobs.tb_service_second (
+    service_name text NOT NULL,
+    second timestamp with time zone NOT NULL,
+    tenant_id uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+    claims integer NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000');
+
 CREATE TABLE jobs.tb_service_state (
     service_name text NOT NULL,
     limited_until timestamp with time zone,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    limited_by text,
+    limited_at timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    opened_at timestamp with time zone,
+    open_until timestamp with time zone,
+    probe_job uuid,
+    probe_lease bigint
 )
 WITH (fillfactor='50');
 
@@ -506,6 +1417,21 @@ CREATE TABLE jobs.tb_worker (
 )
 WITH (fillfactor='50');
 
+CREATE VIEW jobs.v_job_callback AS
+ SELECT j.id AS job_id,
+    j.lease_seq,
+    c.outcome,
+    c.function_name,
+    j.output_data,
+    j.error_message
+   FROM (jobs.tb_job_run j
+     JOIN jobs.tb_callback c ON (((c.entity_type = lower(j.entity_type)) AND (c.service_name = lower(j.service_name)) AND (c.operation = lower(j.operation)) AND (c.outcome =
+        CASE j.status
+            WHEN 'completed'::text THEN 'success'::text
+            WHEN 'failed'::text THEN 'failure'::text
+            ELSE NULL::text
+        END))));
+
 ALTER TABLE ONLY jobs.tb_audit_chain
     ADD CONSTRAINT tb_audit_chain_pkey PRIMARY KEY (chain);
 
@@ -514,6 +1440,15 @@ ALTER TABLE ONLY jobs.tb_audit_event
 
 ALTER TABLE ONLY jobs.tb_audit_link
     ADD CONSTRAINT tb_audit_link_pkey PRIMARY KEY (chain, seq);
+
+ALTER TABLE ONLY jobs.tb_callback_limit
+    ADD CONSTRAINT tb_callback_limit_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY jobs.tb_callback
+    ADD CONSTRAINT tb_callback_pkey PRIMARY KEY (entity_type, service_name, operation, outcome);
+
+ALTER TABLE ONLY jobs.tb_callback_run
+    ADD CONSTRAINT tb_callback_run_pkey PRIMARY KEY (job_id, lease_seq);
 
 ALTER TABLE ONLY jobs.tb_change_job
     ADD CONSTRAINT tb_change_job_pkey PRIMARY KEY (change_id, job_id);
@@ -524,17 +1459,29 @@ ALTER TABLE ONLY jobs.tb_change
 ALTER TABLE ONLY jobs.tb_job_attempt
     ADD CONSTRAINT tb_job_attempt_pkey PRIMARY KEY (job_id, lease_seq);
 
+ALTER TABLE ONLY jobs.tb_job_dependency
+    ADD CONSTRAINT tb_job_dependency_pkey PRIMARY KEY (job_id, depends_on);
+
 ALTER TABLE ONLY jobs.tb_job_log
     ADD CONSTRAINT tb_job_log_pkey PRIMARY KEY (job_id, lease_seq, chunk);
 
 ALTER TABLE ONLY jobs.tb_job_run
     ADD CONSTRAINT tb_job_run_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY jobs.tb_pause
+    ADD CONSTRAINT tb_pause_pkey PRIMARY KEY (kind, name);
+
+ALTER TABLE ONLY jobs.tb_schedule
+    ADD CONSTRAINT tb_schedule_pkey PRIMARY KEY (service_name, operation, name);
+
 ALTER TABLE ONLY jobs.tb_schema_migration
     ADD CONSTRAINT tb_schema_migration_pkey PRIMARY KEY (number);
 
 ALTER TABLE ONLY jobs.tb_service_minute
     ADD CONSTRAINT tb_service_minute_pkey PRIMARY KEY (service_name, minute);
+
+ALTER TABLE ONLY jobs.tb_service_second
+    ADD CONSTRAINT tb_service_second_pkey PRIMARY KEY (service_name, second, tenant_id);
 
 ALTER TABLE ONLY jobs.tb_service_state
     ADD CONSTRAINT tb_service_state_pkey PRIMARY KEY (service_name);
@@ -546,13 +1493,17 @@ CREATE INDEX idx_tb_job_run_correlation ON jobs.tb_job_run USING btree (correlat
 
 CREATE INDEX ix_tb_audit_event_place ON jobs.tb_audit_event USING brin (at, job_id) WITH (autosummarize='on');
 
+CREATE INDEX ix_tb_callback_run_waiting ON jobs.tb_callback_run USING btree (next_at) WHERE (state = 'waiting'::text);
+
 CREATE INDEX ix_tb_change_job_job ON jobs.tb_change_job USING btree (job_id);
 
-CREATE INDEX ix_tb_job_run_claim ON jobs.tb_job_run USING btree (((- priority)), run_at, id) WHERE (status = 'pending'::text);
+CREATE INDEX ix_tb_job_dependency_depends_on ON jobs.tb_job_dependency USING btree (depends_on);
+
+CREATE INDEX ix_tb_job_run_claim ON jobs.tb_job_run USING btree (((- priority)), lower((service_name COLLATE "C")), lower((operation COLLATE "C")), COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid), run_at) WHERE ((status = 'pending'::text) AND (blocked_by = 0));
 
 CREATE INDEX ix_tb_job_run_failed ON jobs.tb_job_run USING btree (completed_at) WHERE (status = 'failed'::text);
 
-CREATE INDEX ix_tb_job_run_running ON jobs.tb_job_run USING btree (worker_id) WHERE (status = 'running'::text);
+CREATE INDEX ix_tb_job_run_running ON jobs.tb_job_run USING btree (lower((service_name COLLATE "C")), worker_id) WHERE (status = 'running'::text);
 
 CREATE UNIQUE INDEX uq_tb_job_run_idempotency ON jobs.tb_job_run USING btree (idempotency_key, COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid)) WHERE (idempotency_key IS NOT NULL);
 
@@ -574,7 +1525,17 @@ CREATE TRIGGER tg_audit_link_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON 
 
 ALTER TABLE jobs.tb_audit_link ENABLE ALWAYS TRIGGER tg_audit_link_append_only;
 
+CREATE TRIGGER tg_callback_row BEFORE INSERT OR UPDATE ON jobs.tb_callback FOR EACH ROW EXECUTE FUNCTION jobs.check_callback_row();
+
+CREATE TRIGGER tg_collect_deleted AFTER DELETE ON jobs.tb_job_run FOR EACH ROW WHEN ((old.has_dependents OR (old.on_dependency_failure IS NOT NULL))) EXECUTE FUNCTION jobs.collect_ended();
+
+CREATE TRIGGER tg_collect_ended AFTER UPDATE OF status ON jobs.tb_job_run FOR EACH ROW WHEN ((new.has_dependents AND (new.status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])) AND (new.status <> old.status))) EXECUTE FUNCTION jobs.collect_ended();
+
+CREATE TRIGGER tg_deadline_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN (((new.deadline_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.deadline_at > '9000-01-01 00:00:00+00'::timestamp with time zone))) EXECUTE FUNCTION jobs.refuse_row('times lie between the years 1900 and 9000; infinity is no time');
+
 CREATE TRIGGER tg_documents_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN (((octet_length((new.runner_config)::text) > 65536) OR (octet_length((new.security_context)::text) > 65536) OR (octet_length((new.resource_usage)::text) > 65536))) EXECUTE FUNCTION jobs.refuse_row('runner_config, security_context and resource_usage are at most 65536 bytes of JSON');
+
+CREATE TRIGGER tg_judge_ended AFTER DELETE OR UPDATE OF status ON jobs.tb_job_run FOR EACH STATEMENT EXECUTE FUNCTION jobs.judge_ended();
 
 CREATE TRIGGER tg_link_audit_events AFTER INSERT ON jobs.tb_audit_event REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION jobs.link_audit_events();
 
@@ -584,7 +1545,12 @@ CREATE TRIGGER tg_texts_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW 
 
 CREATE TRIGGER tg_times_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN ((((new.run_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.run_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.created_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.created_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.updated_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.updated_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.started_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.started_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.completed_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.completed_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) OR ((new.cancel_requested_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR (new.cancel_requested_at > '9000-01-01 00:00:00+00'::timestamp with time zone)))) EXECUTE FUNCTION jobs.refuse_row('times lie between the years 1900 and 9000; infinity is no time');
 
+CREATE TRIGGER tg_wake_workers AFTER UPDATE ON jobs.tb_job_dependency FOR EACH STATEMENT EXECUTE FUNCTION jobs.wake_workers();
+
 CREATE TRIGGER tg_wake_workers AFTER INSERT ON jobs.tb_job_run FOR EACH STATEMENT EXECUTE FUNCTION jobs.wake_workers();
+
+ALTER TABLE ONLY jobs.tb_callback_run
+    ADD CONSTRAINT tb_callback_run_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs.tb_job_run(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY jobs.tb_change_job
     ADD CONSTRAINT tb_change_job_change_id_fkey FOREIGN KEY (change_id) REFERENCES jobs.tb_change(id) ON DELETE CASCADE;
@@ -597,6 +1563,8 @@ ALTER TABLE ONLY jobs.tb_job_log
 
 ALTER TABLE ONLY jobs.tb_service_minute
     ADD CONSTRAINT tb_service_minute_service_name_fkey FOREIGN KEY (service_name) REFERENCES jobs.tb_service_state(service_name) ON DELETE CASCADE;
+
+REVOKE ALL ON FUNCTION jobs.collect_ended() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION jobs.link_audit_events() FROM PUBLIC;
 

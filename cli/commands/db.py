@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
@@ -11,13 +10,17 @@ from ..context import database, settings_for
 from ..exits import Exit, Finished
 from ..leaf import command, group
 from ..options import Target
+from ..output import health_text
 from ..output.console import Console
+from ..pruning import PruneOptions, prune
+from . import db_callbacks
 
 if TYPE_CHECKING:
     from ...core.store.db import Connection
     from ...core.store.migrate import SchemaStatus
 
 app = group("Create, migrate and inspect the schema jobs.")
+app.add_typer(db_callbacks.app, name="callbacks")
 
 
 @app.callback()
@@ -47,18 +50,41 @@ async def migrate(
     await _migrate(console, target, dry_run=dry_run)
 
 
-@command(app, "db status", "db status -o json", name="status")
+@command(app, "db status", "db status -v", "db status -o json", name="status")
 async def status(console: Console, target: Target) -> None:
-    """Say which migrations are pending.
+    """Say which migrations are pending, how the queue's tables are doing, and what hinders them.
 
-    Exit 1 when any is, 6 when a newer specql-jobs migrated the database.
+    Reads only, and quick at any size: numbers with a ~ are estimates. What hinders the queue comes with what to type.
+    Exit 1 when a migration is pending, 6 when a newer specql-jobs migrated the database.
     """
-    from ...core.store import migrate as schema  # noqa: PLC0415 - psycopg costs 170 ms
+    from ...core.store import concerns, health  # noqa: PLC0415 - psycopg costs 170 ms
+    from ...core.store import migrate as schema  # noqa: PLC0415 - see above
 
     async with database(console, settings_for(console, target)) as connection:
         now = await schema.status(connection)
-    console.answer(_json(now), lambda: _status_text(now))
+        seen = await health.look(connection) if now.version else None
+    found = concerns.concerns(seen) if seen else []
+    queue = health_text.health_json(seen, found) if seen else None
+    lines = [*health_text.schema_lines(now), *(health_text.health_lines(seen, found, console) if seen else ())]
+    console.answer(health_text.schema_json(now) | {"queue": queue}, lambda: "\n".join(lines))
     raise Finished(Exit.CONFLICT if now.blocked else Exit.NEGATIVE if now.pending else Exit.OK)
+
+
+@command(
+    app,
+    "db prune --completed 30d --failed 90d --cancelled 30d --dry-run",
+    "db prune --completed 30d --batch 5000 --pause 0.1 --yes",
+    "db prune --yes -o json    # by [retention] of specql-jobs.toml",
+    name="prune",
+)
+async def prune_jobs(console: Console, target: Target, options: PruneOptions) -> None:
+    """Delete ended jobs that are older than stated, with their attempts and output, in short transactions.
+
+    A status without a retention, given here or under [retention] in specql-jobs.toml, is kept for ever; with none
+    at all: exit 2. Pending and running jobs and the audit trail are never touched. Ctrl-C stops it between two
+    transactions; what was deleted by then stays deleted.
+    """
+    await prune(console, target, options)
 
 
 async def _migrate(console: Console, target: Target, *, dry_run: bool) -> None:
@@ -67,7 +93,7 @@ async def _migrate(console: Console, target: Target, *, dry_run: bool) -> None:
     async with database(console, settings_for(console, target), create=not dry_run) as connection:
         if dry_run:
             now = await schema.status(connection)
-            console.answer(_json(now) | {"applied": [], "dry_run": True}, lambda: _plan_text(now))
+            console.answer(health_text.schema_json(now) | {"applied": [], "dry_run": True}, lambda: _plan_text(now))
             return
         await _apply(console, connection)
 
@@ -82,21 +108,7 @@ async def _apply(console: Console, connection: Connection) -> None:
     console.answer(data, lambda: f"{applied}\n{state}" if applied else f"nothing to do: {state}")
 
 
-def _json(now: SchemaStatus) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(now).items()}
-
-
 def _plan_text(now: SchemaStatus) -> str:
     if not now.pending:
         return f"nothing to do: the schema jobs is at version {now.version}"
     return "\n".join([*(f"would apply {name}" for name in now.pending), "Nothing was changed."])
-
-
-def _status_text(now: SchemaStatus) -> str:
-    where = f"version {now.version}" if now.version else "absent"
-    lines = [f"schema jobs: {where}; this specql-jobs needs {now.expected}"]
-    lines += [f"pending  {name}" for name in now.pending]
-    lines += [f"unknown  {name} (applied by a newer specql-jobs)" for name in now.newer]
-    if now.pending:
-        lines.append("next     specql-jobs db migrate")
-    return "\n".join(lines)

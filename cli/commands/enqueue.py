@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
-from typer import Option
+from typer import Argument, Option
 
 from ...core.errors import InvalidInput, UsageError
-from ...core.job import NewJob
+from ...core.job import DependencyFailure, NewJob
 from ...core.selector import parse_duration, parse_time
+from ..batch_lines import problems, read_deadline, read_inputs, read_jobs
 from ..context import database, load_registry, settings_for
 from ..exits import Exit, Finished, Problem
-from ..job_input import fields_hint, read_input, read_text
+from ..job_input import fields_hint, read_input
 from ..leaf import command, group
 from ..operations import resolve
 from ..optional_value import optional_value
 from ..options import JobInput, Sources, Target
 from ..output.console import Console
+from ..selectors import Ids, complete, read_ids
 
 if TYPE_CHECKING:
     from ...core.registry.model import Operation, Registry
@@ -31,15 +32,18 @@ if TYPE_CHECKING:
 app = group("Put jobs in the queue.")
 
 DEFAULT_WAIT = "10m"
-#: One statement, one transaction.
-LARGEST_BATCH = 10_000
-#: Bad lines named in one message.
-MOST_PROBLEMS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted(JobInput):
+    """One operation and its input; no operation where the lines of a batch name theirs."""
+
+    operation: Annotated[str, Argument(metavar="[SERVICE.OPERATION]", help="As the registry names it")] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """When and as what the jobs are queued."""
+    """When and as what the jobs are queued, and what they wait for."""
 
     at: Annotated[str, Option("--at", metavar="TIME", help="Not before: 2026-11-23T09:00, …Z or @epoch")] = ""
     delay: Annotated[str, Option("--in", metavar="DUR", help="Not before this much later: 15m, 2h")] = ""
@@ -49,7 +53,23 @@ class Placing:
     key: Annotated[str, Option("--key", metavar="KEY", help="Idempotency key: the same key is the same job")] = ""
     tenant: Annotated[str, Option("--tenant", metavar="UUID", help="Tenant id")] = ""
     correlation: Annotated[str, Option("--correlation", metavar="ID", help="Correlation id")] = ""
-    batch: Annotated[str, Option("--batch", metavar="FILE", help="One input object a line (JSONL); - for stdin")] = ""
+    batch: Annotated[
+        str,
+        Option(
+            "--batch", metavar="FILE", help="One input a line (JSONL), or without SERVICE.OPERATION one job; -: stdin"
+        ),
+    ] = ""
+    after: Annotated[
+        list[str] | None,
+        Option("--after", metavar="ID[,ID…]", help="Wait until these jobs have completed; may be repeated"),
+    ] = None
+    on_failed_dependency: Annotated[
+        DependencyFailure,
+        Option("--on-failed-dependency", help="If one of these fails or is cancelled: fail too, be skipped, or run"),
+    ] = DependencyFailure.FAIL
+    deadline: Annotated[
+        str, Option("--deadline", metavar="DUR", help="No attempt starts later than this after the job is due: 2h")
+    ] = ""
     wait: Annotated[
         str, Option("--wait", metavar="[=DUR]", help=f"Wait until the jobs have ended, at most DUR ({DEFAULT_WAIT})")
     ] = ""
@@ -61,11 +81,13 @@ class Placing:
     "enqueue payments.charge --input @charge.json --key order-42 --wait",
     "enqueue reports.rebuild --set month=2026-10 --in 2h --priority 5 -q",
     "enqueue mail.send --batch recipients.jsonl",
+    "enqueue reports.mail --after 0193c1f2-5a3e-7b60-9d1c-2f4e6a8b0c1d --on-failed-dependency skip --deadline 2h",
+    "enqueue --batch pipeline.jsonl",
     cls=optional_value("--wait", DEFAULT_WAIT, lambda word: re.fullmatch(r"\d[\d.smhdw]*", word) is not None),
 )
 async def enqueue(
     console: Console,
-    job_input: JobInput,
+    job_input: Wanted,
     placing: Placing,
     sources: Sources,
     target: Target,
@@ -74,12 +96,13 @@ async def enqueue(
     seconds = parse_duration(placing.wait) if placing.wait else None
     settings = settings_for(console, target)
     registry = load_registry(sources, settings)
-    new = _new_jobs(registry, job_input, placing)
+    new, after = _new_jobs(registry, job_input, placing), _ids(placing)
     from ...core.store.store import Store  # noqa: PLC0415 - psycopg costs 170 ms
     from ..waiting import wait_for  # noqa: PLC0415 - asyncio, 55 ms
 
     async with database(console, settings) as connection:
-        queued = await Store(connection).enqueue(new)
+        before = await complete(connection, after)
+        queued = await Store(connection).enqueue([replace(job, depends_on=(*before, *job.depends_on)) for job in new])
         data = [_json(job, done) for job, done in zip(new, queued, strict=True)]
         if seconds is not None:
             named = data[0]["id"] if len(data) == 1 else f"{len(data)} jobs"
@@ -89,12 +112,25 @@ async def enqueue(
     _answer(console, data, waited=seconds is not None)
 
 
+def _ids(placing: Placing) -> Ids:
+    return read_ids([word for text in placing.after or () for word in text.split(",")], prefixes=True)
+
+
 def _new_jobs(registry: Registry, job_input: JobInput, placing: Placing) -> list[NewJob]:
-    service, operation = resolve(registry, job_input.operation)
+    shared = _placed(placing) | {
+        "on_dependency_failure": placing.on_failed_dependency,
+        "deadline_seconds": read_deadline(placing.deadline) if placing.deadline else None,
+    }
     if placing.batch and (job_input.input or job_input.set or placing.key):
         raise UsageError("--batch brings its own inputs", hint="leave out --input, --set and --key")
-    inputs = _batch(operation, placing.batch) if placing.batch else [_checked(operation, job_input)]
-    shared = _placed(placing)
+    if not job_input.operation:
+        if not placing.batch:
+            raise UsageError(
+                "no SERVICE.OPERATION was given", hint="write payments.charge, or --batch with a file of jobs"
+            )
+        return read_jobs(registry, placing.batch, shared)
+    service, operation = resolve(registry, job_input.operation)
+    inputs = read_inputs(operation, placing.batch) if placing.batch else [_checked(operation, job_input)]
     return [
         NewJob(service.name, operation.name, json.dumps(each), execution_type=service.execution_type, **shared)
         for each in inputs
@@ -129,52 +165,12 @@ def _tenant(text: str) -> UUID | None:
 
 def _checked(operation: Operation, job_input: JobInput) -> object:
     data = read_input(job_input, operation.input_schema)
-    problems = _problems(operation, data)
-    if problems:
+    wrong = problems(operation, data)
+    if wrong:
         name = f"{operation.service}.{operation.name}"
-        message = f"the input does not fit {name}: {'; '.join(problems)}"
-        raise InvalidInput(message, problems=problems, hint=fields_hint(operation.input_schema))
+        message = f"the input does not fit {name}: {'; '.join(wrong)}"
+        raise InvalidInput(message, problems=wrong, hint=fields_hint(operation.input_schema))
     return data
-
-
-def _problems(operation: Operation, data: object) -> tuple[str, ...]:
-    from ...core.registry.schemas import for_input  # noqa: PLC0415 - jsonschema
-
-    return for_input(operation).check(data)
-
-
-def _batch(operation: Operation, name: str) -> list[object]:
-    """Return the batch's inputs; raise InvalidInput naming every bad line, so that nothing is inserted by halves."""
-    found: list[object] = []
-    bad: list[str] = []
-    for number, line in enumerate(_lines(name), start=1):
-        if line.strip():
-            data, problem = _line(operation, line)
-            found.append(data)
-            bad += [f"line {number}: {problem}"] if problem else []
-    if bad:
-        more = f"; and {len(bad) - MOST_PROBLEMS} more lines" if len(bad) > MOST_PROBLEMS else ""
-        message = f"nothing was enqueued; {'; '.join(bad[:MOST_PROBLEMS])}{more}"
-        raise InvalidInput(message, problems=tuple(bad), hint="mend these lines and run the command again")
-    if not 0 < len(found) <= LARGEST_BATCH:
-        hint = "write one input object a line" if not found else "split the file"
-        raise UsageError(f"a batch has 1 to {LARGEST_BATCH} lines, {name} has {len(found)}", hint=hint)
-    return found
-
-
-def _lines(name: str) -> list[str]:
-    # Only line feeds end a line: JSON strings may hold U+2028.
-    return read_text(Path("/dev/stdin" if name == "-" else name)).split("\n")
-
-
-def _line(operation: Operation, line: str) -> tuple[object, str]:
-    from ...core.registry.schemas import parse_input  # noqa: PLC0415 - jsonschema
-
-    try:
-        data = parse_input(line)
-    except InvalidInput as error:
-        return None, error.message
-    return data, "; ".join(_problems(operation, data))
 
 
 # ---- what is said ----------------------------------------------------------------------------------------------------

@@ -45,13 +45,17 @@ async def show(
 
 async def job_views(connection: Connection, ids: Sequence[UUID]) -> list[JobView]:
     """Return the jobs with attempts, changes and captured output; raise NotFound naming the unknown ones."""
-    from ...core.store import report  # noqa: PLC0415 - psycopg costs 170 ms
+    from ...core.store import registered, report  # noqa: PLC0415 - psycopg costs 170 ms
     from ..output.job_json import JobView  # noqa: PLC0415 - with it
 
     rows = await report.jobs(connection, ids)
     refuse_unknown([id_ for id_ in ids if id_ not in rows])
     attempts, changes = await report.attempts(connection, ids), await report.changes(connection, ids)
-    return [JobView(rows[i], attempts[i], changes[i], await report.output_chunks(connection, i)) for i in ids]
+    called, links = await registered.of_jobs(connection, ids), await report.links(connection, ids)
+    return [
+        JobView(rows[i], attempts[i], changes[i], await report.output_chunks(connection, i), called[i], links[i])
+        for i in ids
+    ]
 
 
 def refuse_unknown(ids: Sequence[UUID]) -> None:

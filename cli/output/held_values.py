@@ -87,6 +87,17 @@ def shown(key: str, value: Any) -> str:
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False, default=str)
 
 
+_IN_SECONDS = (
+    "timeout",
+    "deadline",
+    "max_execution_time",
+    "recovery_timeout",
+    "cpu_seconds",
+    "base_seconds",
+    "max_seconds",
+)
+
+
 def _number(name: str, value: float) -> str:
     if name.endswith("_mb"):
         return f"{value:g} MiB"
@@ -95,6 +106,6 @@ def _number(name: str, value: float) -> str:
             ((1024**power, unit) for power, unit in ((2, "MiB"), (1, "KiB")) if value >= 1024**power), (1, "")
         )
         return f"{value / size:g} {unit or 'bytes'}"
-    if name in ("timeout", "max_execution_time", "recovery_timeout", "cpu_seconds", "base_seconds", "max_seconds"):
+    if name in _IN_SECONDS:
         return f"{value:g} s"
     return f"{value:g}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ...core.job import ExecutionType, Status
-from .text import age, one_line
+from ...core.job import ExecutionType
+from . import job_links, job_why
+from .text import one_line
 
 Row = Mapping[str, Any]
 
@@ -61,12 +61,14 @@ class JobView:
     attempts: Sequence[Row]
     changes: Sequence[Row]
     chunks: Sequence[Row]
+    callbacks: Sequence[Row] = ()  # those that did not succeed with the settle
+    links: Sequence[Row] = ()
 
 
 def detail(view: JobView) -> dict[str, Any]:
     """Return one element of `show`: the keys of `list`, and everything else."""
     row = view.row
-    code, message = why(view)
+    code, message = job_why.why(view)
     return summary(row) | {
         "why": {"code": code, "message": message},
         "priority": row["priority"],
@@ -77,14 +79,21 @@ def detail(view: JobView) -> dict[str, Any]:
         "registry_digest": row["registry_digest"],
         "runner_version": row["runner_version"],
         "cancel_requested_at": timestamp(row["cancel_requested_at"]),
+        "deadline_at": timestamp(row["deadline_at"]),
+        "parent_id": str(row["parent_id"]) if row["parent_id"] else None,
+        "blocked_by": row["blocked_by"] if row["status"] == "pending" else 0,
+        "on_dependency_failure": row["on_dependency_failure"],
+        "depends_on": job_links.as_json(view.links, "depends_on"),
+        "dependents": job_links.as_json(view.links, "dependents"),
         "input": row["input_data"],
         "output": row["output_data"],
         "resource_usage": row["resource_usage"] if isinstance(row["resource_usage"], Mapping) else None,
         "failed_attempts": [_attempt(each) for each in view.attempts],
         "changes": [_change(each) for each in view.changes],
+        "callbacks": [_callback(each) for each in view.callbacks],
         "logs": [_chunk(each) for each in view.chunks],
         "timeline": [{"at": timestamp(at), "event": event} for at, event in timeline(view)],
-        "next": next_commands(view),
+        "next": job_why.next_commands(view),
     }
 
 
@@ -113,6 +122,20 @@ def _change(row: Row) -> dict[str, Any]:
     }
 
 
+def _callback(row: Row) -> dict[str, Any]:
+    return {
+        "function": row["function_name"],
+        "outcome": row["outcome"],
+        "lease_seq": row["lease_seq"],
+        "state": row["state"],
+        "attempts": row["attempts"],
+        "next_at": timestamp(row["next_at"]) if row["state"] == "waiting" else None,
+        "error_category": "callback_error" if row["error"] and row["state"] != "dropped" else None,
+        "error_message": row["error"],
+        "at": timestamp(row["updated_at"]),
+    }
+
+
 def _chunk(row: Row) -> dict[str, Any]:
     keys = ("lease_seq", "chunk", "stream", "content", "truncated")
     return {key: row[key] for key in keys}
@@ -121,98 +144,22 @@ def _chunk(row: Row) -> dict[str, Any]:
 # ---- why it is where it is -------------------------------------------------------------------------------------------
 
 
-def why(view: JobView) -> tuple[str, str]:
-    """Return a code and one sentence on why the job is in its state."""
-    return _WHY[Status(view.row["status"])](view)
-
-
-def _pending(view: JobView) -> tuple[str, str]:
-    row = view.row
-    wait = (row["run_at"] - row["database_now"]).total_seconds()
-    if wait > 0 and row["limited"]:
-        return "limited", f"{row['service_name']} has reached its hourly limit; looked at again in {age(wait)}"
-    if wait > 0 and row["error_category"]:
-        return "retrying", f"attempt {row['attempts'] + 1} in {age(wait)}; last: {_last_error(row)}"
-    if wait > 0:
-        return "scheduled", f"due in {age(wait)}"
-    if not row["has_worker"]:
-        return "no_worker", f"no live worker serves {row['service_name']}"
-    return "ready", f"due for {age(-wait)}, waiting for a free worker"
-
-
-def _running(view: JobView) -> tuple[str, str]:
-    row = view.row
-    lasted = age((row["database_now"] - row["started_at"]).total_seconds())
-    where = f"attempt {_tries(row)} on {row['worker_id']} for {lasted}"
-    asked = "asked to stop; " if row["cancel_requested_at"] else ""
-    if row["worker_silent_seconds"] is not None:
-        return "worker_silent", f"{asked}{where}; {_silence(row)}"
-    return ("cancelling" if asked else "running"), f"{asked}{where}"
-
-
-def _silence(row: Row) -> str:
-    """What becomes of the job: any live worker gives it back, whichever services it has."""
-    heard = f"that worker was last heard from {age(row['worker_silent_seconds'])} ago"
-    live = "a live worker takes the job back within seconds"
-    return f"{heard}; {live if row['any_worker'] else 'no worker is alive to take the job back'}"
-
-
-def _completed(view: JobView) -> tuple[str, str]:
-    return "completed", f"succeeded on attempt {_tries(view.row)}"
-
-
-def _failed(view: JobView) -> tuple[str, str]:
-    row = view.row
-    if row["error_category"] == "policy_violation":
-        return "refused", _last_error(row)
-    if row["max_attempts"] and row["attempts"] >= row["max_attempts"]:
-        return "attempts_exhausted", f"attempts exhausted ({_tries(row)}); last: {_last_error(row)}"
-    return "not_retryable", f"failed on attempt {_tries(row)} and is not retried: {_last_error(row)}"
-
-
-def _cancelled(view: JobView) -> tuple[str, str]:
-    change = next((each for each in reversed(view.changes) if each["kind"] == "cancel"), None)
-    if change is None:
-        return "cancelled", "cancelled"
-    reason = f": {one_line(change['reason'])}" if change["reason"] else ""
-    return "cancelled", f"cancelled by {one_line(change['actor'])}{reason}"
-
-
-_WHY = {
-    Status.PENDING: _pending,
-    Status.RUNNING: _running,
-    Status.COMPLETED: _completed,
-    Status.FAILED: _failed,
-    Status.CANCELLED: _cancelled,
-}
-
-
-def _tries(row: Row) -> str:
-    return f"{row['attempts']}/{row['max_attempts']}" if row["max_attempts"] else str(row["attempts"])
-
-
-def _last_error(row: Row) -> str:
-    return f"{row['error_category'] or 'error'}: {one_line(row['error_message'] or 'no message')}"
-
-
-# ---- what happened, and what to type ---------------------------------------------------------------------------------
-
-
 def timeline(view: JobView) -> list[tuple[datetime, str]]:
     """Return what happened to the job, oldest first."""
     row = view.row
     found = [(row["created_at"], "created")]
     found += [(each["ended_at"], _attempt_event(each)) for each in view.attempts if each["ended_at"]]
     found += [(each["created_at"], _change_event(each)) for each in view.changes]
+    found += [(each["updated_at"], _callback_event(each)) for each in view.callbacks]
     if row["started_at"]:
-        found.append((row["started_at"], f"attempt {_tries(row)} started on {row['worker_id'] or 'a worker'}"))
+        found.append((row["started_at"], f"attempt {job_why.tries(row)} started on {row['worker_id'] or 'a worker'}"))
     if row["completed_at"]:
         found.append((row["completed_at"], row["status"]))
     return sorted(found, key=lambda pair: pair[0])
 
 
 def _attempt_event(row: Row) -> str:
-    return f"attempt {row['attempt']} on {row['worker_id']} ended: {_last_error(row)}"
+    return f"attempt {row['attempt']} on {row['worker_id']} ended: {job_why.last_error(row)}"
 
 
 def _change_event(row: Row) -> str:
@@ -220,18 +167,6 @@ def _change_event(row: Row) -> str:
     return f"{row['kind']} by {one_line(row['actor'])}: {row['outcome']}{reason}"
 
 
-def next_commands(view: JobView) -> list[str]:
-    """Return the commands that make sense for the job now."""
-    row = view.row
-    id_ = row["id"]
-    if row["status"] in ("failed", "cancelled"):
-        group = [f"specql-jobs list --fingerprint {shlex.quote(row['fingerprint'])}"] if row["fingerprint"] else []
-        return [f"specql-jobs retry {id_}", *group]
-    if row["status"] == "pending":
-        worker = ["specql-jobs worker --registry FILE"] if not row["has_worker"] else []
-        return [*worker, f"specql-jobs cancel {id_}"]
-    if row["status"] == "running":
-        rescue = row["worker_silent_seconds"] is not None and not row["any_worker"]
-        worker = ["specql-jobs worker --registry FILE"] if rescue else []
-        return worker if row["cancel_requested_at"] else [*worker, f"specql-jobs cancel {id_}"]
-    return []
+def _callback_event(row: Row) -> str:
+    why = f": {one_line(row['error'])}" if row["error"] else ""
+    return f"callback {one_line(row['function_name'])} {row['state']}, called {row['attempts']} times{why}"

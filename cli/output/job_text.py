@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from . import job_json
+from ...core.ticks import read_tick_key
+from . import job_json, job_links, job_why
 from .console import Console
 from .job_json import JobView, Row
 from .text import age, clean, duration, moment, one_line
@@ -54,19 +55,30 @@ def _head(row: Row, console: Console) -> str:
 
 def _parts(view: JobView) -> Iterator[tuple[str, Sequence[str]]]:
     row = view.row
-    yield "why", [job_json.why(view)[1]]
+    yield "why", [job_why.why(view)[1]]
     yield "timeline", [f"{moment(at)}  {event}" for at, event in job_json.timeline(view)]
     yield "run at", [moment(row["run_at"])] if row["status"] == "pending" else []
+    yield "deadline", [moment(row["deadline_at"])] if row["deadline_at"] else []
+    yield "made by", [str(row["parent_id"])] if row["parent_id"] else []
+    yield "after", list(job_links.lines(view.links, "depends_on"))
+    yield "before", list(job_links.lines(view.links, "dependents"))
     yield "took", [_took(row["started_at"], row["completed_at"])] if row["completed_at"] and row["started_at"] else []
     yield "input", _document(row["input_data"])
     yield "output", _document(row["output_data"])
     yield "usage", [_pairs(row["resource_usage"])] if row["resource_usage"] else []
     yield "captured", list(_captured(view.chunks))
+    yield "made by", _schedule(row)
     yield "key", [one_line(row["idempotency_key"])] if row["idempotency_key"] else []
     yield "trace", [one_line(row["correlation_id"])] if row["correlation_id"] else []
     yield "group", [row["fingerprint"]] if row["fingerprint"] else []
     yield "registry", [str(row["registry_digest"])[:12]] if row["registry_digest"] else []
-    yield "next", job_json.next_commands(view)
+    yield "next", job_why.next_commands(view)
+
+
+def _schedule(row: Row) -> list[str]:
+    """The schedule and the tick that made the job, as its key tells."""
+    found = read_tick_key(row["idempotency_key"])
+    return [one_line(f"schedule {found.schedule}, tick {moment(found.tick)}")] if found else []
 
 
 def _block(name: str, lines: Sequence[str]) -> str:

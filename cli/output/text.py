@@ -7,6 +7,7 @@ from datetime import datetime
 
 #: C0 and C1 controls, and the Unicode marks that reorder or hide text. Tab and line feed are handled by the caller.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_SIZES = ("B", "KiB", "MiB", "GiB", "TiB")
 _UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 
 
@@ -52,6 +53,12 @@ def _two_units(seconds: int) -> str:
             rest = seconds % size // small_size
             return f"{seconds // size}{unit}{rest:02d}{small}" if rest else f"{seconds // size}{unit}"
     return f"{seconds}s"
+
+
+def size(count: float) -> str:
+    """Return bytes in the largest unit that leaves a number of at least one: 512 B, 3.4 MiB, 5.1 GiB."""
+    power = min(max(int(count).bit_length() - 1, 0) // 10, len(_SIZES) - 1)
+    return f"{int(count)} B" if power == 0 else f"{count / 1024**power:.1f} {_SIZES[power]}"
 
 
 def moment(at: datetime | None) -> str:

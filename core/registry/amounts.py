@@ -18,8 +18,8 @@ class Amount:
     kind: str  # timeout-lowered, timeout-raised, retries-lowered, retries-raised
     field: str
     message: str
-    before: float
-    after: float
+    before: float | None  # None: no bound
+    after: float | None
 
 
 def compare_amounts(old: Placed, new: Placed) -> Iterator[Amount]:
@@ -27,6 +27,8 @@ def compare_amounts(old: Placed, new: Placed) -> Iterator[Amount]:
     if _own_timeout(old) != _own_timeout(new):
         field = "timeout" if new[1] else "runner_config.timeout"
         yield from _changed("timeout", field, _timeout(old), _timeout(new))
+    if _own_deadline(old) != _own_deadline(new):
+        yield from _deadline("deadline" if new[1] else "runner_config.deadline", _deadline_of(old), _deadline_of(new))
     if _own_retries(old) != _own_retries(new):
         field = "max_retries" if new[1] else "runner_config.retry_config.max_retries"
         yield from _changed("retries", field, _retries(old), _retries(new))
@@ -38,6 +40,25 @@ def _changed(what: str, field: str, before: float, after: float) -> Iterator[Amo
         yield Amount(f"{what}-lowered", field, f"lower than before, and {result}", before, after)
     elif after > before:
         yield Amount(f"{what}-raised", field, "higher than before", before, after)
+
+
+def _deadline(field: str, before: float | None, after: float | None) -> Iterator[Amount]:
+    """A deadline is a bound on a job's time as a timeout is one on an attempt's; none at all is the highest."""
+    if after is not None and (before is None or after < before):
+        message = "lower than before, and a job that is late is not tried again"
+        yield Amount("timeout-lowered", field, message, before, after)
+    elif before is not None and (after is None or after > before):
+        yield Amount("timeout-raised", field, "higher than before", before, after)
+
+
+def _own_deadline(placed: Placed) -> float | None:
+    service, operation = placed
+    return operation.deadline if operation else service.deadline
+
+
+def _deadline_of(placed: Placed) -> float | None:
+    service, operation = placed
+    return operation.deadline if operation and operation.deadline is not None else service.deadline
 
 
 def _own_timeout(placed: Placed) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
+from uuid import UUID
 
 from ..job import ExecutionType
 from ..lifecycle import RetryPolicy
@@ -15,7 +16,7 @@ from ..units import MIB, parse_seconds, parse_size
 from .canonical import Named, execution_type, named
 from .frozen import freeze
 from .http_rules import host_of
-from .model import NO_MAPPING, Operation, Service
+from .model import NO_MAPPING, OnMissed, Operation, Schedule, Service
 from .nodes import Node, data
 from .schema_rules import expanded
 from .shorthand import expand
@@ -47,6 +48,7 @@ def build_service(entry: Named, config: Declared = NO_MAPPING, policy: Declared 
         declared_policy=policy,
         retry=_retry(settings.get("retry_config", {})),
         timeout=settings.get("timeout"),
+        deadline=settings.get("deadline"),
         operations=MappingProxyType({each.name.lower(): each for each in operations}),
         position=entry.position,
     )
@@ -98,8 +100,9 @@ def _settings(node: Node) -> dict[str, Any]:
     """The runner_config with seconds and MiB as numbers."""
     config = node.get("runner_config")
     settings: dict[str, Any] = data(config) if config else {}
-    if "timeout" in settings:
-        settings["timeout"] = parse_seconds(settings["timeout"])
+    for key in ("timeout", "deadline"):
+        if key in settings:
+            settings[key] = parse_seconds(settings[key])
     if "memory_mb" in settings:
         settings["memory_mb"] = parse_size(settings["memory_mb"], MIB)
     if isinstance(settings.get("tmpfs"), dict):
@@ -135,7 +138,25 @@ def _operation(entry: Named, service: str, kind: ExecutionType) -> Operation:
         output_shorthand=answer is not None and answer.shorthand,
         shorthand=given is None or given.shorthand,
         timeout=parse_seconds(stated["timeout"]) if "timeout" in stated else None,
+        deadline=parse_seconds(stated["deadline"]) if "deadline" in stated else None,
         max_retries=int(stated["max_retries"]) if "max_retries" in stated else None,
         mapping=freeze({key: stated[key]} if key in stated else {}),
+        schedules=tuple(_schedule(each) for each in named(entry.node.get("schedules"))),
+        position=entry.position,
+    )
+
+
+def _schedule(entry: Named) -> Schedule:
+    stated: dict[str, Any] = data(entry.node)
+    return Schedule(
+        name=entry.name,
+        cron=stated["cron"],
+        timezone=stated.get("timezone", "UTC"),
+        input=freeze(stated.get("input", {})),
+        tenant_id=UUID(stated["tenant_id"]) if "tenant_id" in stated else None,
+        priority=stated.get("priority", 0),
+        on_missed=OnMissed(stated.get("on_missed", OnMissed.RUN_ONCE)),
+        skip_overlap=stated.get("overlap") == "skip",
+        enabled=stated.get("enabled", True),
         position=entry.position,
     )

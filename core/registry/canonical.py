@@ -29,6 +29,8 @@ _WORKING: Final = {
     ExecutionType.DOCKER: {"working_directory": "working_dir"},
 }
 _TEXT_VALUES: Final = ("environment", "headers")
+#: What `schedule: TEXT` is called among an operation's schedules.
+SHORT_SCHEDULE: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def canonical(node: Node, kind: ExecutionType) -> tuple[Node, tuple[Finding, ...
     if "operations" in pairs:
         operations, twice = by_name(pairs["operations"].node, "operation")
         doubles.extend(twice)
-        entries = {entry.name: Pair(entry.position, _operation(entry.node)) for entry in operations.values()}
+        entries = {each.name: Pair(each.position, _operation(each.node, doubles)) for each in operations.values()}
         pairs["operations"] = Pair(pairs["operations"].key, with_value(pairs["operations"].node, entries))
     if "runner_config" in pairs:
         pairs["runner_config"] = _with_texts(pairs["runner_config"])
@@ -133,11 +135,41 @@ def _with(node: Node, **changed: Node) -> Node:
     return with_value(node, pairs)
 
 
-def _operation(node: Node) -> Node:
+def _operation(node: Node, doubles: list[Finding]) -> Node:
     request = node.pairs.get("request")
-    if request is None:
+    if request is not None:
+        node = with_value(node, {**node.pairs, "request": _with_texts(request)})
+    return _with_schedules(node, doubles) if "schedule" in node.pairs or "schedules" in node.pairs else node
+
+
+def _with_schedules(node: Node, doubles: list[Finding]) -> Node:
+    """Schedules as a mapping; `schedule: TEXT` is the one named default. What has another shape stays as written."""
+    pairs = dict(node.pairs)
+    stated, short = pairs.get("schedules"), pairs.get("schedule")
+    if stated is not None and (
+        not _nameable(stated.node) or any(each.get("name") is None for each in stated.node.items)
+    ):
         return node
-    return with_value(node, {**node.pairs, "request": _with_texts(request)})
+    if short is not None and not isinstance(short.node.value, str):
+        return node
+    found, twice = by_name(stated.node if stated else None, "schedule")
+    doubles.extend(twice)
+    schedules = {each.name: Pair(each.position, each.node) for each in found.values()}
+    if short is not None:
+        if SHORT_SCHEDULE in found:
+            doubles.append(
+                finding("SQJ109", f"`schedule` and a schedule named {SHORT_SCHEDULE} are both stated", short.key)
+            )
+        schedules[SHORT_SCHEDULE] = Pair(short.key, with_value(node, {"cron": short}))
+        del pairs["schedule"]
+    key = stated or short
+    assert key is not None
+    pairs["schedules"] = Pair(key.key, with_value(stated.node if stated else node, schedules))
+    return with_value(node, pairs)
+
+
+def _nameable(node: Node) -> bool:
+    return isinstance(node.value, dict | tuple)
 
 
 def _with_texts(pair: Pair) -> Pair:

@@ -60,6 +60,10 @@ _RULES: Final = (
     Rule("SQJ113", "unknown-schema-keyword", _WARNING, "JSON Schema ignores keywords it does not know; correct it"),
     Rule("SQJ114", "impossible-required", _ERROR, "declare the field under properties, or do not require it"),
     Rule("SQJ115", "impossible-bounds", _ERROR, "swap the two bounds: as they stand no value fits"),
+    Rule("SQJ120", "bad-cron", _ERROR, "write minute, hour, day of month, month and day of week, as in 0 3 * * *"),
+    Rule("SQJ121", "unknown-time-zone", _ERROR, "write a name of the IANA database, such as Europe/Berlin, or UTC"),
+    Rule("SQJ122", "schedule-never-fires", _ERROR, "correct the day or the month: no year has such a day"),
+    Rule("SQJ123", "schedule-input", _ERROR, "give the schedule the input that the operation's input_schema wants"),
     Rule("SQJ201", "undeclared-placeholder", _ERROR, "declare the field in input_schema, or write {{ for a brace"),
     Rule("SQJ202", "unused-input", _WARNING, "use the field in the request or payload, or remove it from input_schema"),
     Rule("SQJ203", "output-unreachable", _WARNING, "remove output_schema: there is no answer to hold it against"),
@@ -77,6 +81,12 @@ _RULES: Final = (
     Rule("SQJ308", "pointless-retry-status", _WARNING, "keep statuses that pass by themselves: 408, 429, 500, 503 …"),
     Rule("SQJ309", "cpu-limit-unreachable", _INFO, "lower cpu_seconds below timeout × cpu_cores, or leave it out"),
     Rule("SQJ310", "disk-above-memory", _INFO, "raise memory_mb above disk_mb: scratch space counts as memory"),
+    Rule("SQJ311", "deadline-below-timeout", _WARNING, "raise the deadline above the timeout, or lower the timeout"),
+    Rule("SQJ312", "deadline-before-retries", _WARNING, "raise the deadline, or retry less often and sooner"),
+    Rule("SQJ320", "schedule-at-clock-change", _INFO, "choose another time of day, or timezone: UTC, if that matters"),
+    Rule(
+        "SQJ321", "schedule-may-pile-up", _INFO, "state overlap: skip, so that slow jobs do not queue behind each other"
+    ),
     Rule("SQJ401", "interpreter-allowed", _WARNING, "allow the one script or program instead; this runs any code"),
     Rule("SQJ402", "unpinned-image", _WARNING, "pin the image by digest: name@sha256:…"),
     Rule("SQJ403", "outside-policy", _WARNING, "list it in security_policy, or every job of this service is refused"),
@@ -209,6 +219,11 @@ _RULES: Final = (
     Rule("SQJ724", "retries-raised", _INFO, "nothing to do, unless the target is asked too often"),
     Rule("SQJ725", "limit-raised", _INFO, "nothing to do, unless this host is short of it"),
     Rule("SQJ726", "not-compared", _WARNING, "mend what keeps the two versions from being compared"),
+    Rule("SQJ740", "schedule-removed", _WARNING, "see that nobody counts on the jobs that the clock made"),
+    Rule(
+        "SQJ741", "schedule-changed", _WARNING, "see that the new time and input are meant; past ticks do not run again"
+    ),
+    Rule("SQJ742", "schedule-added", _INFO, "nothing to do, unless its jobs come too often for the target"),
     # Against the jobs that are queued.
     Rule("SQJ730", "queued-service-unknown", _ERROR, "keep the service until its jobs are done, or cancel them"),
     Rule("SQJ731", "queued-operation-unknown", _ERROR, "keep the operation until its jobs are done, or cancel them"),

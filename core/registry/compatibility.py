@@ -122,6 +122,9 @@ def _written(change: Change, old: Loaded, new: Loaded) -> str:
     return f" (was {_shown(words[0])}, is {_shown(words[1])})" if all(words) else ""
 
 
+_IN_SECONDS: Final = ("timeout", "deadline", "max_execution_time", "recovery_timeout")
+
+
 def _values(change: Change) -> str:
     """What it was and what it is, where the message does not say so already."""
     before, after = change.before, change.after
@@ -129,7 +132,7 @@ def _values(change: Change) -> str:
         return f" (was {before}, is {after})" if change.field.startswith("security_policy") else ""
     if isinstance(before, list | tuple) or isinstance(after, list | tuple):
         return _entries(list(before or ()), list(after or ()))
-    unit = " s" if change.field.rpartition(".")[2] in ("timeout", "max_execution_time", "recovery_timeout") else ""
+    unit = " s" if change.field.rpartition(".")[2] in _IN_SECONDS else ""
     return f" (was {_shown(before)}{unit if before is not None else ''}, is {_shown(after)}{unit})"
 
 

@@ -19,6 +19,7 @@ from .codes import CODES, RULES
 from .frozen import thaw
 from .model import Operation, Registry, Service, Severity
 from .renames import Renamed, renamed_operations, renamed_services
+from .schedule_diff import compare_schedules
 from .schema_diff import Difference, Direction, compare_schemas
 
 
@@ -117,7 +118,7 @@ def _config(old: Service, new: Service) -> Iterator[Change]:
     """The values of runner_config are not repeated: they may hold what should have been a secret."""
     before, after = old.runner_config, new.runner_config
     for key in {**before, **after}:
-        if key == "timeout" or _same(*(_besides_retries(each.get(key)) for each in (before, after))):
+        if key in ("timeout", "deadline") or _same(*(_besides_retries(each.get(key)) for each in (before, after))):
             continue
         word = "is new" if key not in before else "is gone" if key not in after else "changed"
         kind, result = ("target-changed", "reach or start something else") if key in _TARGET else _OTHER
@@ -177,6 +178,7 @@ def _operation(old: Placed, new: Placed, *, same_type: bool) -> Iterator[Change]
         yield from _output(service.name, before, after)
         yield from _amounts(old, new)
         yield from _mapping(service.name, before, after) if same_type else ()
+        yield from _schedules(service.name, before, after)
 
 
 def _renamed(service: str, old: Operation, new: Operation) -> Iterator[Change]:
@@ -225,6 +227,11 @@ def _mapping(service: str, old: Operation, new: Operation) -> Iterator[Change]:
     for key in {**old.mapping, **new.mapping}:
         if not _same(old.mapping.get(key), new.mapping.get(key)):
             yield Change("call-changed", service, new.name, key, "changed, so that the target is called differently")
+
+
+def _schedules(service: str, old: Operation, new: Operation) -> Iterator[Change]:
+    for each in compare_schedules(old, new):
+        yield Change(each.kind, service, new.name, each.field, each.message, each.before, each.after)
 
 
 def _same(before: object, after: object) -> bool:

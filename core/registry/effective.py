@@ -100,6 +100,9 @@ def limits(service: Service, operation: Operation, entry: Named, ceiling: Ceilin
     if ceiling is not None:
         policy, _ = ceiling.hold(policy, service.execution_type)
     yield _timeout(service, operation, entry, policy)
+    deadlines: list[_Path] = [("operations", operation.name, "deadline"), ("runner_config", "deadline")]
+    deadline = _first("deadline", [operation.deadline, service.deadline], deadlines, entry)
+    yield from (deadline,) if deadline else ()
     places: list[_Path] = [
         ("operations", operation.name, "max_retries"),
         ("runner_config", "retry_config", "max_retries"),

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from uuid import UUID
 
-from ..job import ExecutionType
+from ..job import ExecutionType, folded
 from ..lifecycle import RetryPolicy
 from ..policy import Policy
 
@@ -17,13 +18,6 @@ NO_MAPPING: Mapping[str, Any] = MappingProxyType({})
 
 def _no_mapping() -> Mapping[str, Any]:
     return NO_MAPPING  # a factory, because a mapping proxy has no hash before Python 3.12
-
-
-def folded(name: str) -> str:
-    """Return a name as registries keep it. Python also folds letters to ASCII (the Kelvin sign) that Postgres does not:
-    a row with one must not be another service to a pause than to the worker.
-    """
-    return name.lower() if name.isascii() else name
 
 
 class Position(NamedTuple):
@@ -58,6 +52,29 @@ class Finding:
     help: str = ""
 
 
+class OnMissed(StrEnum):
+    """What becomes of ticks that passed while no worker was alive."""
+
+    RUN_ONCE = "run_once"  # one job, for the latest of them
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """Jobs of one operation that the clock makes."""
+
+    name: str
+    cron: str  # five fields, or six with seconds first, or a nickname such as @daily
+    timezone: str = "UTC"
+    input: Mapping[str, Any] = field(default_factory=_no_mapping)
+    tenant_id: UUID | None = None
+    priority: int = 0
+    on_missed: OnMissed = OnMissed.RUN_ONCE
+    skip_overlap: bool = False  # let a tick pass while the job of the one before has not ended
+    enabled: bool = True
+    position: Position | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """A call that a service offers. Schemas are full JSON Schema here, whatever the file's form was."""
@@ -69,9 +86,11 @@ class Operation:
     output_shorthand: bool = False
     shorthand: bool = False  # the file used {field: type}; the schema then has only draft-4 types, properties and items
     timeout: float | None = None  # seconds
+    deadline: float | None = None  # seconds from the job's first due time on, over all attempts
     max_retries: int | None = None
     #: request, argv, command or payload under that key, as written; {} = the execution type's default mapping.
     mapping: Mapping[str, Any] = field(default_factory=_no_mapping)
+    schedules: tuple[Schedule, ...] = ()
     position: Position | None = None
 
 
@@ -91,6 +110,7 @@ class Service:
     declared_policy: Mapping[str, tuple[Any, ...]] = field(default_factory=_no_mapping)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout: float | None = None  # seconds; for operations that state none
+    deadline: float | None = None  # the same
     operations: Mapping[str, Operation] = field(default_factory=_no_mapping)  # by lower-case name
     position: Position | None = None
 

@@ -1,14 +1,9 @@
 """What `explain` says: the pages of rules and of errors, kept as data in page_texts/.
 
-<<<<<<< HEAD
-A rule's examples are whole registries, or whole entities beside a registry. In the bad one `# <--` ends the line of the
+A rule's examples are whole registries, or whole entities beside a registry. Those of a comparison have a third,
+`before`, that both are compared with, or `queued`, jobs that wait for both. In the bad one `# <--` ends the line of the
 finding, or `line` counts it where a comment would change the example. Tests hold every example against the rules, so
 that pages stay true.
-=======
-A rule's examples are whole registries. Those of a comparison have a third, `before`, that both are compared with, or
-`queued`, jobs that wait for both. In the bad one `# <--` ends the line of the finding, or `line` counts it where a
-comment would change the example. Tests hold every example against the rules, so that pages stay true.
->>>>>>> s3-b
 """
 
 from __future__ import annotations

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
 
-from ..job import ExecutionType, JobRecord
+from ..job import ExecutionType, JobRecord, folded
 from ..narrow import Ceiling, config_violations, narrow
 from .codes import finding, helped
 from .compatibility import services_at
 from .load import Loaded
-from .model import Finding, Operation, Registry, Service, folded
+from .model import Finding, Operation, Registry, Service
 from .schemas import Validator, for_input
 
 #: Ids that a message names.

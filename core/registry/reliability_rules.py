@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ..job import ExecutionType
-from ..lifecycle import RetryPolicy
+from ..lifecycle import DEFAULT_MAX_ATTEMPTS, RetryPolicy
 from ..permissions import DEFAULT_RESOURCES
 from ..units import parse_seconds
 from .canonical import Named
@@ -17,6 +17,7 @@ from .schema_rules import declared_fields
 from .view import View
 
 _MOST_RETRIES: Final = 20
+_MOST_WAITS: Final = 1000  # more than any max_retries
 _DEFAULT_SECONDS: Final = 300  # the worker's, for an operation that states no timeout
 #: 4xx statuses that can pass by themselves.
 _PASSING: Final = frozenset({408, 409, 421, 423, 425, 429})
@@ -46,6 +47,49 @@ def _stated(view: View) -> Iterator[tuple[str, Node]]:
         yield "", config
     for each in view.operations:
         yield each.name, each.node
+
+
+def deadlines(view: View) -> Iterator[Finding]:
+    """A deadline that an attempt may outlive, and one that is over before the last attempt can start."""
+    for operation, node in _stated(view):
+        stated = node.get("deadline")
+        if stated is None or stated.unresolved:
+            continue
+        seconds, timeout = parse_seconds(stated.value), _timeout_beside(view, operation, node)
+        name = f"{view.name}.{operation}" if operation else view.name
+        if timeout is not None and seconds < timeout:
+            message = f"the deadline of {name} is {seconds:g} s, an attempt may take {timeout:g} s"
+            yield view.found("SQJ311", message, stated.position, operation)
+        waits = _shortest_waits(view, node)
+        if seconds < waits:
+            message = f"{name} waits {waits:g} s or more between its attempts; its deadline is {seconds:g} s"
+            yield view.found("SQJ312", message, stated.position, operation)
+
+
+def _timeout_beside(view: View, operation: str, node: Node) -> float | None:
+    """The seconds that an attempt may take, as stated; None where nothing readable is."""
+    config = view.node.get("runner_config")
+    shared = config.get("timeout") if config else None
+    timeout = (node.get("timeout") if operation else None) or shared
+    return parse_seconds(timeout.value) if timeout is not None and not timeout.unresolved else None
+
+
+def _shortest_waits(view: View, node: Node) -> float:
+    """The sum of all waits between attempts, each as short as its jitter can make it; 0 where it cannot be known."""
+    retry = (view.node.get("runner_config") or view.node).get("retry_config")
+    own = node.get("max_retries") or (retry.get("max_retries") if retry else None)
+    stated = [*(pair.node for pair in retry.pairs.values())] if retry else []
+    if any(each.unresolved for each in (*stated, *([own] if own else ()))):
+        return 0.0
+    count = own.value if own and isinstance(own.value, int) else DEFAULT_MAX_ATTEMPTS - 1
+    policy = _backoff(retry) if retry else RetryPolicy()
+    return sum(policy.delay(attempt, 0.0) for attempt in range(1, min(count, _MOST_WAITS) + 1))
+
+
+def _backoff(node: Node) -> RetryPolicy:
+    first, cap = (_seconds(node, key, default) for key, default in (("base_seconds", 1.0), ("max_seconds", 300.0)))
+    factor = float(data(node).get("backoff_factor", 2.0))
+    return RetryPolicy(base_seconds=first, backoff_factor=factor, max_seconds=cap)
 
 
 # ---- retries ---------------------------------------------------------------------------------------------------------
@@ -106,9 +150,7 @@ def backoff(view: View) -> Iterator[Finding]:
 
 
 def _long_wait(view: View, node: Node, first: float, cap: float) -> Iterator[Finding]:
-    stated = data(node)
-    count = stated.get("max_retries", 2)
-    policy = RetryPolicy(base_seconds=first, backoff_factor=float(stated.get("backoff_factor", 2.0)), max_seconds=cap)
+    count, policy = data(node).get("max_retries", 2), _backoff(node)
     longest = policy.delay(int(count), 1.0) if count else 0.0
     limit = view.policy.max_execution_time
     if cap >= first and longest > limit:

@@ -25,6 +25,7 @@ from . import (
     name_rules,
     reference_rules,
     reliability_rules,
+    schedule_rules,
     secret_rules,
     type_rules,
 )
@@ -72,7 +73,7 @@ def _policy_terms(entry: Named) -> Iterator[Finding]:
         node = locate(stated, term.key.split(".")) if stated else entry.node
         if isinstance(term, Misstated) and not node.unresolved:
             yield finding("SQJ104", f"security_policy: {term.message}", node.position, service=entry.name)
-    for key, unit in (("timeout", 0), ("memory_mb", MIB)):
+    for key, unit in (("timeout", 0), ("deadline", 0), ("memory_mb", MIB)):
         node = locate(entry.node, ("runner_config", key))
         if isinstance(node.value, str) and not node.unresolved and not _reads(node.value, unit):
             yield finding("SQJ105", f"{entry.name}.runner_config.{key}: too small", node.position, service=entry.name)
@@ -178,9 +179,11 @@ RULES: Final[tuple[Rule, ...]] = (
     reference_rules.answer,
     reference_rules.way_to_run,
     reliability_rules.timeouts,
+    reliability_rules.deadlines,
     reliability_rules.retries,
     reliability_rules.backoff,
     reliability_rules.resources,
+    schedule_rules.schedules,
     exposure_rules.interpreters,
     exposure_rules.code_from_input,
     _outside_policy,

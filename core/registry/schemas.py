@@ -46,6 +46,11 @@ class Validator:
         unsafe = _unsafe(value)
         return (unsafe,) if unsafe else self.check_parsed(value)
 
+    def check_encoded(self, value: Any, text: str) -> tuple[str, ...]:
+        """Like `check`, for a value whose JSON text is at hand: it shows of most values that they are safe."""
+        small = len(text) <= LARGEST // 2  # `_unsafe` counts no value for more than twice its text
+        return self.check_parsed(value) if small and _plainly_safe(text, DEEPEST - 1) else self.check(value)
+
     def check_parsed(self, value: Any) -> tuple[str, ...]:
         """Like `check`, for a value that `parse_input` has returned: what no schema lets in is not in it."""
         if self._shorthand and self._passes(value):
@@ -107,12 +112,12 @@ def parse_input(text: str) -> Any:
     return value
 
 
-def _plainly_safe(text: str) -> bool:
+def _plainly_safe(text: str, deepest: int = DEEPEST) -> bool:
     """Whether the text alone shows that its data is safe: NUL and lone surrogates need an escape, depth needs brackets.
 
     Spares nearly every job a walk over its input.
     """
-    return "\\u" not in text and text.count("{") + text.count("[") <= DEEPEST
+    return "\\u" not in text and text.count("{") + text.count("[") <= deepest
 
 
 # ---- data that no schema lets in -------------------------------------------------------------------------------------
@@ -199,15 +204,11 @@ def dialect(schema: Mapping[str, Any]) -> Any:
     import jsonschema as drafts  # noqa: PLC0415 - 90 ms that --help must not pay
 
     newest = drafts.Draft202012Validator
-    known = (
-        drafts.Draft4Validator,
-        drafts.Draft6Validator,
-        drafts.Draft7Validator,
-        drafts.Draft201909Validator,
-        newest,
-    )
+    older = (drafts.Draft4Validator, drafts.Draft6Validator, drafts.Draft7Validator, drafts.Draft201909Validator)
     stated = schema.get("$schema", newest.META_SCHEMA["$schema"])
-    return next((each for each in known if each.META_SCHEMA["$schema"].rstrip("#") == str(stated).rstrip("#")), None)
+    return next(
+        (each for each in (*older, newest) if each.META_SCHEMA["$schema"].rstrip("#") == str(stated).rstrip("#")), None
+    )
 
 
 def compiled(

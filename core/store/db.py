@@ -26,14 +26,16 @@ Connection = AsyncConnection[DictRow]
 CONNECT_TIMEOUT = 5  # seconds; an operator should not wait longer to learn that a host is gone
 
 #: Set once connected, since poolers refuse them at the start. Probes: a host that vanished is noticed in about 11 s, so
-#: its session lock is freed. And whatever the database or role says: a listener is idle by trade, and the claim's SKIP
-#: LOCKED needs fresh snapshots.
+#: its session lock is freed. And whatever the database or role says: a listener is idle by trade, the claim's SKIP
+#: LOCKED needs fresh snapshots, and compiling a statement of one batch costs more than running it (measured: 5,650
+#: jobs/s with jit, 15,940 without).
 SESSION = {
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
     "idle_session_timeout": "0",
     "default_transaction_isolation": "read committed",
+    "jit": "off",
 }
 
 #: The same probes from this side, for a server that vanished; libpq ignores them on a local socket.

@@ -23,6 +23,9 @@ LARGEST_SHOWN = 8 * 1024 * 1024
 DEEPEST_SHOWN = 200  # levels; the deepest that a worker accepts is 100
 UNREADABLE = "(not shown: nested too deeply, or a number of too many digits)"
 
+#: Of what a job waits for, and of what waits for it, one look fetches so many.
+SHOWN_LINKS = 1000
+
 #: Chunks of captured output that one look at a job fetches; the worker bounds each chunk's size.
 SHOWN_CHUNKS = 200
 
@@ -95,6 +98,14 @@ async def changes(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, lis
     """Return what people did to each job: kind, actor, reason, outcome; oldest first."""
     found: dict[UUID, list[Row]] = {id_: [] for id_ in ids}
     for row in await _rows(connection, "changes", {"ids": list(ids)}):
+        found[row["job_id"]].append(row)
+    return found
+
+
+async def links(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Row]]:
+    """Return what each job waits for (`kind` depends_on) and what waits for it (dependents)."""
+    found: dict[UUID, list[Row]] = {id_: [] for id_ in ids}
+    for row in await _rows(connection, "links", {"ids": list(ids), "limit": SHOWN_LINKS}):
         found[row["job_id"]].append(row)
     return found
 

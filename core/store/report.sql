@@ -73,7 +73,7 @@ SELECT j.id, j.identifier, j.idempotency_key, j.service_name, j.operation, j.exe
        j.attempts, j.max_attempts, j.timeout_seconds, j.tenant_id, j.triggered_by, j.correlation_id, j.entity_type,
        j.entity_pk, j.created_at, j.started_at, j.completed_at, j.updated_at, j.runner_version, j.run_at, j.priority,
        j.lease_seq, j.worker_id, j.crash_count, j.error_category, j.fingerprint, j.registry_digest,
-       j.cancel_requested_at, j.parent_id,
+       j.cancel_requested_at, j.parent_id, j.blocked_by, j.on_dependency_failure, j.deadline_at,
        CASE WHEN j.input_data IS NULL THEN NULL
             WHEN NOT %(documents)s OR octet_length(j.input_data::text) > %(cap)s THEN '"(too large to show)"'
             ELSE j.input_data END AS input_data,
@@ -90,15 +90,21 @@ SELECT j.id, j.identifier, j.idempotency_key, j.service_name, j.operation, j.exe
                   AND (w.services IS NULL OR lower(j.service_name) = ANY (w.services))) AS has_worker,
        EXISTS (SELECT FROM jobs.tb_worker w
                 WHERE w.state = 'running' AND w.heartbeat_at > clock_timestamp() - interval '15 seconds') AS any_worker,
-       j.status = 'pending' AND j.lease_seq > 0 AND EXISTS (
-         SELECT FROM jobs.tb_service_state s
-          WHERE lower(s.service_name) = lower(j.service_name)
-            AND s.limited_until BETWEEN now() AND j.run_at + interval '5 seconds') AS limited,
+       j.status = 'pending' AND j.lease_seq > 0 AND s.limited_until BETWEEN now() AND j.run_at + interval '5 seconds'
+         AS given_back,
+       (SELECT to_jsonb(p) FROM jobs.pauses_of(lower(j.service_name COLLATE "C"), lower(j.operation COLLATE "C"),
+                                               lower(j.execution_type), j.tenant_id) AS p
+         ORDER BY p.kind LIMIT 1) AS pause,
+       s.failures, extract(epoch FROM s.open_until - clock_timestamp())::float8 AS breaker_seconds,
+       CASE WHEN s.limited_until > now() THEN extract(epoch FROM s.limited_until - now())::float8 END AS limited_seconds,
+       CASE WHEN greatest(s.limited_at, s.limited_until) > clock_timestamp() - interval '3 seconds' THEN s.limited_by END
+         AS limited_by,
        (SELECT extract(epoch FROM clock_timestamp() - w.heartbeat_at)::float8
           FROM jobs.tb_worker w
          WHERE w.worker_id = j.worker_id
            AND w.heartbeat_at <= clock_timestamp() - interval '15 seconds') AS worker_silent_seconds
   FROM jobs.tb_job_run j
+  LEFT JOIN jobs.tb_service_state s ON s.service_name = lower(j.service_name COLLATE "C")
  WHERE j.id = ANY (%(ids)s::uuid[]);
 
 -- name: recorded
@@ -142,3 +148,15 @@ SELECT j.updated_at AS at, j.id, j.service_name, j.operation, j.status, j.attemp
   FROM jobs.tb_job_run j
  WHERE j.updated_at >= %(after)s AND {selection}
  ORDER BY j.updated_at, j.id;
+
+-- name: links
+-- What each job waits for and what waits for it: at most so many of each kind, in the order of ids. Pruned jobs have no name.
+SELECT e.job_id, e.kind, e.id, coalesce(e.ended_as, p.status) AS status, p.service_name, p.operation
+  FROM unnest(%(ids)s::uuid[]) AS wanted (id)
+ CROSS JOIN LATERAL (
+   (SELECT d.job_id, 'depends_on' AS kind, d.depends_on AS id, d.ended_as FROM jobs.tb_job_dependency d
+     WHERE d.job_id = wanted.id ORDER BY d.ended_as IS NOT NULL, d.depends_on LIMIT %(limit)s)
+   UNION ALL
+   (SELECT d.depends_on, 'dependents', d.job_id, NULL FROM jobs.tb_job_dependency d
+     WHERE d.depends_on = wanted.id ORDER BY d.job_id LIMIT %(limit)s)) AS e
+  LEFT JOIN jobs.tb_job_run p ON p.id = e.id;

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import tuple_row
+from psycopg.errors import ForeignKeyViolation
 
 from ..clock import now
 from ..errors import Conflict
-from ..job import JobRecord, NewJob, Status
-from ..lifecycle import CRASH_BUDGET, Settlement
+from ..job import NewJob, Status
+from ..lifecycle import CRASH_BUDGET, Settlement, by_plainness
 from . import columns
-from .db import UNSTORABLE, Connection, queries
-
-#: The largest input that a worker reads, in bytes of JSON text (the same bound as jobs.enqueue).
-LARGEST_INPUT = 1_048_576
-
-#: The largest runner_config or security_context of a row that is read, likewise.
-LARGEST_ASKED = 65_536
-
-#: A place in the claim's order: negated priority, then run_at.
-Place = tuple[int, datetime]
-
-#: The watermark of a claim that looks at everything.
-BEGINNING: Place = (-(2**31), datetime.min.replace(tzinfo=UTC))
+from .callbacks import Caller
+from .claims import Claims
+from .dependencies import refuse_later_ones, unknown_dependency
+from .worker_rows import WorkerRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,51 +46,72 @@ class Scope:
     only: tuple[str, ...] | None = None
     excluded: tuple[str, ...] | None = None
 
+    def serves(self, service: str) -> bool:
+        """Whether a service, folded, is in scope."""
+        if self.only is not None and service not in self.only:
+            return False
+        return not self.excluded or service not in self.excluded
+
     def parameters(self) -> dict[str, Any]:
-        """Return the scope as the claim's parameters."""
+        """Return the scope as a statement's parameters."""
         return {
             "only": None if self.only is None else list(self.only),
             "except": list(self.excluded) if self.excluded else None,
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A batch of claimed jobs, and the first place among them (the next claim's watermark)."""
-
-    jobs: tuple[JobRecord, ...]
-    first: Place
+def new_job_ids(count: int) -> list[UUID]:
+    """Return UUIDv7s (RFC 9562): ids of one batch are known before it is inserted, and sort by time."""
+    fixed = int(now().timestamp() * 1000) << 80 | 7 << 76 | 2 << 62
+    chance = os.urandom(10 * count)  # once for all: a system call costs more than the rest
+    return [_job_id(fixed, int.from_bytes(chance[at : at + 10], "big")) for at in range(0, 10 * count, 10)]
 
 
 def new_job_id() -> UUID:
-    """Return a UUIDv7 (RFC 9562): ids of one batch are known before it is inserted, and sort by time."""
-    milliseconds = int(now().timestamp() * 1000)
-    chance = secrets.randbits(74)
-    return UUID(int=milliseconds << 80 | 7 << 76 | (chance >> 62) << 64 | 2 << 62 | chance & (1 << 62) - 1)
+    """Return one such id."""
+    return new_job_ids(1)[0]
 
 
-class Store:
+def calling_chain(worker_id: str) -> str:
+    """Return the audit chain of what is settled with callbacks: a chain is locked until its link is committed."""
+    return f"{worker_id}:callbacks"
+
+
+def _job_id(fixed: int, chance: int) -> UUID:
+    return UUID(int=fixed | (chance >> 62 & 0xFFF) << 64 | chance & (1 << 62) - 1)
+
+
+class Store(Claims, WorkerRows):
     """The verbs of the queue over one autocommit connection. Not safe for two tasks at once."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self._sql = queries("store.sql")
-
-    async def _rows(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        async with self.connection.cursor(row_factory=tuple_row) as cursor:
-            await cursor.execute(self._sql[name].encode(), parameters, prepare=True)
-            return await cursor.fetchall() if cursor.description else []
-
     async def enqueue(self, new: Sequence[NewJob]) -> list[Enqueued]:
-        """Insert jobs in one statement, all or none; raise Conflict when a key belongs to another operation."""
-        ids = [new_job_id() for _ in new]
+        """Insert jobs in one transaction, all or none; raise Conflict when a key belongs to another operation.
+
+        Where jobs wait for others: raise NotFound when one of those is no job, InvalidInput when it comes later here.
+        """
+        ids = [job.id or made for job, made in zip(new, new_job_ids(len(new)), strict=True)]
         async with self.connection.transaction():
             inserted = {row[0] for row in await self._rows("enqueue", columns.of_new_jobs(ids, new))}
             duplicates = await self._duplicates([job for id_, job in zip(ids, new, strict=True) if id_ not in inserted])
-        return [
-            Enqueued(id_, Status.PENDING, duplicate=False) if id_ in inserted else duplicates[_key(job)]
-            for id_, job in zip(ids, new, strict=True)
-        ]
+            found = {
+                id_: Enqueued(id_, Status.PENDING, duplicate=False) if id_ in inserted else duplicates[_key(job)]
+                for id_, job in zip(ids, new, strict=True)
+            }
+            found |= await self._depend(list(zip(ids, new, strict=True)), found)
+        return [found[id_] for id_ in ids]
+
+    async def _depend(self, new: Sequence[tuple[UUID, NewJob]], found: Mapping[UUID, Enqueued]) -> dict[UUID, Enqueued]:
+        """Make the inserted jobs wait for what they depend on; return those that do, for some have ended at once."""
+        waiting = [(id_, job) for id_, job in new if job.depends_on and not found[id_].duplicate]
+        if not waiting:
+            return {}
+        refuse_later_ones(new)
+        try:
+            await self._rows("depend", columns.of_dependencies(waiting, {key: each.id for key, each in found.items()}))
+        except ForeignKeyViolation as error:
+            raise unknown_dependency(error) from None
+        statuses = dict(await self._rows("statuses", {"ids": [id_ for id_, _ in waiting]}))
+        return {id_: Enqueued(id_, statuses[id_], duplicate=False) for id_, _ in waiting}
 
     async def _duplicates(self, new: Sequence[NewJob]) -> dict[tuple[str | None, UUID | None], Enqueued]:
         if not new:
@@ -108,41 +120,27 @@ class Store:
         found = {(row[4], row[5]): row for row in await self._rows("jobs_by_key", keys)}
         return {_key(job): _duplicate(job, found.get(_key(job))) for job in new}
 
-    async def claim(self, worker_id: str, batch: int, scope: Scope, watermark: Place = BEGINNING) -> Claim:
-        """Take up to `batch` ready jobs under a new lease each, highest priority and longest due first."""
-        places = {"after_priority": watermark[0], "after": watermark[1]}
-        rows = await self._rows("claim", {"worker_id": worker_id, "batch": batch, **places, **scope.parameters()})
-        return Claim(tuple(map(columns.record, rows)), min(((row[11], row[12]) for row in rows), default=watermark))
+    async def settle(
+        self, settlements: Sequence[Settlement], worker_id: str, digest: str, *, put_off: str = ""
+    ) -> set[UUID]:
+        """Write outcomes under their leases; return the ids applied. The others' leases are superseded: lost.
 
-    async def next_due(self) -> float | None:
-        """Return seconds until the head of the queue is due, None when nothing is pending."""
-        rows = await self._rows("next_due", {})
-        return rows[0][0] if rows else None
-
-    async def documents(self, jobs: Sequence[JobRecord]) -> list[tuple[JobRecord, str | None]]:
-        """Return each job with what its row asks for, and its input as JSON text.
-
-        The text is None where it is too large, or where Postgres itself cannot print the row's documents.
+        Callbacks of the jobs are called in the same transaction; `put_off` is why they are only written down as due.
         """
-        caps = {"cap": LARGEST_INPUT, "asked_cap": LARGEST_ASKED}
-        try:
-            rows = await self._rows("documents", {"ids": [job.id for job in jobs], **caps})
-        except UNSTORABLE:
-            return await self._documents_one_by_one(jobs)
-        found = {row[0]: row[1:] for row in rows}
-        return [columns.with_documents(job, *found.get(job.id, (None, None, None))) for job in jobs]
+        shared = {"worker_id": worker_id, "digest": digest, "chain": worker_id}
+        ended = [s.job.id for s in settlements if s.job.has_callback and s.status is not Status.PENDING]
+        if not ended:
+            return await self._settle_all(settlements, shared)
+        shared["chain"] = calling_chain(worker_id)
+        caller = Caller(self.connection)
+        async with self.connection.transaction():
+            applied = await self._settle_all(settlements, shared)
+            await caller.call([id_ for id_ in ended if id_ in applied], put_off)
+        await caller.done()
+        return applied
 
-    async def _documents_one_by_one(self, jobs: Sequence[JobRecord]) -> list[tuple[JobRecord, str | None]]:
-        """One unprintable document must not stop its batch."""
-        if len(jobs) == 1:
-            return [(jobs[0], None)]
-        return [pair for job in jobs for pair in await self.documents([job])]
-
-    async def settle(self, settlements: Sequence[Settlement], worker_id: str, digest: str) -> set[UUID]:
-        """Write outcomes under their leases; return the ids applied. The others' leases are superseded: lost."""
-        shared = {"worker_id": worker_id, "digest": digest}
-        plain = [s for s in settlements if s.status is Status.COMPLETED and not s.logs]
-        others = [s for s in settlements if s.status is not Status.COMPLETED or s.logs]
+    async def _settle_all(self, settlements: Sequence[Settlement], shared: dict[str, Any]) -> set[UUID]:
+        plain, others = by_plainness(settlements)
         applied = await self._settle("settle_completed", columns.of_completed(plain) | shared) if plain else set()
         if others:
             applied |= await self._settle_with_logs(others, shared)
@@ -157,10 +155,9 @@ class Store:
     async def _settle(self, name: str, parameters: Mapping[str, Any]) -> set[UUID]:
         return {row[0] for row in await self._rows(name, parameters)}
 
-    async def audit_head(self, worker_id: str) -> tuple[int, str] | None:
-        """Return the number and the hash, in hex, of the last link of the worker's audit chain; None without one."""
-        rows = await self._rows("audit_head", {"worker_id": worker_id})
-        return (rows[0][0], rows[0][1]) if rows else None
+    async def audit_heads(self, worker_id: str) -> list[tuple[str, int, str]]:
+        """Return name, last link's number and its hash, in hex, of each of the worker's audit chains."""
+        return await self._rows("audit_heads", {"chains": [worker_id, calling_chain(worker_id)]})
 
     async def _log(self, settlements: Sequence[Settlement]) -> None:
         chunks = [(s, number, chunk) for s in settlements for number, chunk in enumerate(s.logs)]
@@ -185,54 +182,15 @@ class Store:
         rows = await self._rows("retry", {"ids": list(ids), "reason": reason or None, "actor": actor})
         return [Changed(*row) for row in rows]
 
-    async def register(self, parameters: Mapping[str, Any]) -> bool:
-        """Write the worker's row; False when this worker_id was declared lost."""
-        return bool(await self._rows("register", parameters))
-
-    async def hold_lock(self, lock_key: int) -> bool:
-        """Take the session lock that Postgres drops the instant this process dies."""
-        return bool((await self._rows("hold_lock", {"lock_key": lock_key}))[0][0])
-
-    async def heartbeat(self, worker_id: str, running: int, *, draining: bool) -> bool:
-        """Prove that the worker lives; False when it was declared lost and must stop its jobs."""
-        return bool(await self._rows("heartbeat", {"worker_id": worker_id, "running": running, "draining": draining}))
-
-    async def announce_waiting(self, worker_id: str, *, waiting: bool) -> None:
-        """Say whether producers should wake this worker."""
-        await self._rows("announce_waiting", {"worker_id": worker_id, "waiting": waiting})
-
-    async def cancel_requests(self, worker_id: str) -> list[UUID]:
-        """Return the worker's running jobs that a person wants stopped."""
-        return [row[0] for row in await self._rows("cancel_requests", {"worker_id": worker_id})]
-
-    async def held(self, worker_id: str) -> dict[UUID, int]:
-        """Return the leases that the database believes the worker holds: id -> lease_seq."""
-        return dict(await self._rows("held", {"worker_id": worker_id}))
-
-    async def lose_workers(self, worker_id: str, *, by_lock: bool = True) -> list[str]:
-        """Declare dead workers lost (rules in store.sql) and return their ids. `by_lock`: a free lock may prove it."""
-        return [row[0] for row in await self._rows("lose_workers", {"worker_id": worker_id, "by_lock": by_lock})]
-
-    async def rescue(self) -> list[tuple[UUID, str, str]]:
-        """Take back the jobs of lost workers; return (id, new status, lost worker) of each."""
-        return [(row[0], row[1], row[2]) for row in await self._rows("rescue", {"budget": CRASH_BUDGET})]
+    async def rescue(self, lost: str | None = None) -> list[tuple[UUID, str, str]]:
+        """Take back up to 1000 jobs of lost workers, or of this one; return (id, new status, lost worker) of each."""
+        rows = await self._rows("rescue", {"budget": CRASH_BUDGET, "lost": lost})
+        return [(row[0], row[1], row[2]) for row in rows]
 
     async def give_back(self, worker_id: str, ids: Sequence[UUID] | None = None) -> int:
         """Return what this worker holds (all, or those ids) to the queue at no attempt's cost; return how many."""
         parameters = {"worker_id": worker_id, "ids": None if ids is None else list(ids)}
         return len(await self._rows("give_back", parameters))
-
-    async def leave(self, worker_id: str) -> None:
-        """Mark the worker stopped."""
-        await self._rows("leave", {"worker_id": worker_id})
-
-    async def alive_workers(self) -> frozenset[str]:
-        """Return the ids of the workers that are not known to have ended."""
-        return frozenset(row[0] for row in await self._rows("alive_workers", {}))
-
-    async def forget_workers(self) -> None:
-        """Delete the rows of workers that ended a week ago."""
-        await self._rows("forget_workers", {})
 
     async def reserve_invocation(
         self, service: str, cost: float, invocations: int | None, most: float | None

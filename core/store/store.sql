@@ -4,13 +4,16 @@
 -- ON CONFLICT without a target: whatever unique key an adopted table carries, a duplicate is no error.
 INSERT INTO jobs.tb_job_run
   (id, service_name, operation, execution_type, input_data, run_at, priority, idempotency_key, tenant_id,
-   correlation_id, max_attempts, timeout_seconds)
+   correlation_id, max_attempts, timeout_seconds, parent_id, deadline_at)
 SELECT id, service, operation, type, input::jsonb, coalesce(run_at, now() + coalesce(delay, 0) * interval '1 second'),
-       priority, key, tenant, correlation, max_attempts, timeout
-  FROM unnest(%(ids)b::uuid[], %(services)s::text[], %(operations)s::text[], %(types)s::text[], %(inputs)s::text[],
+       priority, key, tenant, correlation, max_attempts, timeout, parent,
+       greatest(coalesce(run_at, now() + coalesce(delay, 0) * interval '1 second'), now()) + deadline * interval '1 second'
+  FROM unnest(%(ids)b::uuid[], %(services)b::text[], %(operations)b::text[], %(types)s::text[], %(inputs)b::text[],
               %(run_ats)s::timestamptz[], %(delays)s::float8[], %(priorities)b::int4[], %(keys)s::text[],
-              %(tenants)s::uuid[], %(correlations)s::text[], %(max_attempts)s::int4[], %(timeouts)s::int4[])
-       AS t (id, service, operation, type, input, run_at, delay, priority, key, tenant, correlation, max_attempts, timeout)
+              %(tenants)s::uuid[], %(correlations)s::text[], %(max_attempts)s::int4[], %(timeouts)s::int4[],
+              %(parents)s::uuid[], %(deadlines)s::float8[])
+       AS t (id, service, operation, type, input, run_at, delay, priority, key, tenant, correlation, max_attempts, timeout,
+             parent, deadline)
 ON CONFLICT DO NOTHING
 RETURNING id;
 
@@ -21,30 +24,63 @@ SELECT DISTINCT ON (wanted.key, wanted.tenant)
   JOIN jobs.tb_job_run j ON j.idempotency_key = wanted.key AND j.tenant_id IS NOT DISTINCT FROM wanted.tenant
  ORDER BY wanted.key, wanted.tenant, j.created_at DESC;
 
--- name: claim
--- ids and small columns only: an unreadable document must not stop the batch. The watermark spares the dead index entries
--- of jobs that were claimed already; the worker asks without it several times a second (see claimer.py).
--- Whoever was declared lost gets nothing: what it claims would be rescued at once, and run twice.
-UPDATE jobs.tb_job_run AS j
-   SET status = 'running', attempts = j.attempts + 1, lease_seq = j.lease_seq + 1, worker_id = %(worker_id)s,
-       started_at = now(), updated_at = now()
- WHERE j.ctid = ANY (ARRAY(
-   SELECT c.ctid FROM jobs.tb_job_run c
-    WHERE c.status = 'pending' AND c.run_at <= now()
-      AND NOT EXISTS (SELECT FROM jobs.tb_worker w WHERE w.worker_id = %(worker_id)s AND w.state IN ('lost', 'stopped'))
-      AND (-c.priority, c.run_at) >= (%(after_priority)s::int4, %(after)s::timestamptz)
-      AND (%(only)s::text[] IS NULL OR lower(c.service_name) = ANY (%(only)s::text[]))
-      AND (%(except)s::text[] IS NULL OR lower(c.service_name) <> ALL (%(except)s::text[]))
-    ORDER BY -c.priority, c.run_at, c.id
-    LIMIT %(batch)s
-      FOR UPDATE SKIP LOCKED))
-RETURNING j.id, j.service_name, j.operation, j.lease_seq, j.attempts, j.max_attempts, j.timeout_seconds, j.crash_count,
-          j.idempotency_key, j.tenant_id, j.correlation_id, -j.priority, j.run_at;
+-- name: depend
+SELECT jobs.add_dependencies(%(jobs)s::uuid[], %(dependencies)s::uuid[], %(choices)s::text[]);
 
--- name: next_due
--- Seconds until the head of the queue is due, for an idle worker's alarm clock.
-SELECT greatest(extract(epoch FROM c.run_at - clock_timestamp()), 0)::float8 AS seconds
-  FROM jobs.tb_job_run c WHERE c.status = 'pending' ORDER BY -c.priority, c.run_at, c.id LIMIT 1;
+-- name: statuses
+SELECT id, status FROM jobs.tb_job_run WHERE id = ANY (%(ids)s::uuid[]);
+
+-- name: survey
+-- The lanes that have pending jobs, each with its first: a skip scan, one descent of the claim's index for each lane.
+-- At most a page of them; the next begins behind the last.
+WITH RECURSIVE lane AS (
+  (SELECT -c.priority AS place, lower(c.service_name COLLATE "C") AS service, lower(c.operation COLLATE "C") AS operation,
+          coalesce(c.tenant_id, '00000000-0000-0000-0000-000000000000') AS tenant, c.run_at AS first
+     FROM jobs.tb_job_run c
+    WHERE c.status = 'pending' AND c.blocked_by = 0
+      AND (-c.priority, lower(c.service_name COLLATE "C"), lower(c.operation COLLATE "C"),
+           coalesce(c.tenant_id, '00000000-0000-0000-0000-000000000000'))
+          > (%(after_place)s::int4, %(after_service)s::text, %(after_operation)s::text, %(after_tenant)s::uuid)
+    ORDER BY 1, 2, 3, 4, 5 LIMIT 1)
+  UNION ALL
+  SELECT n.place, n.service, n.operation, n.tenant, n.first
+    FROM lane l CROSS JOIN LATERAL (
+      SELECT -c.priority AS place, lower(c.service_name COLLATE "C") AS service,
+             lower(c.operation COLLATE "C") AS operation,
+             coalesce(c.tenant_id, '00000000-0000-0000-0000-000000000000') AS tenant, c.run_at AS first
+        FROM jobs.tb_job_run c
+       WHERE c.status = 'pending' AND c.blocked_by = 0
+         AND (-c.priority, lower(c.service_name COLLATE "C"), lower(c.operation COLLATE "C"),
+              coalesce(c.tenant_id, '00000000-0000-0000-0000-000000000000'))
+             > (l.place, l.service, l.operation, l.tenant)
+       ORDER BY 1, 2, 3, 4, 5 LIMIT 1) n
+)
+SELECT l.place, l.service, l.operation, l.tenant, l.first,
+       extract(epoch FROM l.first - clock_timestamp())::float8 AS due_in,
+       CASE WHEN EXISTS (SELECT FROM jobs.tb_pause)
+             AND EXISTS (SELECT FROM jobs.pauses_of(l.service, l.operation, NULL, l.tenant)) THEN 'paused'
+            WHEN s.open_until > now() THEN 'breaker_open'
+            WHEN s.limited_until > now() THEN 'limited'
+            WHEN s.open_until IS NOT NULL THEN 'half_open'
+            ELSE '' END AS held
+  FROM (SELECT * FROM lane LIMIT %(page)s) l LEFT JOIN jobs.tb_service_state s ON s.service_name = l.service
+ ORDER BY l.place, l.service, l.operation, l.tenant;
+
+-- name: claim
+SELECT * FROM jobs.claim(
+  %(worker_id)s, %(places)b::int4[], %(services)s::text[], %(operations)s::text[], %(tenants)b::uuid[], %(types)s::text[],
+  %(after)s::timestamptz[], %(quotas)b::int4[], %(wanted)s::int4, %(documents)s);
+
+-- name: claim_limited
+SELECT * FROM jobs.claim_limited(
+  %(worker_id)s, %(service)s, %(type)s, %(places)b::int4[], %(operations)s::text[], %(tenants)b::uuid[],
+  %(after)s::timestamptz[], %(quotas)b::int4[], %(wanted)s::int4, %(most_running)s::int4, %(most_a_minute)s::int4,
+  %(tenant_running)s::int4, %(tenant_a_minute)s::int4, %(documents)s);
+
+-- name: note_outcomes
+SELECT service_name, change
+  FROM jobs.note_outcomes(%(services)s::text[], %(answered)s::bool[], %(failed)s::int4[], %(thresholds)s::int4[],
+                          %(recoveries)s::float8[]);
 
 -- name: documents
 -- As text, parsed once by the worker. A document over its cap is measured here and never sent.
@@ -56,7 +92,8 @@ SELECT id, CASE WHEN octet_length(document) <= %(cap)s THEN document END AS docu
           FROM jobs.tb_job_run j WHERE j.id = ANY (%(ids)b::uuid[])) AS t;
 
 -- name: settle_completed
--- The common case of settle, with the fewest parameters. coalesce() hides the partial index on running rows from the
+-- The common case of settle, with the fewest parameters: what is the same for all jobs of an operation is sent once and
+-- referred to by number. coalesce() hides the partial index on running rows from the
 -- planner: analysed when it is empty, it looks cheaper than the primary key and makes the join quadratic.
 WITH settled AS (
 UPDATE jobs.tb_job_run AS j
@@ -65,9 +102,11 @@ UPDATE jobs.tb_job_run AS j
        execution_type = coalesce(nullif(s.type, ''), j.execution_type), runner_version = nullif(s.version, ''),
        registry_digest = %(digest)s, error_category = NULL, error_message = NULL,
        fingerprint = NULL
-  FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(outputs)b::text[], %(usages)b::text[], %(max_attempts)b::int4[],
-              %(types)b::text[], %(versions)b::text[], %(policies)b::text[], %(sandboxes)b::text[])
-       AS s (id, lease, output, usage, max_attempts, type, version, policy, sandbox)
+  FROM (SELECT g.id, g.lease, g.output, g.usage, (%(max_attempts)b::int4[])[g.origin] AS max_attempts,
+               (%(types)b::text[])[g.origin] AS type, (%(versions)b::text[])[g.origin] AS version,
+               (%(policies)b::text[])[g.origin] AS policy, (%(sandboxes)b::text[])[g.origin] AS sandbox
+          FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(outputs)b::text[], %(usages)b::text[], %(origins)b::int2[])
+               AS g (id, lease, output, usage, origin)) AS s
  WHERE j.id = s.id AND coalesce(j.status, '') = 'running' AND j.lease_seq = s.lease
 RETURNING j.id, j.lease_seq, j.attempts, j.service_name, j.operation, j.execution_type, j.tenant_id, j.started_at,
           s.version, s.policy, s.sandbox
@@ -75,7 +114,7 @@ RETURNING j.id, j.lease_seq, j.attempts, j.service_name, j.operation, j.executio
   INSERT INTO jobs.tb_audit_event
     (chain, outcome, job_id, lease_seq, attempt, service_name, operation, execution_type, tenant_id, status, worker_id,
      runner_version, registry_digest, policy_digest, sandbox, duration_ms)
-  SELECT %(worker_id)s, 'succeeded', d.id, d.lease_seq, d.attempts, d.service_name, d.operation,
+  SELECT %(chain)s, 'succeeded', d.id, d.lease_seq, d.attempts, d.service_name, d.operation,
          lower(d.execution_type), d.tenant_id, 'completed', %(worker_id)s, nullif(d.version, ''), %(digest)s,
          nullif(d.policy, ''), nullif(d.sandbox, ''), extract(epoch FROM now() - d.started_at) * 1000
     FROM settled d
@@ -89,15 +128,17 @@ WITH given AS (
     %(ids)b::uuid[], %(leases)b::int8[], %(statuses)b::text[], %(given_back)b::bool[], %(delays)b::float8[],
     %(outputs)b::text[], %(usages)b::text[], %(categories)b::text[], %(messages)b::text[], %(fingerprints)b::text[],
     %(max_attempts)b::int4[], %(types)b::text[], %(versions)b::text[], %(policies)b::text[], %(sandboxes)b::text[],
-    %(endings)b::text[], %(violations)b::text[])
+    %(endings)b::text[], %(violations)b::text[], %(lefts)b::float8[])
     AS t (id, lease, status, given_back, delay, output, usage, category, message, fingerprint, max_attempts, type, version,
-          policy, sandbox, ending, violations)
+          policy, sandbox, ending, violations, seconds_left)
 ), settled AS (
   UPDATE jobs.tb_job_run AS j
      SET status = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NOT NULL THEN 'cancelled' ELSE s.status END,
          attempts = j.attempts - CASE WHEN s.given_back THEN 1 ELSE 0 END,
          lease_seq = j.lease_seq + CASE WHEN s.given_back THEN 1 ELSE 0 END,
          run_at = CASE WHEN s.status = 'pending' THEN now() + s.delay * interval '1 second' ELSE j.run_at END,
+         deadline_at = CASE WHEN s.status = 'pending' THEN coalesce(j.deadline_at, now() + s.seconds_left * interval '1 second')
+                            ELSE j.deadline_at END,
          worker_id = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NULL THEN NULL ELSE j.worker_id END,
          completed_at = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NULL THEN NULL ELSE now() END,
          updated_at = now(),
@@ -123,7 +164,7 @@ WITH given AS (
   INSERT INTO jobs.tb_audit_event
     (chain, outcome, job_id, lease_seq, attempt, service_name, operation, execution_type, tenant_id, status,
      error_category, worker_id, runner_version, registry_digest, policy_digest, sandbox, duration_ms, violations)
-  SELECT %(worker_id)s, s.ending, d.id, d.lease, d.attempts + CASE WHEN s.given_back THEN 1 ELSE 0 END, d.service_name,
+  SELECT %(chain)s, s.ending, d.id, d.lease, d.attempts + CASE WHEN s.given_back THEN 1 ELSE 0 END, d.service_name,
          d.operation, lower(d.execution_type), d.tenant_id, d.status, s.category, %(worker_id)s, nullif(s.version, ''),
          %(digest)s, nullif(s.policy, ''), nullif(s.sandbox, ''), extract(epoch FROM now() - d.started_at) * 1000,
          s.violations::jsonb
@@ -131,9 +172,9 @@ WITH given AS (
 )
 SELECT id FROM settled;
 
--- name: audit_head
--- Where a worker's own chain stands. Told to the log now and then: what is logged elsewhere cannot be cut off unseen.
-SELECT seq, encode(hash, 'hex') AS hash FROM jobs.tb_audit_chain WHERE chain = %(worker_id)s;
+-- name: audit_heads
+-- Where a worker's own chains stand. Told to the log now and then: what is logged elsewhere cannot be cut off unseen.
+SELECT chain, seq, encode(hash, 'hex') AS hash FROM jobs.tb_audit_chain WHERE chain = ANY (%(chains)s) ORDER BY chain;
 
 -- name: log
 -- Captured output of settled leases only; a superseded worker's output is dropped with its result.
@@ -172,8 +213,11 @@ RETURNING state;
 UPDATE jobs.tb_worker SET waiting = %(waiting)s WHERE worker_id = %(worker_id)s AND waiting <> %(waiting)s;
 
 -- name: cancel_requests
+-- Of the jobs that the worker runs, by their ids: the index on running rows holds the dead entries of all claims since the
+-- last vacuum, and this is asked each second.
 SELECT j.id FROM jobs.tb_job_run j
- WHERE j.status = 'running' AND j.worker_id = %(worker_id)s AND j.cancel_requested_at IS NOT NULL;
+ WHERE j.id = ANY (%(ids)b::uuid[]) AND j.status = 'running' AND j.worker_id = %(worker_id)s
+   AND j.cancel_requested_at IS NOT NULL;
 
 -- name: held
 -- The leases that the database still believes this worker holds.
@@ -201,13 +245,15 @@ RETURNING w.worker_id;
 -- name: rescue
 -- At once after the first crash; later ones are spread, so that a job that kills workers meets its neighbours less often
 -- and does not take them down the whole crash budget with it.
--- Jobs of workers that are lost, stopped or unknown. 'external' jobs belong to programs that prove nothing.
+-- Jobs of workers that are lost, stopped or unknown; `lost`: of this one alone. 'external' jobs belong to programs that
+-- prove nothing: they are taken only by name.
 WITH orphan AS MATERIALIZED (
   SELECT j.id FROM jobs.tb_job_run j
-   WHERE j.status = 'running' AND j.worker_id <> 'external'
+   WHERE j.status = 'running'
+     AND (j.worker_id = %(lost)s OR %(lost)s::text IS NULL AND j.worker_id <> 'external')
      AND NOT EXISTS (SELECT FROM jobs.tb_worker w
                       WHERE w.worker_id = j.worker_id AND w.state IN ('running', 'draining'))
-   ORDER BY j.id LIMIT 1000 FOR UPDATE SKIP LOCKED
+   ORDER BY j.worker_id LIMIT 1000 FOR UPDATE SKIP LOCKED  -- the index's own order: by id, history would be walked
 ), rescued AS (
   UPDATE jobs.tb_job_run j
      SET status = CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled'
@@ -226,7 +272,15 @@ WITH orphan AS MATERIALIZED (
     FROM orphan o, jobs.tb_job_run old
    WHERE j.id = o.id AND old.id = j.id
   RETURNING j.id, j.status, j.lease_seq - 1 AS lease_seq, j.attempts, old.worker_id, old.started_at, j.error_category,
-            j.error_message, j.fingerprint, j.service_name, j.operation, j.execution_type, j.tenant_id
+            j.error_message, j.fingerprint, j.service_name, j.operation, j.execution_type, j.tenant_id, j.entity_type
+), put_off AS (
+  -- Callbacks are not called here, beside the heartbeat: the next worker that looks calls them.
+  INSERT INTO jobs.tb_callback_run (job_id, lease_seq, outcome, function_name, error)
+  SELECT r.id, r.lease_seq + 1, c.outcome, c.function_name, 'the job was failed by a rescue'
+    FROM rescued r
+    JOIN jobs.tb_callback c ON c.entity_type = lower(r.entity_type) AND c.service_name = lower(r.service_name)
+                           AND c.operation = lower(r.operation) AND c.outcome = 'failure'
+   WHERE r.status = 'failed'
 ), attempt AS (
   INSERT INTO jobs.tb_job_attempt
     (job_id, lease_seq, attempt, worker_id, started_at, error_category, error_message, fingerprint)
@@ -273,9 +327,9 @@ SELECT jobs.settle_invocation(%(service)s, %(minute)s, %(reserved)s, %(actual)s)
 
 -- name: open_jobs
 -- Whether `worker --until-empty` still has something to wait for: due jobs, retries and what others run (they may die),
--- not what is scheduled for later.
+-- not what is scheduled for later, nor what waits for that.
 SELECT EXISTS (SELECT FROM jobs.tb_job_run j
-                WHERE (j.status = 'pending' AND (j.run_at <= now() OR j.lease_seq > 0)
+                WHERE (j.status = 'pending' AND j.blocked_by = 0 AND (j.run_at <= now() OR j.lease_seq > 0)
                        OR j.status = 'running' AND j.worker_id <> 'external')
-                  AND (%(only)s::text[] IS NULL OR lower(j.service_name) = ANY (%(only)s::text[]))
-                  AND (%(except)s::text[] IS NULL OR lower(j.service_name) <> ALL (%(except)s::text[]))) AS yes;
+                  AND (%(only)s::text[] IS NULL OR lower(j.service_name COLLATE "C") = ANY (%(only)s::text[]))
+                  AND (%(except)s::text[] IS NULL OR lower(j.service_name COLLATE "C") <> ALL (%(except)s::text[]))) AS yes;

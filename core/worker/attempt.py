@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..clock import monotonic
 from ..contract import ExecutionContext, Failed, Interrupted, JobResult, PlanError, Refused, StopSignal, Succeeded
@@ -43,47 +43,65 @@ class Surroundings:
     budget: Budget | None = None  # None: a job outside the queue, which no hourly limit counts
 
 
+class Performed(NamedTuple):
+    """What came of an attempt and, of a success, the JSON of its output: what was checked is what is stored."""
+
+    result: JobResult
+    output_text: str | None = None
+
+
 async def attempt(job: JobRecord, document: str | None, around: Surroundings, stop: StopSignal) -> Settlement:
     """Take one claimed job to its settlement. `document` is its input as JSON text, None when it cannot be read."""
     try:
         prepared = around.planner.prepared(job.service_name, job.operation)
     except SpecqlJobsError as error:
         return _unprepared(job, error, around)
-    result = await _result(prepared, job, document, around, stop)
+    result, text = await _performed(prepared, job, document, around, stop)
     chance = random.random()  # noqa: S311 - jitter
     origin = around.planner.origin(prepared, job)
-    return settle(job, result, prepared.service.retry, prepared.max_attempts(job), chance, origin=origin)
+    limit = prepared.max_attempts(job)
+    left = prepared.seconds_left(job, monotonic())
+    retry = prepared.service.retry
+    return settle(job, result, retry, limit, chance, origin=origin, output_text=text, seconds_left=left)
 
 
-async def _result(
+async def _performed(
     prepared: Prepared, job: JobRecord, document: str | None, around: Surroundings, stop: StopSignal
-) -> JobResult:
+) -> Performed:
+    left = prepared.seconds_left(job, monotonic())
+    if left is not None and left <= 0:
+        message = "the job's deadline had passed before this attempt could start; nothing was executed"
+        return Performed(_failed(Category.TIMEOUT, message))
     try:
         data = prepared.read(_readable(document))
-        draft = around.planner.draft(prepared, job, data)
+        draft = around.planner.draft(prepared, job, data, left)
     except InvalidInput as error:
-        return _failed(Category.INVALID_INPUT, around.secrets.redact(error.message))
+        return Performed(_failed(Category.INVALID_INPUT, around.secrets.redact(error.message)))
     except PlanError as error:
-        return _failed(error.category, around.secrets.redact(error.message))
-    return await _within_budget(draft, around, stop)
-
-
-async def _within_budget(draft: Draft, around: Surroundings, stop: StopSignal) -> JobResult:
-    """Perform; where the policy limits invocations or cost by the hour, under a reservation."""
+        return Performed(_failed(error.category, around.secrets.redact(error.message)))
     if around.budget is None or draft.violations or not is_limited(draft):
-        return await perform(draft, around, stop)
-    reserved = await around.budget.reserve(draft)
+        return await _execute(draft, around, stop)
+    return await _within_budget(around.budget, draft, around, stop)
+
+
+async def _within_budget(budget: Budget, draft: Draft, around: Surroundings, stop: StopSignal) -> Performed:
+    """Perform what the policy limits by the hour (invocations or cost) under a reservation."""
+    reserved = await budget.reserve(draft)
     if isinstance(reserved, Interrupted):
-        return JobResult(reserved)
-    result = await perform(draft, around, stop)
-    await around.budget.settle(reserved, result.usage)
-    return result
+        return Performed(JobResult(reserved))
+    performed = await _execute(draft, around, stop)
+    await budget.settle(reserved, performed.result.usage)
+    return performed
 
 
 async def perform(draft: Draft, around: Surroundings, stop: StopSignal) -> JobResult:
     """Execute a judged plan and check its output; a refused plan touches nothing."""
+    return (await _execute(draft, around, stop)).result
+
+
+async def _execute(draft: Draft, around: Surroundings, stop: StopSignal) -> Performed:
     if draft.violations:
-        return JobResult(Refused(draft.violations))
+        return Performed(JobResult(Refused(draft.violations)))
     call = draft.call
     stop.timeout_seconds, stop.expected_by = call.timeout_seconds, monotonic() + call.timeout_seconds
     context = ExecutionContext(
@@ -96,14 +114,14 @@ async def perform(draft: Draft, around: Surroundings, stop: StopSignal) -> JobRe
         stop=stop,
         judge=lambda footprint: judge(footprint, call.policy),
     )
-    result = await _execute(draft, context)
+    result = await _run(draft, context)
     if isinstance(result.outcome, Succeeded):
-        checked = _checked(draft, result.outcome, around.secrets)
-        return result if checked is result.outcome else replace(result, outcome=checked)
-    return _redacted(result, around.secrets)
+        checked, text = _checked(draft, result.outcome, around.secrets)
+        return Performed(result if checked is result.outcome else replace(result, outcome=checked), text)
+    return Performed(_redacted(result, around.secrets))
 
 
-async def _execute(draft: Draft, context: ExecutionContext) -> JobResult:
+async def _run(draft: Draft, context: ExecutionContext) -> JobResult:
     try:
         return await draft.prepared.runner.execute(draft.plan, context)
     except Denied as error:  # a secret that is not set on this host
@@ -115,13 +133,13 @@ async def _execute(draft: Draft, context: ExecutionContext) -> JobResult:
         return JobResult(Failed(Category.INTERNAL, message, retryable=True))
 
 
-def _checked(draft: Draft, outcome: Succeeded, secrets: Secrets) -> Succeeded | Failed:
-    """Return the outcome if its output fits output_schema and can be stored, else the failure."""
-    output, problem = storable(outcome.output, _largest_output(draft), secrets)
-    problems = (problem,) if problem else _misfits(draft.prepared, output)
+def _checked(draft: Draft, outcome: Succeeded, secrets: Secrets) -> tuple[Succeeded | Failed, str | None]:
+    """Return the outcome, and its JSON, if its output fits output_schema and can be stored, else the failure."""
+    output, text, problem = storable(outcome.output, _largest_output(draft), secrets)
+    problems = (problem,) if problem else _misfits(draft.prepared, output, text)
     if problems:
-        return Failed(Category.INVALID_OUTPUT, f"the output is not usable: {'; '.join(problems)}")
-    return outcome if output is outcome.output else Succeeded(output)
+        return Failed(Category.INVALID_OUTPUT, f"the output is not usable: {'; '.join(problems)}"), None
+    return outcome if output is outcome.output else Succeeded(output), None if output is None else text
 
 
 def _largest_output(draft: Draft) -> int:
@@ -129,26 +147,30 @@ def _largest_output(draft: Draft) -> int:
     return draft.footprint.output_bytes or draft.call.policy.max_output_bytes
 
 
-def _misfits(prepared: Prepared, output: Any) -> tuple[str, ...]:
-    return prepared.output.check(output) if prepared.output else ()
+def _misfits(prepared: Prepared, output: Any, text: str) -> tuple[str, ...]:
+    return prepared.output.check_encoded(output, text) if prepared.output else ()
 
 
-def storable(output: Any, limit: int, secrets: Secrets) -> tuple[Any, str]:
-    """Return output that jsonb accepts and that holds no secret, and "" or why there is none. `limit`: bytes of JSON.
+def storable(output: Any, limit: int, secrets: Secrets) -> tuple[Any, str, str]:
+    """Return output that jsonb accepts and that holds no secret, its JSON, and "" or why there is none.
+
+    `limit` is in bytes of JSON.
 
     jsonb refuses NUL and lone surrogates; they become U+FFFD rather than make a finished job unfinishable.
     """
     try:
         text = _ENCODE(output)
     except (TypeError, ValueError, RecursionError) as error:
-        return None, f"it is not JSON: {error}"
+        return None, "", f"it is not JSON: {error}"
     if len(text) > limit:
-        return None, f"it is {len(text)} bytes of JSON, at most {limit} are allowed (max_output_bytes)"
+        return None, "", f"it is {len(text)} bytes of JSON, at most {limit} are allowed (max_output_bytes)"
     if secrets.redact(text) is not text:
         output = _masked(output, secrets)
+        text = _ENCODE(output)
     if "\\u0000" in text or "\\ud" in text:
-        return _cleaned(output), ""
-    return output, ""
+        output = _cleaned(output)
+        text = _ENCODE(output)
+    return output, text, ""
 
 
 def _masked(value: Any, secrets: Secrets) -> Any:
@@ -180,7 +202,7 @@ def _redacted(result: JobResult, secrets: Secrets) -> JobResult:
     if not isinstance(outcome, Failed):
         return result
     message = _cleaned(secrets.redact(outcome.message))[:4000]
-    output, _ = storable(outcome.output, LARGEST_ERROR_OUTPUT, secrets)
+    output, _text, _why = storable(outcome.output, LARGEST_ERROR_OUTPUT, secrets)
     return replace(result, outcome=replace(outcome, message=message, output=output))
 
 

@@ -7,47 +7,60 @@ committed in between saw nobody waiting), and sleeps until a wake-up, a free slo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
 from ..clock import monotonic
-from ..job import JobRecord
+from ..job import folded
+from ..lanes import Claimed, Lane, Portion
+from ..store.claims import BEGINNING, SURVEY_PAGE
 from ..store.db import FAILURES
-from ..store.store import BEGINNING, Scope, Store
+from ..store.store import Scope, Store
+from .lane_board import LaneBoard, ServiceTerms
 from .link import Link
 
 #: Jobs of one claim; beyond it the statement grows and nothing is gained.
-LARGEST_BATCH = 200
+LARGEST_BATCH = 500
 
 #: The floor under every wake-up.
 POLL = 1.0  # seconds
 
-#: A busy worker looks behind its watermark this often: for higher priorities, and for rows committed late.
-LOOK_BEHIND = 0.2  # seconds
+#: The same while a limit, a pause or a breaker keeps due jobs back: nobody tells when that ends.
+POLL_WITHHELD = 0.2  # seconds
+
+#: A busy worker surveys the lanes this often: for new ones, higher priorities, and rows committed late.
+SURVEY_EVERY = 0.2  # seconds
+
+#: Surveys take at most one part in so many of the time, however long dead index entries or thousands of lanes make one.
+SURVEY_SHARE = 10
 
 
 class Claimer:
-    """Asks for ready jobs. Knows the queue's watermark; knows nothing of how jobs are run."""
+    """Asks for ready jobs. Knows the queue's lanes; knows nothing of how jobs are run."""
 
     def __init__(self, link: Link, worker_id: str, scope: Scope, known: Callable[[], set[UUID]]) -> None:
-        """`known` returns the jobs that this worker runs or has yet to settle."""
+        """`known` returns the jobs that this worker holds or has yet to settle."""
         self._link = link
         self._worker_id = worker_id
         self._known = known
         self._unsure = False  # a claim may have been committed whose answer never came
         self.scope = scope
-        self._watermark = BEGINNING
-        self._looked_at_all = 0.0  # monotonic time of the last claim without a watermark
+        self.terms: Callable[[str], ServiceTerms] = lambda _: ServiceTerms()
+        self._board = LaneBoard(self._terms_of)
+        self._page_from: Lane = BEGINNING
+        self._surveyed_at = 0.0  # monotonic
+        self._survey_cost = 0.0  # seconds
         self._announced = False
         self.wake = asyncio.Event()
 
-    async def claim(self, free: int) -> list[tuple[JobRecord, str | None]]:
+    async def claim(self, free: int) -> list[Claimed]:
         """Return up to `free` jobs with their inputs; a connection lost half way leaves no job behind."""
         while True:
             store = await self._link.store()
             try:
-                claimed = await self._claim_whole(store, min(free, LARGEST_BATCH))
+                await self._reconcile(store)
+                claimed = await self._claim(store, min(free, LARGEST_BATCH))
             except FAILURES as error:
                 self._unsure = True
                 await self._link.lost(error)
@@ -55,14 +68,20 @@ class Claimer:
                 self._link.answered()
                 return claimed
 
-    async def _claim_whole(self, store: Store, batch: int) -> list[tuple[JobRecord, str | None]]:
-        await self._reconcile(store)
-        jobs = await self._claim(store, batch)
-        return await store.documents(jobs) if jobs else []
+    def _terms_of(self, service: str) -> ServiceTerms:
+        return self.terms(service)
 
     def disown(self) -> None:
         """Give back, before the next claim, what was claimed and not started."""
         self._unsure = True
+
+    def freed(self, service_name: str) -> None:
+        """A job of that service has ended."""
+        self._board.freed(folded(service_name))
+
+    async def reconcile(self) -> None:
+        """Give back at once what `disown` said."""
+        await self._link.ask(self._reconcile)
 
     async def _reconcile(self, store: Store) -> None:
         """Give back what the database holds for this worker and nobody here runs."""
@@ -73,22 +92,62 @@ class Claimer:
                 await store.give_back(self._worker_id, unknown)
             self._unsure = False
 
-    async def _claim(self, store: Store, batch: int) -> tuple[JobRecord, ...]:
-        """Claim above the watermark; behind it too now and then, or when that gave less than asked for."""
-        if self._watermark is not BEGINNING and monotonic() - self._looked_at_all < LOOK_BEHIND:
-            claim = await store.claim(self._worker_id, batch, self.scope, self._watermark)
-            if len(claim.jobs) == batch:
-                self._watermark = claim.first
-                return claim.jobs
-            rest = await self._claim_all(store, batch - len(claim.jobs))
-            return (*claim.jobs, *rest)
-        return await self._claim_all(store, batch)
+    # ---- lanes ------------------------------------------------------------------------------------------------------
 
-    async def _claim_all(self, store: Store, batch: int) -> tuple[JobRecord, ...]:
-        self._looked_at_all = monotonic()
-        claim = await store.claim(self._worker_id, batch, self.scope)
-        self._watermark = claim.first if claim.jobs else BEGINNING
-        return claim.jobs
+    async def _claim(self, store: Store, free: int) -> list[Claimed]:
+        """Claim from the lanes that are known; survey them now and then, and when they gave less than asked for."""
+        surveyed = monotonic() - self._surveyed_at > max(SURVEY_EVERY, SURVEY_SHARE * self._survey_cost)
+        if surveyed:
+            await self._survey(store)
+        claimed = await self._round(store, free)
+        if len(claimed) < free and not surveyed and await self._survey_again(store):
+            claimed += await self._round(store, free - len(claimed))
+        return claimed
+
+    async def _survey_again(self, store: Store) -> bool:
+        """Survey unless the last one was only just made; return whether."""
+        if monotonic() - self._surveyed_at < self._survey_cost * SURVEY_SHARE / 3:
+            return False
+        await self._survey(store)
+        return True
+
+    async def _survey(self, store: Store) -> None:
+        """Look at the lanes, or at the next page of them where they are many."""
+        before = monotonic()
+        seen = await store.survey(self._page_from)
+        if not seen and self._page_from is not BEGINNING:
+            seen = await store.survey()
+        self._page_from = seen[-1].lane if len(seen) == SURVEY_PAGE else BEGINNING
+        self._surveyed_at = monotonic()
+        self._survey_cost = self._surveyed_at - before
+        self._board.put(seen, self.scope.serves, self._surveyed_at)
+
+    async def _round(self, store: Store, free: int) -> list[Claimed]:
+        """Ask each in its turn until `free` jobs are claimed."""
+        planned = self._board.round(free, monotonic())
+        claimed: list[Claimed] = []
+        for service, portions in planned.first:
+            claimed += await self._take_limited(store, service, portions, free - len(claimed))
+        if planned.open and len(claimed) < free:
+            claimed += await self._take(store, planned.open, free - len(claimed))
+        for service, portions in planned.then:
+            claimed += await self._take_limited(store, service, portions, free - len(claimed))
+        return claimed
+
+    async def _take(self, store: Store, portions: Sequence[Portion], wanted: int) -> list[Claimed]:
+        taken = await store.claim(self._worker_id, portions, wanted)
+        self._board.took(portions, taken, wanted)
+        return taken
+
+    async def _take_limited(self, store: Store, service: str, portions: Sequence[Portion], free: int) -> list[Claimed]:
+        wanted = min(free, sum(portion.quota for portion in portions))
+        if wanted <= 0:
+            return []
+        taken = await store.claim_limited(self._worker_id, portions, wanted, self.terms(service).limits)
+        self._board.took_limited(service, taken, wanted, monotonic())
+        return taken
+
+    # ---- waiting ----------------------------------------------------------------------------------------------------
 
     async def busy(self) -> None:
         """Say that producers need not wake this worker: it looks again by itself at once."""
@@ -102,13 +161,19 @@ class Claimer:
             self._announced = True
             await self._announce(waiting=True)
             return
-        due = await self._link.ask(lambda store: store.next_due())
-        # The head was due already and was not claimed: it is not in this worker's scope.
-        seconds = min(due, POLL) if due else POLL
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._nap()):
                 await self.wake.wait()
         self.wake.clear()
+
+    def _nap(self) -> float:
+        """Seconds until somebody should look, whatever happens."""
+        longest = POLL_WITHHELD if self._board.withheld else POLL
+        if self._page_from is not BEGINNING:  # the rest of the lanes has not been looked at
+            return self._survey_cost
+        if self._board.next_due is None:
+            return longest
+        return min(max(self._board.next_due - monotonic(), 0.001), longest)
 
     async def _announce(self, *, waiting: bool) -> None:
         await self._link.ask(lambda store: store.announce_waiting(self._worker_id, waiting=waiting))

@@ -5,19 +5,22 @@ What does not change from job to job is made once per operation (Prepared); a jo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..contract import Call, Footprint, JobRunner, Plan, Violation
 from ..errors import InvalidInput
-from ..job import ExecutionType, JobRecord
+from ..job import ExecutionType, JobRecord, folded
+from ..lanes import Breaker, limits_of
 from ..lifecycle import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, Origin
 from ..narrow import Ceiling, config_violations, narrow
-from ..policy import Policy, judge
+from ..policy import Policy
 from ..registry.lookup import find
-from ..registry.model import Operation, Registry, Service, folded
+from ..registry.model import Operation, Registry, Service
 from ..registry.schemas import Validator, for_input, for_output, parse_input
+from ..verdicts import Verdicts
+from .lane_board import ServiceTerms
 
 _NO_VIOLATIONS: tuple[Violation, ...] = ()
 
@@ -38,6 +41,7 @@ class Prepared:
     runner: JobRunner[Any, Any]
     spec: Any
     policy: Policy
+    verdicts: Verdicts
     input: Validator
     output: Validator | None
     origin: Origin
@@ -78,9 +82,18 @@ class Prepared:
         narrowed = policy.max_execution_time < self.policy.max_execution_time
         return float(min(seconds, policy.max_execution_time) if narrowed else seconds)
 
+    def seconds_left(self, job: JobRecord, now: float) -> float | None:
+        """Return seconds to the job's deadline: the row's, else the operation's, else the service's; None without one.
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+        `now` in monotonic seconds. What the registry says counts from the job's due time.
+        """
+        if job.deadline is not None:
+            return job.deadline - now
+        stated = self.service.deadline if self.operation.deadline is None else self.operation.deadline
+        return None if stated is None or job.due is None else job.due + stated - now
+
+
+class Draft(NamedTuple):
     """A plan and the verdict on it. Nothing has been touched."""
 
     prepared: Prepared
@@ -99,6 +112,7 @@ class Planner:
         self._ceiling = ceiling
         self._prepared: dict[tuple[str, str], Prepared] = {}
         self._specs: dict[str, Any] = {}
+        self._terms: dict[str, ServiceTerms] = {}
 
     def prepared(self, service_name: str, operation_name: str) -> Prepared:
         """Return the operation, ready to plan; raise NotFound, RunnerUnavailable or ConfigError."""
@@ -117,6 +131,7 @@ class Planner:
             runner=runner,
             spec=self._specs[service.name],
             policy=policy,
+            verdicts=Verdicts(policy),
             input=for_input(operation),
             output=for_output(operation),
             origin=self._origin(service, runner, policy),
@@ -125,6 +140,22 @@ class Planner:
     def _origin(self, service: Service, runner: JobRunner[Any, Any], policy: Policy) -> Origin:
         sandbox = policy.sandbox if service.execution_type is ExecutionType.SHELL else ""
         return Origin(service.execution_type, runner.version, self.registry.digest, policy.digest(), sandbox)
+
+    def terms(self, service_name: str) -> ServiceTerms:
+        """Return what the registry, under the ceiling, says of claiming a service; nothing of one it does not have."""
+        found = self._terms.get(service_name)
+        return found or self._terms.setdefault(service_name, self._terms_of(self.registry.service(service_name)))
+
+    def breakers(self) -> Callable[[str], Breaker | None] | None:
+        """Return what finds a service's breaker; None when no service has one."""
+        if all(self.terms(name).limits.breaker is None for name in self.registry.services):
+            return None
+        return lambda name: self.terms(name).limits.breaker
+
+    def _terms_of(self, service: Service | None) -> ServiceTerms:
+        if service is None:
+            return ServiceTerms()
+        return ServiceTerms(service.execution_type.value, limits_of(self._under_ceiling(service)))
 
     def _under_ceiling(self, service: Service) -> Policy:
         if self._ceiling is None:
@@ -138,11 +169,18 @@ class Planner:
             return prepared.origin
         return replace(prepared.origin, policy_digest=_narrowed(prepared, job)[0].digest())
 
-    def draft(self, prepared: Prepared, job: JobRecord, data: Mapping[str, Any]) -> Draft:
-        """Return the judged plan of one attempt; raise PlanError where the input has no plan. Pure."""
-        policy, violations = prepared.policy, _NO_VIOLATIONS
+    def draft(
+        self, prepared: Prepared, job: JobRecord, data: Mapping[str, Any], seconds_left: float | None = None
+    ) -> Draft:
+        """Return the judged plan of one attempt; raise PlanError where the input has no plan. Pure.
+
+        `seconds_left` to the job's deadline shorten the attempt's timeout.
+        """
+        policy, judged, violations = prepared.policy, prepared.verdicts.judge, _NO_VIOLATIONS
         if job.security_context or job.runner_config:
             policy, violations = _narrowed(prepared, job)
+            judged = Verdicts(policy).judge
+        timeout = prepared.timeout(job, policy)
         call = Call(
             operation=prepared.operation,
             input=data,
@@ -152,11 +190,11 @@ class Planner:
             attempt=job.attempts,
             idempotency_key=job.idempotency_key or "",
             correlation_id=job.correlation_id or "",
-            timeout_seconds=prepared.timeout(job, policy),
+            timeout_seconds=timeout if seconds_left is None else min(timeout, seconds_left),
         )
         plan = prepared.runner.plan(prepared.spec, call)
         footprint = plan.footprint
-        return Draft(prepared, call, plan, footprint, (*violations, *judge(footprint, policy)))
+        return Draft(prepared, call, plan, footprint, (*violations, *judged(footprint)))
 
 
 def _narrowed(prepared: Prepared, job: JobRecord) -> tuple[Policy, tuple[Violation, ...]]:

@@ -37,6 +37,9 @@ SILENCE = 10.0  # seconds
 #: After we lost our own connection, others may have lost theirs: a free session lock proves nothing for so long.
 DOUBT = 15.0  # seconds
 
+#: Beats between two looks at all running jobs: for those of a worker whose finder died before it took them back.
+LOOK_FOR_ORPHANS = 5
+
 #: A table lock (an index being built) must not keep the heartbeat waiting: rescue is tried again with the next beat.
 LOCK_TIMEOUT = "500ms"
 
@@ -65,8 +68,10 @@ class Listeners:
     cancel: Callable[[list[UUID]], None]
     fence: Callable[[str], None]  # stop all jobs at once, and say why
     sever: Callable[[], None]  # take every other connection for dead too
+    held: Callable[[], list[UUID]]  # the jobs whose cancellation would concern this worker
     running: Callable[[], int]
     draining: Callable[[], bool]
+    drain: Callable[[], None]  # somebody asked for it from elsewhere
 
 
 class Pulse:
@@ -82,6 +87,8 @@ class Pulse:
         self._fenced = False
         self._leaving = False
         self._locked = False
+        self._beats = 0
+        self._more_to_rescue = False
         self._doubt_until = 0.0  # monotonic
         self.alive = asyncio.Event()
         self.lost_for_good = asyncio.Event()
@@ -156,11 +163,14 @@ class Pulse:
     async def _beat(self) -> None:
         store = await self.link.store()
         asked = monotonic()
-        known = await store.heartbeat(self.identity.worker_id, self._tell.running(), draining=self._tell.draining())
-        if not known:
+        state = await store.heartbeat(self.identity.worker_id, self._tell.running(), draining=self._tell.draining())
+        if state is None:
             if not self._leaving:
                 self._lose()
             return
+        if state == "draining" and not self._tell.draining():
+            log_event("drain_requested", worker_id=self.identity.worker_id)
+            self._tell.drain()
         self._last_beat, self._fence_after, self._fenced = asked, FENCE_UNKNOWN, False
         self._heard = monotonic()
         self.link.answered()
@@ -189,14 +199,20 @@ class Pulse:
             self._fence_after = FENCE_UNKNOWN
 
     async def _hear_cancellations(self, store: Store) -> None:
-        if self._tell.running():
-            self._tell.cancel(await store.cancel_requests(self.identity.worker_id))
+        held = self._tell.held()
+        if held:
+            self._tell.cancel(await store.cancel_requests(self.identity.worker_id, held))
 
     async def _rescue(self, store: Store) -> None:
         certain = monotonic() > self._doubt_until
-        for worker_id in await store.lose_workers(self.identity.worker_id, by_lock=certain):
+        lost = await store.lose_workers(self.identity.worker_id, by_lock=certain)
+        for worker_id in lost:
             log_event("worker_lost", lost_worker=worker_id)
+        self._beats += 1
+        if not (lost or self._more_to_rescue or self._beats % LOOK_FOR_ORPHANS == 1):
+            return
         rescued = await store.rescue()
+        self._more_to_rescue = bool(rescued)
         if rescued:
             log_event("jobs_rescued", count=len(rescued), failed=sum(status == "failed" for _, status, _ in rescued))
             self._tell.ready()

@@ -19,7 +19,7 @@ from .tasks import cancelled
 GRACE = 10.0  # seconds
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Slot:
     """One attempt under way. `overdue_at` is monotonic seconds, set once the attempt was asked to stop."""
 
@@ -32,22 +32,23 @@ class _Slot:
 class Slots:
     """All attempts of one worker. `settle` takes each settlement; `freed` is called after each end."""
 
-    def __init__(self, settle: Callable[[Settlement], None], freed: Callable[[], None]) -> None:
+    def __init__(self, settle: Callable[[Settlement], None], freed: Callable[[JobRecord], None]) -> None:
         self._settle = settle
         self._freed = freed
-        # By lease: a row that somebody reset by hand may be claimed again while its first attempt still runs here.
-        self._slots: dict[tuple[UUID, int], _Slot] = {}
+        # Not by job: a row that somebody reset by hand may be claimed again while its first attempt still runs here.
+        self._slots: set[_Slot] = set()
 
     def __len__(self) -> int:
         return len(self._slots)
 
     def ids(self) -> set[UUID]:
         """Return the jobs under way."""
-        return {id_ for id_, _ in self._slots}
+        return {slot.job.id for slot in self._slots}
 
     def start(self, job: JobRecord, document: str | None, around: Surroundings) -> None:
         """Start an attempt as a task of its own."""
-        slot = self._slots[job.id, job.lease_seq] = _Slot(job, StopSignal())
+        slot = _Slot(job, StopSignal())
+        self._slots.add(slot)
         slot.task = asyncio.create_task(self._run(slot, document, around))
 
     async def _run(self, slot: _Slot, document: str | None, around: Surroundings) -> None:
@@ -57,26 +58,26 @@ class Slots:
             # The guard gave up on the runner. It has ended now, as late as it was: what it was asked to be is true.
             log_event("attempt_abandoned", job_id=str(slot.job.id))
             if slot.stop.reason is not None:
-                self._settle(_ended(slot.job, slot.stop.reason.outcome(slot.stop.timeout_seconds), around))
+                self._settle(ended(slot.job, slot.stop.reason.outcome(slot.stop.timeout_seconds), around))
             raise
         except Exception as error:  # noqa: BLE001 - whatever the bug: a job that nobody settles runs for ever
             log_event("runner_bug", job_id=str(slot.job.id), error=type(error).__name__, exc_info=error)
             message = f"the attempt failed with {type(error).__name__} (a bug)"
-            self._settle(_ended(slot.job, Failed(Category.INTERNAL, message, retryable=True), around))
+            self._settle(ended(slot.job, Failed(Category.INTERNAL, message, retryable=True), around))
         finally:
-            del self._slots[slot.job.id, slot.job.lease_seq]
-            self._freed()
+            self._slots.remove(slot)
+            self._freed(slot.job)
 
     def cancel(self, ids: Iterable[UUID]) -> None:
         """Ask those attempts to stop because a person cancelled their jobs."""
         wanted = set(ids)
-        for slot in self._slots.values():
+        for slot in self._slots:
             if slot.job.id in wanted:
                 slot.stop.request(StopReason.CANCELLED)
 
     def interrupt(self, why: str) -> None:
         """Ask every attempt to stop because this worker may not go on with it."""
-        for slot in self._slots.values():
+        for slot in self._slots:
             slot.stop.request(StopReason.INTERRUPTED)
         if self._slots:
             log_event("jobs_interrupted", count=len(self._slots), reason=why)
@@ -103,14 +104,14 @@ class Slots:
         """Once a second, cancel from outside what outstayed its stop signal. Runs until cancelled."""
         while True:
             await asyncio.sleep(1.0)
-            for slot in list(self._slots.values()):
+            for slot in list(self._slots):
                 _guard(slot)
 
     def _tasks(self) -> list[asyncio.Task[None]]:
-        return [slot.task for slot in self._slots.values() if slot.task is not None]
+        return [slot.task for slot in self._slots if slot.task is not None]
 
 
-def _ended(job: JobRecord, outcome: Outcome, around: Surroundings) -> Settlement:
+def ended(job: JobRecord, outcome: Outcome, around: Surroundings) -> Settlement:
     """Return the settlement of an attempt that could not make its own."""
     try:
         prepared = around.planner.prepared(job.service_name, job.operation)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from ..retention import Retention
 from ..store.store import Scope
 
 
@@ -23,6 +24,7 @@ class WorkerSettings:
     drain_timeout: float = 30.0
     until_empty: bool = False
     max_jobs: int | None = None
+    retention: Retention = field(default_factory=Retention)  # what this worker prunes; nothing unless stated
     patience: float = 60.0  # without a database, once it was there
 
     def row(self, digest: str) -> dict[str, Any]:

@@ -42,10 +42,9 @@ class Upkeep:
 
 
 async def log_head(link: Link, worker_id: str) -> None:
-    """Tell the log where the worker's audit chain stands: `audit verify --head` finds out if it was cut later."""
-    head = await link.ask(lambda store: store.audit_head(worker_id))
-    if head is not None:
-        log_event("audit_head", chain=worker_id, link=head[0], hash=head[1])
+    """Tell the log where the worker's audit chains stand: `audit verify --head` finds out if one was cut later."""
+    for chain, number, mark in await link.ask(lambda store: store.audit_heads(worker_id)):
+        log_event("audit_head", chain=chain, link=number, hash=mark)
 
 
 async def _sweep(runner: JobRunner[Any, Any], alive: frozenset[str]) -> None:

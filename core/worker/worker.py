@@ -8,37 +8,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 from ..contract import JobRunner
 from ..errors import DatabaseUnavailable
-from ..lifecycle import Settlement
 from ..log import log_event
 from ..store.migrate import require_current
 from ..store.pooler import require_session
 from ..store.store import Scope
 from .attempt import Surroundings
 from .budget import Budget
-from .claimer import Claimer, pin_plans
+from .calling import CallingSettler, Settlers, SharedLink, call_again
+from .claimer import pin_plans
+from .dispatch import Dispatcher
 from .link import Link
+from .pruner import Pruner
 from .pulse import Identity, Listeners, Pulse
+from .scheduler import Scheduler
 from .settler import Settler
-from .slots import Slots
 from .tasks import beside, cancelled, first_of
 from .terms import End, WorkerSettings
 from .upkeep import Upkeep, log_head
 
-#: Claims wait while more settlements than this are unwritten.
-LARGEST_BACKLOG = 2000
-
 #: A worker that stops waits so long for a database that does not answer; what it held is then rescued.
 LAST_PATIENCE = 10.0  # seconds
-
-#: A claim under way when the worker is asked to stop is waited for so long, then cancelled.
-CLAIM_PATIENCE = 1.0  # seconds
 
 
 class Worker:
@@ -51,20 +45,28 @@ class Worker:
         self.identity = Identity.new(settings.host, settings.pid, settings.row(around.planner.registry.digest))
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._room = asyncio.Event()
-        self._claimed = 0
         worker_id = self.identity.worker_id
         self._links = {
             name: Link(settings.dsn, name, patience=settings.patience, prepare=prepare)
-            for name, prepare in (("claim", pin_plans), ("settle", pin_plans), ("upkeep", None), ("limits", None))
+            for name, prepare in (
+                ("claim", pin_plans),
+                ("settle", pin_plans),
+                ("upkeep", None),
+                ("limits", None),
+                ("prune", None),
+                ("schedule", None),
+            )
         }
+        self._callbacks = self._links["callbacks"] = SharedLink(settings.dsn, "callbacks", patience=settings.patience)
         self._budget = Budget(self._links["limits"])
-        self.settler = Settler(self._links["settle"], worker_id)
-        self.slots = Slots(self._settle, self._slot_freed)
-        self._claimer = Claimer(self._links["claim"], worker_id, settings.scope, self._known)
-        self.reload(around)
+        self.settler = Settlers(Settler(self._links["settle"], worker_id), CallingSettler(self._callbacks, worker_id))
+        self._dispatch = Dispatcher(settings, self._links["claim"], worker_id, self.settler, self._may_claim)
+        self.slots = self._dispatch.slots
+        self._scheduler = Scheduler(self._links["schedule"], worker_id)
         self.pulse = Pulse(settings.dsn, self.identity, self._listeners(), patience=settings.patience)
+        self.reload(around)
         self._upkeep = Upkeep(self._links["upkeep"], runners, worker_id)
+        self._pruner = Pruner(self._links["prune"], settings.retention)
 
     @property
     def stopping(self) -> bool:
@@ -74,7 +76,7 @@ class Worker:
     @property
     def left_to_claim(self) -> int | None:
         """How many jobs of --max-jobs are left; None without that bound."""
-        return None if self.settings.max_jobs is None else self.settings.max_jobs - self._claimed
+        return self._dispatch.left_to_claim
 
     @property
     def ready(self) -> bool:
@@ -84,8 +86,10 @@ class Worker:
     def reload(self, around: Surroundings, scope: Scope | None = None) -> None:
         """Use another registry, and serve another scope, for the jobs claimed from now on."""
         self._around = replace(around, worker_id=self.identity.worker_id, budget=self._budget)
-        if scope is not None:
-            self._claimer.scope = scope
+        self.settler.breaker_of = around.planner.breakers()
+        self._dispatch.reload(self._around, scope)
+        self.identity.row["digest"] = around.planner.registry.digest  # what the row says after a reconnect
+        self._scheduler.serve(around.planner.registry, self._dispatch.claimer.scope)
 
     def stop(self) -> None:
         """Stop claiming and finish what runs; asked a second time: interrupt it now."""
@@ -94,8 +98,10 @@ class Worker:
         self._stopping.set()
         for link in (*self._links.values(), self.pulse.link):
             link.patience = min(link.patience, LAST_PATIENCE)
-        self._claimer.wake.set()
-        self._room.set()
+        self._dispatch.stop()
+
+    def _may_claim(self) -> bool:
+        return self.pulse.alive.is_set()
 
     async def run(self) -> End:
         """Work until stopped, empty, or lost. Raise what makes work impossible (DatabaseUnavailable, SchemaAbsent)."""
@@ -112,9 +118,17 @@ class Worker:
     async def _work(self) -> End:
         log_event("worker_started", worker_id=self.identity.worker_id, concurrency=self.settings.concurrency)
         settling = asyncio.create_task(self.settler.run())
-        parts = (self.pulse.run(), self.pulse.watch(), self.slots.guard(), self._upkeep.run())
+        parts = (
+            self.pulse.run(),
+            self.pulse.watch(),
+            self.slots.guard(),
+            self._upkeep.run(),
+            self._pruner.run(),
+            self._scheduler.run(),
+            call_again(self._callbacks),
+        )
         services = [settling, *map(asyncio.create_task, parts)]
-        claiming, asked = map(asyncio.create_task, (self._claim_until_stopped(), self._stopped()))
+        claiming, asked = map(asyncio.create_task, (self._dispatch.run(), self._stopped()))
         try:
             await first_of([claiming, asked, *services])
             return await beside(self._finish(claiming), services)
@@ -129,69 +143,10 @@ class Worker:
 
     async def _last_settlements(self, settling: asyncio.Task[None]) -> None:
         """Let what has just ended be written, if the database answers; in an orderly end nothing is left."""
+        self.settler.hurry()
         flushed = asyncio.create_task(self.settler.flushed())
         await asyncio.wait({settling, flushed}, timeout=LAST_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         await cancelled(flushed)
-
-    # ---- claiming ---------------------------------------------------------------------------------------------------
-
-    async def _claim_until_stopped(self) -> None:
-        while not (self._stopping.is_set() or self.pulse.lost_for_good.is_set()):
-            free = self._free()
-            if self.left_to_claim == 0 and not self.slots:
-                return
-            if free <= 0 or not self.pulse.alive.is_set():
-                await self._wait_for_room()
-            elif not await self._claim(free):
-                if self.settings.until_empty and await self._empty():
-                    return
-                await self._claimer.rest()
-
-    def _free(self) -> int:
-        if self.settler.backlog > LARGEST_BACKLOG:
-            return 0
-        free = self.settings.concurrency - len(self.slots)
-        return free if self.left_to_claim is None else min(free, self.left_to_claim)
-
-    async def _claim(self, free: int) -> bool:
-        """Claim and start; return whether there was anything."""
-        claimed = await self._claimer.claim(free)
-        if not self.pulse.alive.is_set():  # fenced while the claim was under way: others may take these jobs
-            self._claimer.disown()
-            return True
-        for job, document in claimed:
-            self.slots.start(job, document, self._around)
-        self._claimed += len(claimed)
-        if len(claimed) == free:
-            await self._claimer.busy()
-        return bool(claimed)
-
-    async def _wait_for_room(self) -> None:
-        """Wait for a free slot; the timeout covers what has no event: the settler's backlog, the pulse."""
-        self._room.clear()
-        with suppress(TimeoutError):
-            # Not wait_for: before Python 3.12 it swallows a cancellation that arrives together with the event.
-            async with asyncio.timeout(0.05):
-                await self._room.wait()
-
-    async def _empty(self) -> bool:
-        if self.slots:
-            return False
-        await self.settler.flushed()
-        return not await self._links["claim"].ask(lambda store: store.open_jobs(self._claimer.scope))
-
-    # ---- what the parts tell each other -----------------------------------------------------------------------------
-
-    def _settle(self, settlement: Settlement) -> None:
-        self.settler.add(settlement)
-
-    def _slot_freed(self) -> None:
-        self._room.set()
-        if self.settings.until_empty:
-            self._claimer.wake.set()
-
-    def _known(self) -> set[UUID]:
-        return self.slots.ids() | self.settler.waiting_ids()
 
     def _sever(self) -> None:
         for link in self._links.values():
@@ -199,12 +154,14 @@ class Worker:
 
     def _listeners(self) -> Listeners:
         return Listeners(
-            ready=self._claimer.wake.set,
-            cancel=self.slots.cancel,
-            fence=self.slots.interrupt,
+            ready=self._dispatch.claimer.wake.set,
+            cancel=self._dispatch.cancel,
+            fence=self._dispatch.fence,
             sever=self._sever,
+            held=self._dispatch.held,
             running=lambda: len(self.slots),
             draining=self._stopping.is_set,
+            drain=self.stop,
         )
 
     # ---- stopping ---------------------------------------------------------------------------------------------------
@@ -214,8 +171,8 @@ class Worker:
         if self.pulse.lost_for_good.is_set():
             return End.LOST
         self._stopping.set()
-        await asyncio.wait({claiming}, timeout=CLAIM_PATIENCE)
-        await cancelled(claiming)  # one that hangs; what it may have claimed is given back below
+        self._dispatch.stop()
+        await self._dispatch.finish(claiming)
         log_event("worker_stopping", worker_id=self.identity.worker_id, running=len(self.slots))
         finished = await self.slots.ended(self.settings.drain_timeout, self._hurry)
         if not finished:
@@ -228,6 +185,7 @@ class Worker:
         """Write the last settlements, give back what is left and sign off; return how many jobs were given back."""
         try:
             async with asyncio.timeout(LAST_PATIENCE):
+                self.settler.hurry()
                 await self.settler.flushed()
                 given_back = await self._links["settle"].ask(lambda store: store.give_back(self.identity.worker_id))
                 await log_head(self._links["settle"], self.identity.worker_id)

@@ -135,3 +135,85 @@ def test_several_jobs_are_counted(tmp_path: Path, registry: str, board: Board) -
     batch.write_text('{"amount": 1}\n{"amount": 2}\n')
     assert board("enqueue", "pay.ok", "--batch", str(batch), "-r", registry).err == "2 jobs were queued\n"
     assert board("enqueue", "pay.ok", "--batch", str(batch), "-r", registry, "-q").err == ""
+
+
+# ---- jobs that wait for others ---------------------------------------------------------------------------------------
+
+
+def test_after_waits_for_jobs_by_id_or_beginning(board: Board, registry: str) -> None:
+    """`--after` takes ids with commas and unique beginnings; choice and deadline reach the row."""
+    first, second = board.add(), board.add()
+    how = ("--after", f"{first},{second[:30]}", "--on-failed-dependency", "skip", "--deadline", "2h")
+    (job,) = board("enqueue", "pay.no", "-r", registry, *how, "-o", "json").data["jobs"]
+    rows = board.sql(
+        "SELECT blocked_by, on_dependency_failure, deadline_at - run_at = '2 h' FROM jobs.tb_job_run WHERE id = %s",
+        job["id"],
+    )
+    assert rows == [(2, "skip", True)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--after", "0193c1f2-5a3e-7b60-9d1c-2f4e6a8b0c1d"), 3),
+        (("--after", "nonsense"), 2),
+        (("--on-failed-dependency", "explode"), 2),
+        (("--deadline", "soon"), 2),
+        (("--deadline", "0"), 2),
+    ],
+)
+def test_what_cannot_be_waited_for_enqueues_nothing(
+    board: Board, registry: str, arguments: tuple[str, ...], code: int
+) -> None:
+    """Unknown jobs are exit 3, words that mean nothing exit 2, and no row is written."""
+    assert board("enqueue", "pay.no", "-r", registry, *arguments, "-o", "json").code == code
+    assert board.sql("SELECT id FROM jobs.tb_job_run") == []
+
+
+def test_a_pipeline_is_one_file(board: Board, registry: str, tmp_path: Path) -> None:
+    """Lines name their operation and wait for earlier lines by ref or key, and for jobs that exist by id."""
+    before = board.add()
+    lines = [
+        {"operation": "pay.ok", "input": {"amount": 1}, "ref": "a", "after": [before]},
+        {"operation": "pay.no", "key": "b", "after": ["a"], "on_failed_dependency": "run", "priority": 7},
+        {"operation": "open.go", "after": ["a", "b"], "deadline": "1h"},
+    ]
+    file = tmp_path / "pipeline.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)))
+    said = board("enqueue", "--batch", str(file), "-r", registry, "--correlation", "nightly", "-o", "json")
+    a, b, c = (job["id"] for job in said.data["jobs"])
+    edges = board.sql("SELECT job_id::text, depends_on::text FROM jobs.tb_job_dependency")
+    assert set(edges) == {(a, before), (b, a), (c, a), (c, b)}
+    rows = "SELECT blocked_by, priority, on_dependency_failure, correlation_id FROM jobs.tb_job_run WHERE id = %s"
+    assert [board.sql(rows, id_)[0] for id_ in (a, b, c)] == [
+        (1, 0, "fail", "nightly"),
+        (1, 7, "run", "nightly"),
+        (2, 0, "fail", "nightly"),
+    ]
+
+
+def test_bad_lines_of_a_pipeline_are_named_and_nothing_is_enqueued(board: Board, registry: str) -> None:
+    """Each line with an unknown operation, key, ref or choice is named by its number."""
+    lines = [
+        '{"operation": "pay.no", "ref": "a"}',
+        '{"operation": "pay.nothing"}',
+        '{"operation": "pay.no", "after": ["z"]}',
+        '{"operation": "pay.no", "depends": []}',
+        '{"operation": "pay.no", "ref": "a"}',
+        '{"operation": "pay.no", "on_failed_dependency": "maybe"}',
+        '{"operation": "pay.ok", "input": {"amount": "x"}}',
+        '{"operation": "pay.no", "ref": "self", "after": ["self"]}',
+        '{"operation": "pay.no", "priority": true}',
+        '{"operation": "pay.no", "deadline": "0s"}',
+    ]
+    said = board("enqueue", "--batch", "-", "-r", registry, "-o", "json", stdin="\n".join(lines))
+    assert said.code == 2
+    for number in range(2, 11):
+        assert f"line {number}: " in said.error["message"]
+    assert board.sql("SELECT id FROM jobs.tb_job_run") == []
+
+
+def test_without_operation_and_batch_nothing_is_meant(board: Board, registry: str) -> None:
+    """`enqueue` alone is exit 2 and says what is missing."""
+    said = board("enqueue", "-r", registry, "--priority", "1", "-o", "json")
+    assert (said.code, "SERVICE.OPERATION" in said.error["message"]) == (2, True)

@@ -59,6 +59,41 @@ def test_ready_when_a_worker_serves_it(board: Board) -> None:
     assert board("show", id_, "-o", "json").data[0]["why"]["code"] == "no_worker"
 
 
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ("SELECT jobs.pause('Pay', reason => 'INC-7', actor => 'mo')", "paused", "service pay was paused by mo: INC-7"),
+        ("SELECT jobs.pause(everything => true, duration => '1 h')", "paused", "everything was paused by"),
+        (
+            "INSERT INTO jobs.tb_service_state (service_name, failures, open_until) VALUES ('pay', 5, now() + '1 h')",
+            "breaker_open",
+            "pay failed 5 times in a row; tried again in",
+        ),
+        (
+            "INSERT INTO jobs.tb_service_state (service_name, limited_until) VALUES ('pay', now() + '1 h')",
+            "limited",
+            "pay has reached its hourly limit; looked at again in",
+        ),
+        (
+            (
+                "INSERT INTO jobs.tb_service_state (service_name, limited_by, limited_at)"
+                " VALUES ('pay', 'max_concurrency 5', now() + '1 h')"
+            ),
+            "limited",
+            "pay has reached max_concurrency 5, over all workers",
+        ),
+    ],
+)
+def test_why_a_due_job_is_kept_back(board: Board, change: str, code: str, words: str) -> None:
+    """A pause, an open breaker and a reached limit are named, with who or until when."""
+    id_ = board.add()
+    _worker(board)
+    board.sql(change)
+    why = board("show", id_, "-o", "json").data[0]["why"]
+    assert why["code"] == code
+    assert words in why["message"]
+
+
 def test_everything_about_a_failed_job(board: Board) -> None:
     """Attempts, changes, captured output, input, usage and the next command are all there."""
     id_ = board.add(
@@ -148,3 +183,53 @@ def test_a_job_asked_to_stop_is_not_cancelled_twice(board: Board) -> None:
     assert board("show", id_, "-o", "json").data[0]["next"] == [f"specql-jobs cancel {id_}"]
     board.sql("UPDATE jobs.tb_job_run SET cancel_requested_at = now()")
     assert board("show", id_, "-o", "json").data[0]["next"] == []
+
+
+# ---- dependencies and deadline ---------------------------------------------------------------------------------------
+
+
+def _waiting(board: Board, *on: str, choice: str = "fail") -> str:
+    sql = "SELECT jobs.enqueue('pay', 'ok', depends_on => %s::uuid[], on_dependency_failure => %s, deadline => '2 h')"
+    ((made,),) = board.sql(sql, list(on), choice)
+    return str(made)
+
+
+def test_a_blocked_job_says_what_it_waits_for(board: Board) -> None:
+    """The why names the open dependencies, the document lists both sides, and the page has the deadline."""
+    first, second = board.add(), board.add()
+    child = _waiting(board, first, second)
+    shown = board("show", child, "-o", "json").data[0]
+    assert shown["why"]["code"] == "blocked"
+    assert shown["why"]["message"].startswith("waits for 2 jobs: ")
+    assert first in shown["why"]["message"]
+    assert shown["blocked_by"] == 2
+    assert {each["id"] for each in shown["depends_on"]} == {first, second}
+    assert board("show", first, "-o", "json").data[0]["dependents"] == [
+        {"id": child, "status": "pending", "service": "pay", "operation": "ok"}
+    ]
+    page = board("show", child).out
+    assert "deadline" in page
+    assert f"{second}  pending    pay.ok" in page
+
+
+@pytest.mark.parametrize(("choice", "status"), [("fail", "failed"), ("skip", "cancelled")])
+def test_a_job_that_ended_with_its_dependency_says_so_and_points_at_it(board: Board, choice: str, status: str) -> None:
+    """The why has the dependency's id, and the command to type retries that one."""
+    parent = board.add()
+    child = _waiting(board, parent, choice=choice)
+    board("cancel", parent)
+    shown = board("show", child, "-o", "json").data[0]
+    assert (shown["status"], shown["why"]["code"]) == (status, "dependency_failed")
+    assert f"dependency {parent} (pay.ok) was cancelled" in shown["why"]["message"]
+    assert shown["next"][0] == f"specql-jobs retry {parent}"
+
+
+def test_a_retry_of_what_waited_alone_is_a_conflict_that_names_the_reason(board: Board) -> None:
+    """Exit 6 while the dependency is cancelled; its own retry brings both back."""
+    parent = board.add()
+    child = _waiting(board, parent)
+    board("cancel", parent)
+    refused = board("retry", child, "-o", "json")
+    assert (refused.code, refused.data["results"][0]["outcome"]) == (6, "dependency_failed")
+    assert board("retry", parent).code == 0
+    assert (board.status(parent), board.status(child)) == ("pending", "pending")

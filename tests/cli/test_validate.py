@@ -232,7 +232,16 @@ def test_the_page_of_keys_has_every_key() -> None:
     """Every key that the registry's schema allows stands in docs/registry-keys.md, under its place."""
     definitions = json.loads((ROOT / "schemas" / "registry.shape.json").read_text("utf-8"))["$defs"]
     places = [f"{kind}_{part}" for kind in ("http", "shell", "docker", "serverless") for part in ("config", "policy")]
-    for name in (*places, "http_operation", "named_service", "http_auth", "volume", "resource_limits", "retry_config"):
+    others = (
+        "http_operation",
+        "named_service",
+        "named_schedule",
+        "http_auth",
+        "volume",
+        "resource_limits",
+        "retry_config",
+    )
+    for name in (*places, *others):
         missing = [row for row in _documented(definitions[name]) if row not in KEYS]
         assert not missing, name
 

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from support.queue import claim
 from support.queue_model import DEFAULT_MAX_ATTEMPTS, KINDS, OPEN, Lease, ModelJob
 
 from specql_jobs.core.contract import Cancelled, Failed, Interrupted, JobResult, LogChunk, Outcome, Refused, Succeeded
@@ -70,11 +71,6 @@ SELECT j.id, j.status, j.attempts, j.lease_seq, j.crash_count, j.worker_id, j.ca
 
 T = TypeVar("T")
 Row = dict[str, Any]
-
-
-async def take(store: Store, worker: str, batch: int) -> Sequence[JobRecord]:
-    """Claim as a worker does: the only line here that knows how a claim is asked for."""
-    return (await store.claim(worker, batch, Scope())).jobs
 
 
 @dataclass
@@ -195,15 +191,15 @@ class QueueMachine(RuleBasedStateMachine):
         """As much as is there and asked for, each lane in its order; nothing for a worker that was declared lost."""
         life = self._life(number)
         ready = [job for job in self.jobs.values() if job.claimable] if life.state == "running" else []
-        taken = self._taken(life, self.bench.run(take(life.store, life.worker_id, batch)))
+        taken = self._taken(life, self.bench.run(claim(life.store, life.worker_id, batch)))
         assert len(taken) == min(batch, len(ready))
         for job in taken:
             assert all(
-                self._place(job) < self._place(other) for other in ready if other.claimable and other.lane == job.lane
+                self._place(job) <= self._place(other) for other in ready if other.claimable and other.lane == job.lane
             )
 
     def _place(self, job: ModelJob) -> tuple[Any, ...]:
-        return -job.priority, self.before[job.id]["run_at"], job.id
+        return -job.priority, self.before[job.id]["run_at"]
 
     def _taken(self, life: Life, records: Sequence[JobRecord]) -> list[ModelJob]:
         """The model follows a claim; only what was claimable may be in it, and each job once."""
@@ -332,7 +328,7 @@ class QueueMachine(RuleBasedStateMachine):
         """No job is given to both."""
         one, other = (life for life in self.lives)
         first, second = self._together(
-            lambda: take(one.store, one.worker_id, batch), lambda: take(other.store, other.worker_id, batch)
+            lambda: claim(one.store, one.worker_id, batch), lambda: claim(other.store, other.worker_id, batch)
         )
         assert not {record.id for record in first} & {record.id for record in second}
         self._taken(one, first)
@@ -423,7 +419,7 @@ class QueueMachine(RuleBasedStateMachine):
             mine = {job.id: job for job in self._running() if job.worker == life.worker_id}
             assert self.bench.run(store.held(life.worker_id)) == {id_: job.lease_seq for id_, job in mine.items()}
             asked = {id_ for id_, job in mine.items() if job.cancel_requested}
-            assert set(self.bench.run(store.cancel_requests(life.worker_id))) == asked
+            assert set(self.bench.run(store.cancel_requests(life.worker_id, list(mine)))) == asked
         assert self.bench.run(store.open_jobs(Scope())) == any(
             job.status in OPEN and (job.status == "running" or job.due or job.lease_seq > 0)
             for job in self.jobs.values()

@@ -21,7 +21,7 @@ from specql_jobs.core.contract import Call, ExecutionContext, JobResult, LogChun
 from specql_jobs.core.errors import DatabaseUnavailable
 from specql_jobs.core.lifecycle import RetryPolicy, settle
 from specql_jobs.core.store import db, migrate
-from specql_jobs.core.store.store import Scope, Store
+from specql_jobs.core.store.store import Store
 from specql_jobs.core.worker.link import Link
 from specql_jobs.core.worker.settler import Settler
 from specql_jobs.core.worker.worker import End, Worker, run_worker
@@ -144,7 +144,7 @@ async def test_an_orphan_that_cannot_be_rescued_does_not_end_every_worker(dsn: s
     """A row whose rescue somebody's trigger refuses is logged with every beat; heartbeats and other jobs go on."""
     async with queue(dsn) as it:
         orphan = await it.add(priority=-7)
-        await it.store.claim("a ghost", 1, Scope())
+        await it.claim("a ghost", 1)
         await it.rows("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'never'; END $$")
         await it.rows(
             "CREATE TRIGGER refuse BEFORE UPDATE ON jobs.tb_job_run FOR EACH ROW "
@@ -181,7 +181,7 @@ async def test_a_deadlock_costs_no_settlement(dsn: str) -> None:
     """A settling statement that Postgres chooses as the victim of a deadlock is written again."""
     async with queue(dsn) as it, _another(dsn) as other:
         first, second = sorted(await it.add_many(2))
-        jobs = {job.id: job for job in (await it.store.claim("w1", 2, Scope())).jobs}
+        jobs = {job.id: job for job in await it.claim("w1", 2)}
         link = Link(dsn, "settle", patience=PATIENCE)
         settler = Settler(link, "w1")
         await other.execute("SET deadlock_timeout = '1h'")
@@ -207,7 +207,7 @@ async def test_a_cancelled_statement_does_not_end_the_worker(dsn: str) -> None:
     async with queue(dsn) as it, _another(dsn) as other, it.working() as worker:
         await it.until(lambda: _true(worker.ready), "the worker is ready")
         await other.execute("BEGIN")
-        await other.execute("LOCK TABLE jobs.tb_job_run IN EXCLUSIVE MODE")
+        await other.execute("LOCK TABLE jobs.tb_job_run IN ACCESS EXCLUSIVE MODE")
         await it.until(lambda: it.waits_for_a_lock("claim"), "the claim waits for the table")
         await it.rows(
             "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%worker claim' "
@@ -308,7 +308,7 @@ async def test_a_worker_stops_although_its_claim_is_blocked(dsn: str, monkeypatc
         task = asyncio.create_task(worker.run())
         await it.until(lambda: _true(worker.ready), "the worker is ready")
         await other.execute("BEGIN")
-        await other.execute("LOCK TABLE jobs.tb_job_run IN EXCLUSIVE MODE")
+        await other.execute("LOCK TABLE jobs.tb_job_run IN ACCESS EXCLUSIVE MODE")
         await it.until(lambda: it.waits_for_a_lock("claim"), "the claim waits for the table")
         worker.stop()
         with pytest.raises(DatabaseUnavailable):
@@ -361,7 +361,7 @@ async def test_until_empty_waits_for_the_jobs_of_a_dead_worker(dsn: str) -> None
     async with queue(dsn) as it:
         id_ = await it.add()
         await it.store.register(_row("dead"))
-        await it.store.claim("dead", 1, Scope())
+        await it.claim("dead", 1)
         await it.drain()
         row = await it.job(id_)
     assert (row["status"], row["crash_count"]) == ("completed", 1)
@@ -381,9 +381,9 @@ async def test_a_lost_worker_claims_nothing(dsn: str) -> None:
         await it.add()
         await it.store.register(_row("frozen"))
         await it.rows("UPDATE jobs.tb_worker SET state = 'lost', stopped_at = now()")
-        lost = await it.store.claim("frozen", 1, Scope())
-        other = await it.store.claim("new", 1, Scope())
-    assert (len(lost.jobs), len(other.jobs)) == (0, 1)
+        lost = await it.claim("frozen", 1)
+        other = await it.claim("new", 1)
+    assert (len(lost), len(other)) == (0, 1)
 
 
 async def test_a_busy_session_lock_is_taken_as_soon_as_it_is_free(dsn: str) -> None:
@@ -416,9 +416,9 @@ async def test_what_is_claimed_while_fenced_is_not_started(dsn: str) -> None:
         await it.until(lambda: _true(worker.ready), "the worker is ready")
         id_ = await it.add()  # may be claimed at once; the next one is not
         await _becomes(it, id_, "completed")
+        await it.add(delay_seconds=1.0)
         await other.execute("BEGIN")
         await other.execute("LOCK TABLE jobs.tb_job_run IN SHARE ROW EXCLUSIVE MODE")
-        await other.execute("INSERT INTO jobs.tb_job_run (service_name, operation) VALUES ('svc', 'op')")
         await it.until(lambda: it.waits_for_a_lock("claim"), "the claim waits for the table")
         async with _closed_to_new_connections(dsn, name):
             await it.rows(

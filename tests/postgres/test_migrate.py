@@ -12,7 +12,6 @@ from support.queue import queue
 
 from specql_jobs.core.errors import Conflict, SchemaAbsent, SpecqlJobsError
 from specql_jobs.core.store import db, migrate
-from specql_jobs.core.store.store import Scope
 
 SQL = Path(__file__).parent.parent / "fixtures" / "sql"
 
@@ -85,8 +84,8 @@ async def test_the_compatibility_functions_settle_only_what_they_started(dsn: st
         done, broken, leased = await it.add_many(3)
         for id_ in (done, broken):
             await it.rows("SELECT jobs.mark_job_started(%s)", id_)
-        claim = await it.store.claim("a worker", 1, Scope())
-        assert [job.id for job in claim.jobs] == [leased]
+        claim = await it.claim("a worker", 1)
+        assert [job.id for job in claim] == [leased]
         for id_ in (done, leased):
             await it.rows("SELECT jobs.complete_job_successfully(%s, %s)", id_, '{"by": "hand"}')
         for id_ in (broken, leased):

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from specql_jobs.core.job import ExecutionType, NewJob
+from specql_jobs.core.job import ExecutionType, JobRecord, NewJob
+from specql_jobs.core.lanes import Portion
 from specql_jobs.core.lifecycle import RetryPolicy
 from specql_jobs.core.policy import Policy
 from specql_jobs.core.registry.model import Operation, Registry, Service
@@ -79,6 +80,10 @@ class Queue:
         """Enqueue many equal jobs."""
         return [made.id for made in await self.store.enqueue([NewJob("svc", "op", orders)] * count)]
 
+    async def claim(self, worker_id: str, count: int = 1) -> list[JobRecord]:
+        """Claim jobs of any lane, as a worker without limits would."""
+        return await claim(self.store, worker_id, count)
+
     def worker(self, services: Registry | None = None, **settings: Any) -> Worker:
         """Return a worker of this queue; it runs nothing yet."""
         planner = Planner(services or registry(), RunnerRegistry([self.puppet]))
@@ -115,6 +120,13 @@ class Queue:
     async def until(self, condition: Callable[[], Awaitable[Any]], what: str) -> None:
         """Wait until an asynchronous condition holds; fail with `what` after the tests' patience."""
         await until_async(condition, what)
+
+
+async def claim(store: Store, worker_id: str, count: int = 1) -> list[JobRecord]:
+    """Claim jobs of any lane over this store, as a worker without limits would."""
+    due = [sighting for sighting in await store.survey() if sighting.due_in <= 0 and not sighting.held]
+    portions = [Portion(sighting.lane, count, sighting.first) for sighting in due]
+    return [claimed.job for claimed in await store.claim(worker_id, portions, count)] if portions else []
 
 
 @asynccontextmanager

@@ -153,6 +153,13 @@ def test_working_directories_stay_inside_their_restrictions() -> None:
     assert refused(read_only, **inside) == ["file_access_not_allowed"]
 
 
+def test_where_a_process_may_start_is_not_what_it_may_read() -> None:
+    """A folder in working_directory_restrictions admits no mount by itself: stating the limit may not open anything."""
+    policy = replace(OPEN, read_paths=(), write_paths=(), working_directory_restrictions=("/",))
+    assert refused(policy, mounts=(Mount("/etc", "/etc", "ro"),)) == ["path_not_allowed"]
+    assert refused(policy, working_directory="/srv", mounts=(Mount("/etc", "/etc", "ro"),)) == ["path_not_allowed"]
+
+
 def test_containers_have_a_number_of_volumes() -> None:
     """More volumes than max_volumes are refused."""
     mounts = tuple(Mount(f"/models/{name}", f"/{name}", "ro") for name in "ab")

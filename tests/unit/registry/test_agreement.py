@@ -32,6 +32,10 @@ BEYOND: Final = {
     "SQJ111": "what stands in a schema is for the meta-schema that it names, or for the shorthand",
     "SQJ114": "it compares names in one keyword with keys in another",
     "SQJ115": "it compares two numbers",
+    "SQJ120": "a cron expression is no regular language worth reading: the library's own words are better",
+    "SQJ121": "which zones there are is the time zone database's",
+    "SQJ122": "it takes a calendar",
+    "SQJ123": "it holds one value against another",
 }
 #: The same of single findings: part of the message, and why JSON Schema cannot say it.
 BEYOND_FINDINGS: Final = {

@@ -140,6 +140,22 @@ def test_json_comes_back_as_it_was(value: Any) -> None:
     assert parse_input(json.dumps(value)) == value
 
 
+@given(JSON | st.text("\0\ud800\\é"))
+def test_json_at_hand_changes_no_verdict(value: Any) -> None:
+    """A value is judged alike whether or not its JSON text comes with it."""
+    for validator in (shorthand(), Validator({}, shorthand=True)):
+        assert validator.check_encoded(value, json.dumps(value)) == validator.check(value)
+
+
+@pytest.mark.parametrize("inside", ["", "1"])
+@pytest.mark.parametrize("depth", [DEEPEST - 1, DEEPEST, DEEPEST + 1])
+def test_json_at_hand_changes_no_verdict_on_depth(depth: int, inside: str) -> None:
+    """The text's brackets may only spare the walk where the walk would have found nothing."""
+    text = "[" * depth + inside + "]" * depth
+    anything = Validator({}, shorthand=True)
+    assert anything.check_encoded(json.loads(text), text) == anything.check(json.loads(text))
+
+
 @given(JSON)
 def test_the_fast_path_and_the_words_agree(value: Any) -> None:
     """Both libraries give the same answer for every value."""

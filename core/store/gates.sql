@@ -1,0 +1,34 @@
+-- What keeps jobs from being dispatched: pauses and circuit breakers, set, lifted and listed by people.
+
+-- name: pause
+SELECT jobs.pause(%(service)s, %(operation)s, %(execution_type)s, %(tenant)s, %(everything)s,
+                  %(seconds)s::float8 * interval '1 second', %(reason)s, %(actor)s) AS until;
+
+-- name: resume
+SELECT jobs.resume(%(service)s, %(operation)s, %(execution_type)s, %(tenant)s, %(everything)s, %(reason)s, %(actor)s)
+       AS resumed;
+
+-- name: behind
+-- The pending jobs that a pause of this scope keeps back, or would.
+SELECT count(*) AS pending FROM jobs.tb_job_run j
+ WHERE j.status = 'pending'
+   AND (%(service)s::text IS NULL OR lower(j.service_name COLLATE "C") = lower(%(service)s::text COLLATE "C"))
+   AND (%(operation)s::text IS NULL
+        OR lower(j.service_name || '.' || j.operation COLLATE "C") = lower(%(operation)s::text COLLATE "C"))
+   AND (%(execution_type)s::text IS NULL OR lower(j.execution_type) = %(execution_type)s::text)
+   AND (%(tenant)s::uuid IS NULL OR j.tenant_id = %(tenant)s::uuid);
+
+-- name: pauses
+SELECT p.kind, p.name, p.until, p.actor, p.reason, p.paused_at
+  FROM jobs.tb_pause p WHERE p.until IS NULL OR p.until > now() ORDER BY p.paused_at, p.kind, p.name;
+
+-- name: breakers
+-- Services whose target failed lately; a service that is not here has a closed breaker and no failure on it.
+SELECT s.service_name AS service, s.failures, s.opened_at, s.open_until, s.probe_job,
+       CASE WHEN s.open_until IS NULL THEN 'closed' WHEN s.open_until > now() THEN 'open' ELSE 'half_open' END AS state
+  FROM jobs.tb_service_state s
+ WHERE s.failures > 0 OR s.open_until IS NOT NULL
+ ORDER BY s.open_until IS NULL, s.service_name;
+
+-- name: reset_breaker
+SELECT jobs.reset_breaker(%(service)s, %(reason)s, %(actor)s) AS was_open;

@@ -1,0 +1,80 @@
+"""`pause`, `resume`, `breaker`: dispatch stopped and begun again by people."""
+
+from __future__ import annotations
+
+import pytest
+from support.board import Board
+
+OPEN = (
+    "INSERT INTO jobs.tb_service_state (service_name, failures, opened_at, open_until) "
+    "VALUES ('pay', 5, now(), now() + '1 h')"
+)
+
+
+def test_a_pause_says_what_waits_and_how_to_undo_it(board: Board) -> None:
+    """The scope, the end, the pending jobs behind it, and the very command that lifts it."""
+    board.add()
+    board.add(operation="other")
+    said = board("pause", "--service", "Pay", "--for", "30m", "--reason", "INC-1")
+    assert said.code == 0
+    assert "2 pending jobs wait" in said.out
+    assert "specql-jobs resume --service Pay" in said.out
+    document = board("pause", "--operation", "pay.other", "-o", "json").data
+    assert (document["paused"], document["until"], document["pending"]) == ("operation pay.other", None, 1)
+    assert [(each["kind"], each["name"], each["reason"]) for each in document["in_force"]] == [
+        ("service", "pay", "INC-1"),
+        ("operation", "pay.other", None),
+    ]
+
+
+def test_resume_lifts_exactly_its_scope(board: Board) -> None:
+    """Another scope's pause stays, and is named; a second resume says that nothing was paused, exit 0."""
+    board("pause", "--all")
+    board("pause", "--type", "lambda")
+    said = board("resume", "--all", "-o", "json")
+    assert (said.data["resumed"], [each["name"] for each in said.data["in_force"]]) == (True, ["serverless"])
+    again = board("resume", "--all")
+    assert again.code == 0
+    assert "was not paused" in again.out
+    assert "still paused: type serverless, by mo" in again.out
+    assert board.sql("SELECT kind, actor, scope FROM jobs.tb_change ORDER BY id") == [
+        ("pause", "mo", "all:all"),
+        ("pause", "mo", "type:serverless"),
+        ("resume", "mo", "all:all"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--service", "a", "--all"),
+        ("--service", ""),
+        ("--operation", "nodot"),
+        ("--type", "cobol"),
+        ("--tenant", "acme"),
+        ("--all", "--for", "0s"),
+        ("--all", "--for", "soon"),
+    ],
+)
+def test_a_pause_of_nothing_clear_is_exit_2(board: Board, words: tuple[str, ...]) -> None:
+    """Never a guess, never `all`: exit 2 with what to type, and nothing is paused."""
+    said = board("pause", *words, "-o", "json")
+    assert said.code == 2
+    assert said.error["hint"]
+    assert board.sql("SELECT count(*) FROM jobs.tb_pause") == [(0,)]
+
+
+def test_breakers_are_listed_and_closed(board: Board) -> None:
+    """An open breaker is listed with its failures and its end; reset closes it and is in the ledger."""
+    assert board("breaker", "list", "-o", "json").data == {"breakers": []}
+    board.sql(OPEN)
+    (found,) = board("breaker", "list", "-o", "json").data["breakers"]
+    assert (found["service"], found["state"], found["failures"]) == ("pay", "open", 5)
+    assert "pay" in board("breaker", "list").out
+    assert board("breaker", "reset", "PAY", "--reason", "back", "-o", "json").data == {
+        "service": "PAY",
+        "was_open": True,
+    }
+    assert board("breaker", "reset", "pay", "-o", "json").data["was_open"] is False
+    assert board.sql("SELECT kind, actor, reason FROM jobs.tb_change") == [("breaker_reset", "mo", "back")]

@@ -1,0 +1,111 @@
+"""The settler's group commit: what ends one after another shares a statement, what ends alone does not wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from support.queue import Queue, queue
+from support.waiting import PATIENCE
+
+from specql_jobs.core.contract import JobResult, Succeeded
+from specql_jobs.core.job import JobRecord
+from specql_jobs.core.lifecycle import Origin, RetryPolicy, Settlement, settle
+from specql_jobs.core.worker.link import Link
+from specql_jobs.core.worker.settler import ENOUGH, Settler
+from specql_jobs.core.worker.tasks import cancelled
+
+#: A loaded machine may let the pause pass between two steps of a test: one round of so many must do.
+ROUNDS = 30
+
+
+@asynccontextmanager
+async def settling(it: Queue) -> AsyncIterator[Settler]:
+    """Run a settler of the worker w1 beside the block."""
+    link = Link(it.dsn, "settle", patience=PATIENCE)
+    settler = Settler(link, "w1")
+    task = asyncio.create_task(settler.run())
+    try:
+        yield settler
+    finally:
+        await cancelled(task)
+        await link.close()
+
+
+async def _claimed(it: Queue, count: int) -> tuple[JobRecord, ...]:
+    await it.add_many(count)
+    return await it.claim("w1", count)
+
+
+def _done(job: JobRecord) -> Settlement:
+    return settle(job, JobResult(Succeeded()), RetryPolicy(), 3, 0.0)
+
+
+async def _commit(it: Queue, id_: UUID) -> int:
+    """Return the transaction that wrote the row last."""
+    (row,) = await it.rows("SELECT xmin::text::bigint AS xid FROM jobs.tb_job_run WHERE id = %s", id_)
+    return int(row["xid"])
+
+
+async def _one_after_another(it: Queue, settler: Settler, jobs: list[JobRecord]) -> list[int]:
+    """Settle jobs, the loop at work between any two; return the transactions that wrote them."""
+    for job in jobs:
+        settler.add(_done(job))
+        await it.rows("SELECT 1")
+    await settler.flushed()
+    return [await _commit(it, job.id) for job in jobs]
+
+
+async def test_what_follows_a_write_shares_the_next(dsn: str) -> None:
+    """Jobs that end within a moment of each other are one statement and one commit."""
+    async with queue(dsn) as it, settling(it) as settler:
+        for _ in range(ROUNDS):
+            first, *others = await _claimed(it, 3)
+            settler.add(_done(first))
+            await settler.flushed()
+            if len(set(await _one_after_another(it, settler, others))) == 1:
+                break
+        else:
+            raise AssertionError("no two settlements shared a commit")
+    assert (settler.lost, settler.backlog) == (0, 0)
+
+
+async def test_each_job_keeps_its_own_origin(dsn: str) -> None:
+    """What is the same for many jobs is sent once: every row has what belongs to it, and no other's."""
+    wanted = [
+        ("http", "http/1", 3),
+        ("http", "http/2", 3),
+        ("shell", "shell/1", 5),
+        ("shell", "shell/1", 6),
+        ("", "", 3),
+    ]
+    async with queue(dsn) as it:
+        jobs = await _claimed(it, 2 * len(wanted))
+        settlements = [
+            _done(job)._replace(origin=Origin(kind, version, "d" * 64, f"policy of {version}"), max_attempts=limit)
+            for job, (kind, version, limit) in zip(jobs, wanted * 2, strict=True)
+        ]
+        await it.store.settle(settlements, "w1", "d" * 64)
+        rows = {row["id"]: row for row in await it.rows("SELECT * FROM jobs.tb_job_run")}
+        events = {row["job_id"]: row for row in await it.rows("SELECT * FROM jobs.tb_audit_event")}
+    for settlement in settlements:
+        row, event = rows[settlement.job.id], events[settlement.job.id]
+        assert (row["runner_version"] or "", row["max_attempts"]) == (
+            settlement.origin.runner_version,
+            settlement.max_attempts,
+        )
+        assert (row["execution_type"] or "") == settlement.origin.execution_type
+        assert event["policy_digest"] == settlement.origin.policy_digest
+
+
+async def test_all_that_waits_is_written(dsn: str) -> None:
+    """Whatever waits, all of it is written: many at once, and one after them."""
+    async with queue(dsn) as it, settling(it) as settler:
+        for count in (1, ENOUGH, 1, ENOUGH + 1):
+            for job in await _claimed(it, count):
+                settler.add(_done(job))
+            await settler.flushed()
+            assert settler.backlog == 0
+    assert settler.settled == 2 * ENOUGH + 3
