@@ -32,7 +32,9 @@ async def end_session(dsn: str, pid: int) -> None:
         row = await (await connection.execute(queries("callbacks.sql")["limits"].encode())).fetchone()
         await asyncio.sleep(2 * row["timeout_ms"] / 1000 if row else 0)
         log_event("callback_stuck", backend=pid)
-        await connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
+        # Behind a pooler the number is the pooler's own, and may be another program's session here.
+        ours = "FROM pg_stat_activity WHERE pid = %s AND application_name LIKE 'specql-jobs worker %%'"
+        await connection.execute(f"SELECT pg_terminate_backend(pid) {ours}".encode(), (pid,))
 
 
 class Caller:

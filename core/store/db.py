@@ -26,7 +26,7 @@ Connection = AsyncConnection[DictRow]
 CONNECT_TIMEOUT = 5  # seconds; an operator should not wait longer to learn that a host is gone
 
 #: Set once connected, since poolers refuse them at the start. Probes: a host that vanished is noticed in about 11 s, so
-#: its session lock is freed. And whatever the database or role says: a listener is idle by trade, and the claim's SKIP
+#: its session lock is freed. And whatever the database or role says: a listener is idle by trade, the claim's SKIP
 #: LOCKED needs fresh snapshots, and compiling a statement of one batch costs more than running it (measured: 5,650
 #: jobs/s with jit, 15,940 without).
 SESSION = {

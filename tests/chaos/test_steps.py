@@ -31,7 +31,6 @@ services:
 
 #: Words that only this statement has, as it is first sent to be prepared.
 CLAIM: Final = b"FOR UPDATE SKIP LOCKED"
-DOCUMENTS: Final = b"octet_length(document)"
 SETTLE: Final = b"s.output::jsonb"
 COMMIT: Final = b"COMMIT"
 
@@ -98,31 +97,6 @@ async def claim_not_sent(scene: Scene) -> Started:
     return worker
 
 
-async def claimed_not_started(scene: Scene) -> Started:
-    """The claim is committed and heard; the job's input is not asked for."""
-    scene.relay.hold_at(DOCUMENTS)
-    worker = scene.start()
-    await scene.held()
-    assert await scene.status() == "running"
-    return worker
-
-
-async def input_read(scene: Scene) -> Started:
-    """The server has been asked for the input; the answer is lost."""
-    worker = await claimed_not_started(scene)
-    scene.relay.mute()
-    scene.relay.let_go()
-
-    async def answered() -> Any:
-        return await scene.queue.rows(
-            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE '%worker claim' AND state = 'idle' "
-            "AND query LIKE '%octet_length(document)%' AND datname = current_database()"
-        )
-
-    await scene.queue.until(answered, "the server has answered")
-    return worker
-
-
 async def executing(scene: Scene) -> Started:
     """The far end has the request and does not answer."""
     worker = scene.start()
@@ -172,8 +146,6 @@ async def committed_not_heard(scene: Scene) -> Started:
 
 STEPS: Final = {
     claim_not_sent: Expected(executed=(1,), lease_seq=1, crashes=0),
-    claimed_not_started: Expected(executed=(3,), lease_seq=3, crashes=1),
-    input_read: Expected(executed=(3,), lease_seq=3, crashes=1),
     executing: Expected(executed=(1, 3), lease_seq=3, crashes=1),
     executed_not_settled: Expected(executed=(1, 3), lease_seq=3, crashes=1),
     settlement_under_way: Expected(executed=(1, 3), lease_seq=3, crashes=1),

@@ -73,11 +73,6 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 
-async def take(store: Store, worker: str, batch: int) -> Sequence[JobRecord]:
-    """Claim as a worker does: the only line here that knows how a claim is asked for."""
-    return await claim(store, worker, batch)
-
-
 @dataclass
 class Life:
     """One identity of one of the two workers."""
@@ -196,15 +191,15 @@ class QueueMachine(RuleBasedStateMachine):
         """As much as is there and asked for, each lane in its order; nothing for a worker that was declared lost."""
         life = self._life(number)
         ready = [job for job in self.jobs.values() if job.claimable] if life.state == "running" else []
-        taken = self._taken(life, self.bench.run(take(life.store, life.worker_id, batch)))
+        taken = self._taken(life, self.bench.run(claim(life.store, life.worker_id, batch)))
         assert len(taken) == min(batch, len(ready))
         for job in taken:
             assert all(
-                self._place(job) < self._place(other) for other in ready if other.claimable and other.lane == job.lane
+                self._place(job) <= self._place(other) for other in ready if other.claimable and other.lane == job.lane
             )
 
     def _place(self, job: ModelJob) -> tuple[Any, ...]:
-        return -job.priority, self.before[job.id]["run_at"], job.id
+        return -job.priority, self.before[job.id]["run_at"]
 
     def _taken(self, life: Life, records: Sequence[JobRecord]) -> list[ModelJob]:
         """The model follows a claim; only what was claimable may be in it, and each job once."""
@@ -333,7 +328,7 @@ class QueueMachine(RuleBasedStateMachine):
         """No job is given to both."""
         one, other = (life for life in self.lives)
         first, second = self._together(
-            lambda: take(one.store, one.worker_id, batch), lambda: take(other.store, other.worker_id, batch)
+            lambda: claim(one.store, one.worker_id, batch), lambda: claim(other.store, other.worker_id, batch)
         )
         assert not {record.id for record in first} & {record.id for record in second}
         self._taken(one, first)

@@ -40,9 +40,9 @@ class ModelJob:
     claimed_leases: list[int] = field(default_factory=list)
 
     @property
-    def lane(self) -> tuple[str, UUID | None]:
+    def lane(self) -> tuple[int, str, UUID | None]:
         """Jobs of one lane are claimed strictly in order; between lanes the claim may be fair."""
-        return self.operation, self.tenant
+        return self.priority, self.operation, self.tenant
 
     @property
     def claimable(self) -> bool:
