@@ -119,8 +119,8 @@ class Settlement(NamedTuple):
 
     @property
     def plain(self) -> bool:
-        """Whether this is the common case: completed, and no output captured."""
-        return self.status is Status.COMPLETED and not self.logs
+        """Whether this is the common case: completed."""
+        return self.status is Status.COMPLETED
 
     @property
     def ending(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from ..contract import Violation
+from ..contract import LogChunk, Violation
 from ..job import JobRecord, NewJob
 from ..lanes import Claimed, Limits, News, Portion
 from ..lifecycle import Settlement
@@ -157,6 +157,7 @@ def _results(settlements: Sequence[Settlement]) -> dict[str, Any]:
         "leases": [s.job.lease_seq for s in settlements],
         "outputs": [s.output_text or _json(s.output) for s in settlements],
         "usages": [_json(s.usage) for s in settlements],
+        "logs": [_chunks(s.logs) for s in settlements],
     }
 
 
@@ -168,6 +169,11 @@ def _origins(settlements: Sequence[Settlement]) -> dict[str, Any]:
         "policies": [s.origin.policy_digest for s in settlements],
         "sandboxes": [s.origin.sandbox for s in settlements],
     }
+
+
+def _chunks(logs: Sequence[LogChunk]) -> str | None:
+    """Captured output as JSON text: one statement writes it with the result that it belongs to."""
+    return _json([(chunk.stream, chunk.text, chunk.truncated) for chunk in logs]) if logs else None
 
 
 def _violations(found: Sequence[Violation]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -90,7 +91,8 @@ class Store(Claims, WorkerRows):
         Where jobs wait for others: raise NotFound when one of those is no job, InvalidInput when it comes later here.
         """
         ids = [job.id or made for job, made in zip(new, new_job_ids(len(new)), strict=True)]
-        async with self.connection.transaction():
+        alone = len(new) == 1 and not new[0].depends_on  # one statement: a transaction would be two round trips more
+        async with nullcontext() if alone else self.connection.transaction():
             inserted = {row[0] for row in await self._rows("enqueue", columns.of_new_jobs(ids, new))}
             duplicates = await self._duplicates([job for id_, job in zip(ids, new, strict=True) if id_ not in inserted])
             found = {
@@ -143,13 +145,7 @@ class Store(Claims, WorkerRows):
         plain, others = by_plainness(settlements)
         applied = await self._settle("settle_completed", columns.of_completed(plain) | shared) if plain else set()
         if others:
-            applied |= await self._settle_with_logs(others, shared)
-        return applied
-
-    async def _settle_with_logs(self, settlements: Sequence[Settlement], shared: dict[str, Any]) -> set[UUID]:
-        async with self.connection.transaction():
-            applied = await self._settle("settle", columns.of_settled(settlements) | shared)
-            await self._log([s for s in settlements if s.job.id in applied])
+            applied |= await self._settle("settle", columns.of_settled(others) | shared)
         return applied
 
     async def _settle(self, name: str, parameters: Mapping[str, Any]) -> set[UUID]:
@@ -158,19 +154,6 @@ class Store(Claims, WorkerRows):
     async def audit_heads(self, worker_id: str) -> list[tuple[str, int, str]]:
         """Return name, last link's number and its hash, in hex, of each of the worker's audit chains."""
         return await self._rows("audit_heads", {"chains": [worker_id, calling_chain(worker_id)]})
-
-    async def _log(self, settlements: Sequence[Settlement]) -> None:
-        chunks = [(s, number, chunk) for s in settlements for number, chunk in enumerate(s.logs)]
-        if chunks:
-            parameters = {
-                "ids": [s.job.id for s, _, _ in chunks],
-                "leases": [s.job.lease_seq for s, _, _ in chunks],
-                "chunks": [number for _, number, _ in chunks],
-                "streams": [chunk.stream for _, _, chunk in chunks],
-                "contents": [chunk.text for _, _, chunk in chunks],
-                "truncated": [chunk.truncated for _, _, chunk in chunks],
-            }
-            await self._rows("log", parameters)
 
     async def cancel(self, ids: Sequence[UUID], reason: str, actor: str) -> list[Changed]:
         """Cancel pending jobs and ask running ones to stop, in one ledgered change."""

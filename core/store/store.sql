@@ -95,6 +95,7 @@ SELECT id, CASE WHEN octet_length(document) <= %(cap)s THEN document END AS docu
 -- The common case of settle, with the fewest parameters: what is the same for all jobs of an operation is sent once and
 -- referred to by number. coalesce() hides the partial index on running rows from the
 -- planner: analysed when it is empty, it looks cheaper than the primary key and makes the join quadratic.
+-- Captured output of settled leases only: a superseded worker's is dropped with its result.
 WITH settled AS (
 UPDATE jobs.tb_job_run AS j
    SET status = 'completed', completed_at = now(), updated_at = now(), output_data = s.output::jsonb,
@@ -102,14 +103,20 @@ UPDATE jobs.tb_job_run AS j
        execution_type = coalesce(nullif(s.type, ''), j.execution_type), runner_version = nullif(s.version, ''),
        registry_digest = %(digest)s, error_category = NULL, error_message = NULL,
        fingerprint = NULL
-  FROM (SELECT g.id, g.lease, g.output, g.usage, (%(max_attempts)b::int4[])[g.origin] AS max_attempts,
+  FROM (SELECT g.id, g.lease, g.output, g.usage, g.logs, (%(max_attempts)b::int4[])[g.origin] AS max_attempts,
                (%(types)b::text[])[g.origin] AS type, (%(versions)b::text[])[g.origin] AS version,
                (%(policies)b::text[])[g.origin] AS policy, (%(sandboxes)b::text[])[g.origin] AS sandbox
-          FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(outputs)b::text[], %(usages)b::text[], %(origins)b::int2[])
-               AS g (id, lease, output, usage, origin)) AS s
+          FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(outputs)b::text[], %(usages)b::text[], %(logs)b::text[],
+                      %(origins)b::int2[]) AS g (id, lease, output, usage, logs, origin)) AS s
  WHERE j.id = s.id AND coalesce(j.status, '') = 'running' AND j.lease_seq = s.lease
 RETURNING j.id, j.lease_seq, j.attempts, j.service_name, j.operation, j.execution_type, j.tenant_id, j.started_at,
-          s.version, s.policy, s.sandbox
+          s.version, s.policy, s.sandbox, s.logs
+), logged AS (
+  INSERT INTO jobs.tb_job_log (job_id, lease_seq, chunk, stream, content, truncated)
+  SELECT d.id, d.lease_seq, c.number - 1, c.chunk ->> 0, c.chunk ->> 1, (c.chunk ->> 2)::boolean
+    FROM settled d CROSS JOIN LATERAL jsonb_array_elements(d.logs::jsonb) WITH ORDINALITY AS c (chunk, number)
+   WHERE d.logs IS NOT NULL
+  ON CONFLICT DO NOTHING
 ), audited AS (
   INSERT INTO jobs.tb_audit_event
     (chain, outcome, job_id, lease_seq, attempt, service_name, operation, execution_type, tenant_id, status, worker_id,
@@ -128,9 +135,9 @@ WITH given AS (
     %(ids)b::uuid[], %(leases)b::int8[], %(statuses)b::text[], %(given_back)b::bool[], %(delays)b::float8[],
     %(outputs)b::text[], %(usages)b::text[], %(categories)b::text[], %(messages)b::text[], %(fingerprints)b::text[],
     %(max_attempts)b::int4[], %(types)b::text[], %(versions)b::text[], %(policies)b::text[], %(sandboxes)b::text[],
-    %(endings)b::text[], %(violations)b::text[], %(lefts)b::float8[])
+    %(endings)b::text[], %(violations)b::text[], %(lefts)b::float8[], %(logs)b::text[])
     AS t (id, lease, status, given_back, delay, output, usage, category, message, fingerprint, max_attempts, type, version,
-          policy, sandbox, ending, violations, seconds_left)
+          policy, sandbox, ending, violations, seconds_left, logs)
 ), settled AS (
   UPDATE jobs.tb_job_run AS j
      SET status = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NOT NULL THEN 'cancelled' ELSE s.status END,
@@ -151,7 +158,14 @@ WITH given AS (
          runner_version = nullif(s.version, ''), registry_digest = %(digest)s
     FROM given s
    WHERE j.id = s.id AND coalesce(j.status, '') = 'running' AND j.lease_seq = s.lease
-  RETURNING j.id, s.lease, j.attempts, j.started_at, j.status, j.service_name, j.operation, j.execution_type, j.tenant_id
+  RETURNING j.id, s.lease, j.attempts, j.started_at, j.status, j.service_name, j.operation, j.execution_type, j.tenant_id,
+            s.logs
+), logged AS (
+  INSERT INTO jobs.tb_job_log (job_id, lease_seq, chunk, stream, content, truncated)
+  SELECT d.id, d.lease, c.number - 1, c.chunk ->> 0, c.chunk ->> 1, (c.chunk ->> 2)::boolean
+    FROM settled d CROSS JOIN LATERAL jsonb_array_elements(d.logs::jsonb) WITH ORDINALITY AS c (chunk, number)
+   WHERE d.logs IS NOT NULL
+  ON CONFLICT DO NOTHING
 ), attempt AS (
   INSERT INTO jobs.tb_job_attempt
     (job_id, lease_seq, attempt, worker_id, started_at, error_category, error_message, fingerprint, resource_usage,
@@ -175,14 +189,6 @@ SELECT id FROM settled;
 -- name: audit_heads
 -- Where a worker's own chains stand. Told to the log now and then: what is logged elsewhere cannot be cut off unseen.
 SELECT chain, seq, encode(hash, 'hex') AS hash FROM jobs.tb_audit_chain WHERE chain = ANY (%(chains)s) ORDER BY chain;
-
--- name: log
--- Captured output of settled leases only; a superseded worker's output is dropped with its result.
-INSERT INTO jobs.tb_job_log (job_id, lease_seq, chunk, stream, content, truncated)
-SELECT t.id, t.lease, t.chunk, t.stream, t.content, t.truncated
-  FROM unnest(%(ids)b::uuid[], %(leases)b::int8[], %(chunks)b::int4[], %(streams)b::text[], %(contents)b::text[],
-              %(truncated)b::bool[]) AS t (id, lease, chunk, stream, content, truncated)
-ON CONFLICT DO NOTHING;
 
 -- name: cancel
 SELECT id, outcome FROM jobs.cancel_jobs(%(ids)b::uuid[], %(reason)s, %(actor)s);

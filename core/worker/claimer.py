@@ -52,6 +52,7 @@ class Claimer:
         self._surveyed_at = 0.0  # monotonic
         self._survey_cost = 0.0  # seconds
         self._announced = False
+        self._woken = False  # by somebody who has put a job in the queue, while nothing was known to be there
         self.wake = asyncio.Event()
 
     async def claim(self, free: int) -> list[Claimed]:
@@ -96,6 +97,8 @@ class Claimer:
 
     async def _claim(self, store: Store, free: int) -> list[Claimed]:
         """Claim from the lanes that are known; survey them now and then, and when they gave less than asked for."""
+        if self._woken and free > 1 and (claimed := await self._first_look(store, free)):
+            return claimed
         surveyed = monotonic() - self._surveyed_at > max(SURVEY_EVERY, SURVEY_SHARE * self._survey_cost)
         if surveyed:
             await self._survey(store)
@@ -103,6 +106,15 @@ class Claimer:
         if len(claimed) < free and not surveyed and await self._survey_again(store):
             claimed += await self._round(store, free - len(claimed))
         return claimed
+
+    async def _first_look(self, store: Store, free: int) -> list[Claimed]:
+        """Look where the last jobs came from before anything else: an idle worker's answer is one round trip away.
+
+        With more slots than one, what else there may be, of whatever priority, is claimed into the others right after.
+        """
+        self._woken = False
+        portions = [each for each in self._board.latest(free) if self.scope.serves(each.lane.service)]
+        return await store.claim(self._worker_id, portions, free) if portions else []
 
     async def _survey_again(self, store: Store) -> bool:
         """Survey unless the last one was only just made; return whether."""
@@ -164,6 +176,7 @@ class Claimer:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._nap()):
                 await self.wake.wait()
+        self._woken = self.wake.is_set()
         self.wake.clear()
 
     def _nap(self) -> float:

@@ -78,6 +78,7 @@ def parameters(name: str, ids: list[Any]) -> dict[str, Any]:
     worker: dict[str, Any] = {"worker_id": "w1"}
     settled = {
         "ids": ids, "leases": [1] * some, "outputs": ["{}"] * some, "usages": ["{}"] * some, "origins": [1] * some,
+        "logs": [None] * some,
         "max_attempts": [3], "types": ["http"], "versions": ["1"], "policies": [""], "sandboxes": [""], "digest": "d",
         "chain": "w1",
     }  # fmt: skip
