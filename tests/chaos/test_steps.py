@@ -126,9 +126,9 @@ async def settlement_under_way(scene: Scene) -> Started:
 
 async def committed_not_heard(scene: Scene) -> Started:
     """The settlement is committed; the answer is lost."""
-    worker = await executed_not_settled(scene)
+    worker = await settlement_under_way(scene)
     scene.relay.mute()
-    scene.relay.let_go()
+    await scene.other.rows("COMMIT")
     await scene.becomes("completed")
     return worker
 
