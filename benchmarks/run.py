@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -60,6 +61,7 @@ OTHERS: dict[str, Callable[[], None]] = {
 
 def main() -> None:
     """Measure, or show what an earlier run has measured."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped and its folder removed
     parser, asked = _asked()
     unknown = [name for name in asked.names if name not in {**QUEUE, **OTHERS}]
     if unknown:
