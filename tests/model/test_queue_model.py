@@ -69,6 +69,14 @@ SELECT j.id, j.status, j.attempts, j.lease_seq, j.crash_count, j.worker_id, j.ca
   FROM jobs.tb_job_run j
 """
 
+#: What the model pauses, as arguments of jobs.pause().
+SCOPES: Final = (
+    ("operation", "'svc.op'"),
+    ("operation", "'svc.other'"),
+    ("tenant_id", f"'{TENANT}'"),
+    ("everything", "true"),
+)
+
 T = TypeVar("T")
 Row = dict[str, Any]
 
@@ -113,12 +121,14 @@ class QueueMachine(RuleBasedStateMachine):
         self.leases: list[Lease] = []
         self.lives: list[Life] = []
         self.before: dict[UUID, Row] = {}
+        self.paused: set[tuple[str, str]] = set()
 
     @initialize()
     def an_empty_queue(self) -> None:
         """Audit events stay: nobody may delete them, and job ids are never used again."""
         self.bench.run(self.bench.rows("DELETE FROM jobs.tb_job_run"))
         self.bench.run(self.bench.rows("DELETE FROM jobs.tb_worker"))
+        self.bench.run(self.bench.rows("DELETE FROM jobs.tb_pause"))
         for store in self.bench.workers:
             self._born(store)
 
@@ -190,13 +200,18 @@ class QueueMachine(RuleBasedStateMachine):
     def claim(self, number: int, batch: int) -> None:
         """As much as is there and asked for, each lane in its order; nothing for a worker that was declared lost."""
         life = self._life(number)
-        ready = [job for job in self.jobs.values() if job.claimable] if life.state == "running" else []
+        ready = [job for job in self.jobs.values() if self._ready(job)] if life.state == "running" else []
         taken = self._taken(life, self.bench.run(claim(life.store, life.worker_id, batch)))
         assert len(taken) == min(batch, len(ready))
         for job in taken:
             assert all(
                 self._place(job) <= self._place(other) for other in ready if other.claimable and other.lane == job.lane
             )
+
+    def _ready(self, job: ModelJob) -> bool:
+        """Whether the job is to be claimed: it is due, and no pause covers it."""
+        about = {("everything", "true"), ("operation", f"'svc.{job.operation}'"), ("tenant_id", f"'{job.tenant}'")}
+        return job.claimable and not about & self.paused
 
     def _place(self, job: ModelJob) -> tuple[Any, ...]:
         return -job.priority, self.before[job.id]["run_at"]
@@ -206,7 +221,7 @@ class QueueMachine(RuleBasedStateMachine):
         jobs = [self.jobs[record.id] for record in records]
         assert len({job.id for job in jobs}) == len(jobs)
         for job, record in zip(jobs, records, strict=True):
-            assert job.claimable, f"claimed while {job.status}"
+            assert self._ready(job), f"claimed while {job.status} or paused"
             job.claim(life.worker_id)
             assert (record.lease_seq, record.attempts) == (job.lease_seq, job.attempts)
             self.leases.append(Lease(record, life.worker_id))
@@ -311,6 +326,19 @@ class QueueMachine(RuleBasedStateMachine):
             **{id_: getattr(self.jobs[id_], verb)() for id_ in ids},
             unknown: "not_found",
         }
+
+    @rule(scope=st.sampled_from(SCOPES))
+    def pause(self, scope: tuple[str, str]) -> None:
+        """What is covered is not claimed; what runs goes on."""
+        self.bench.run(self.bench.rows(f"SELECT jobs.pause({scope[0]} => {scope[1]})"))
+        self.paused.add(scope)
+
+    @rule(scope=st.sampled_from(SCOPES))
+    def resume(self, scope: tuple[str, str]) -> None:
+        """Exactly that pause is lifted, and it is told whether there was one."""
+        (row,) = self.bench.run(self.bench.rows(f"SELECT jobs.resume({scope[0]} => {scope[1]}) AS held"))
+        assert row["held"] == (scope in self.paused)
+        self.paused.discard(scope)
 
     def _job(self, number: int) -> ModelJob:
         return list(self.jobs.values())[-1 - number % len(self.jobs)]
