@@ -1,0 +1,158 @@
+"""`schedules list`: what the registry says of each schedule, and what the database knows of its ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from support.board import TENANT, Board
+from support.cli import specql_jobs
+from support.processes import Started
+
+Spawn = Callable[..., Started]
+
+REGISTRY = f"""\
+services:
+  pay:
+    category: money
+    runner_config: {{base_url: "http://127.0.0.1:9", timeout: 5s}}
+    security_policy: {{allowed_domains: ["127.0.0.1"], allow_private_networks: true}}
+    operations:
+      settle:
+        input_schema: {{}}
+        schedules:
+          often: {{cron: "* * * * * *", overlap: skip}}
+          nightly: {{cron: "30 3 * * *", timezone: Europe/Berlin, tenant_id: {TENANT}}}
+          off: {{cron: "@daily", enabled: false}}
+"""
+WITHOUT = REGISTRY[: REGISTRY.index("        schedules:")]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A registry of one operation with three schedules."""
+    path = tmp_path / "services.yaml"
+    path.write_text(REGISTRY)
+    return path
+
+
+def listed(board: Board, file: Path) -> dict[str, dict[str, Any]]:
+    """All schedules by their short names."""
+    found = board("schedules", "list", "-r", str(file), "-o", "json").data["schedules"]
+    return {each["schedule"]: each for each in found}
+
+
+def loaded(board: Board, spawn: Spawn, file: Path, done: str = "SELECT 1 FROM jobs.tb_schedule") -> None:
+    """Have a worker load the registry, and end it when the database has rows of `done`."""
+    worker = spawn("worker", "-r", str(file), "--dsn", board.dsn)
+    worker.wait_until(lambda: board.sql(done), done)
+    worker.terminate()
+    worker.finish()
+
+
+def test_what_no_worker_has_loaded(board: Board, file: Path) -> None:
+    """Before any worker, each schedule of the registry is there with its next tick and its line, and no last one."""
+    found = listed(board, file)
+    assert {name: each["state"] for name, each in found.items()} == {
+        "often": "not_loaded",
+        "nightly": "not_loaded",
+        "off": "disabled",
+    }
+    nightly = found["nightly"]
+    assert (nightly["name"], nightly["timezone"], nightly["line"]) == ("pay.settle:nightly", "Europe/Berlin", 11)
+    assert nightly["next_tick"][11:] in ("01:30:00Z", "02:30:00Z")
+    assert (nightly["last_tick"], nightly["last_job"], nightly["paused"]) == (None, None, None)
+    assert (found["off"]["enabled"], found["off"]["next_tick"]) == (False, None)
+
+
+def test_what_workers_make_jobs_of(board: Board, file: Path, spawn: Spawn) -> None:
+    """A loaded schedule is active, with its last tick and the status of that job; one without a tick has none."""
+    loaded(board, spawn, file, "SELECT 1 FROM jobs.tb_schedule WHERE last_job_id IS NOT NULL")
+    ((id_, tick),) = board.sql(
+        """SELECT last_job_id::text, to_char(last_tick AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+             FROM jobs.tb_schedule WHERE name = 'often'"""
+    )
+    found = listed(board, file)
+    often = found["often"]
+    assert (often["state"], often["last_tick"]) == ("active", tick)
+    assert often["last_job"] == {"id": id_, "status": board.status(id_)}
+    assert (found["nightly"]["state"], found["nightly"]["last_tick"]) == ("active", None)
+
+
+def test_the_last_tick_outlives_its_job(board: Board, file: Path, spawn: Spawn) -> None:
+    """After the last job was pruned its tick and id are still told, its status is not."""
+    loaded(board, spawn, file, "SELECT 1 FROM jobs.tb_schedule WHERE last_job_id IS NOT NULL")
+    before = listed(board, file)["often"]
+    board.sql("DELETE FROM jobs.tb_job_run")
+    after = listed(board, file)["often"]
+    assert after["last_tick"] == before["last_tick"]
+    assert after["last_job"] == before["last_job"] | {"status": None}
+
+
+def test_what_differs_and_what_is_gone(board: Board, file: Path, spawn: Spawn) -> None:
+    """Another version, a registry without the schedule, and a schedule that nobody has are told apart."""
+    loaded(board, spawn, file)
+    file.write_text(REGISTRY.replace("30 3", "45 3"))
+    assert listed(board, file)["nightly"]["state"] == "differs"
+    file.write_text(WITHOUT)
+    elsewhere = listed(board, file)["nightly"]
+    assert (elsewhere["state"], elsewhere["enabled"], elsewhere["cron"]) == ("elsewhere", None, "30 3 * * *")
+    assert elsewhere["next_tick"]
+    loaded(board, spawn, file, "SELECT 1 FROM jobs.tb_schedule WHERE digest = ''")
+    removed = listed(board, file)["nightly"]
+    assert (removed["state"], removed["cron"], removed["next_tick"]) == ("removed", None, None)
+    file.write_text(REGISTRY)
+    assert listed(board, file)["nightly"]["state"] == "not_loaded"
+
+
+@pytest.mark.parametrize(
+    ("scope", "says", "covers"),
+    [
+        (("--service", "pay"), "service pay was paused by mo: audit", {"often", "nightly", "off"}),
+        (("--operation", "pay.settle"), "operation pay.settle was paused by mo: audit", {"often", "nightly", "off"}),
+        (("--tenant", TENANT), f"tenant {TENANT} was paused by mo: audit", {"nightly"}),
+        (("--service", "other"), "", set()),
+    ],
+)
+def test_a_pause_that_covers_a_schedule_is_told(
+    board: Board, file: Path, scope: tuple[str, ...], says: str, covers: set[str]
+) -> None:
+    """The pause of a service, an operation or a tenant is named for each schedule whose jobs it keeps back."""
+    assert board("pause", *scope, "--reason", "audit").code == 0
+    found = {name: each["paused"] for name, each in listed(board, file).items() if each["paused"]}
+    assert found == dict.fromkeys(covers, says)
+
+
+def test_every_format_names_every_schedule(board: Board, file: Path) -> None:
+    """Text, tables and lines hold all schedules; -q prints their names alone; none at all is said."""
+    for form in ("text", "jsonl", "tsv", "markdown"):
+        said = board("schedules", "list", "-r", str(file), "-o", form)
+        assert said.code == 0
+        assert [name in said.out for name in ("pay.settle:often", "pay.settle:nightly", "@daily")] == [True] * 3
+    names = board("schedules", "list", "-r", str(file), "-q").out.split()
+    assert names == ["pay.settle:often", "pay.settle:nightly", "pay.settle:off"]
+    file.write_text(WITHOUT)
+    said = board("schedules", "list", "-r", str(file))
+    assert (said.code, said.out) == (0, "")
+    assert "there are no schedules" in said.err
+
+
+def test_services_show_names_the_next_ticks(file: Path) -> None:
+    """Without a database, an operation has its schedules and the next three ticks of each that is enabled."""
+    said = specql_jobs("services", "show", "pay.settle", "-r", str(file), "-o", "json")
+    found = {each["name"]: each for each in said.data["operations"][0]["schedules"]}
+    assert {name: len(each["next_ticks"]) for name, each in found.items()} == {"often": 3, "nightly": 3, "off": 0}
+    days = [
+        datetime.fromisoformat(tick).astimezone(ZoneInfo("Europe/Berlin")) for tick in found["nightly"]["next_ticks"]
+    ]
+    assert [(day.hour, day.minute) for day in days] == [(3, 30)] * 3
+    assert [later.date() - day.date() for day, later in pairwise(days)] == [timedelta(days=1)] * 2
+    assert (found["often"]["overlap"], found["often"]["on_missed"], found["often"]["line"]) == ("skip", "run_once", 10)
+    text = specql_jobs("services", "show", "pay", "-r", str(file)).out
+    assert text.count("03:30:00+0") == 3
+    assert "@daily UTC; disabled" in text
