@@ -13,6 +13,9 @@ import pytest
 from support.board import TENANT, Board
 from support.cli import specql_jobs
 from support.processes import Started
+from support.waiting import until
+
+from specql_jobs.core.ticks import read_tick_key
 
 Spawn = Callable[..., Started]
 
@@ -156,3 +159,91 @@ def test_services_show_names_the_next_ticks(file: Path) -> None:
     text = specql_jobs("services", "show", "pay", "-r", str(file)).out
     assert text.count("03:30:00+0") == 3
     assert "@daily UTC; disabled" in text
+
+
+# ---- ticks of real workers -------------------------------------------------------------------------------------------
+
+
+PASSED = "SELECT 1 FROM jobs.tb_schedule WHERE name = 'often' AND clock_timestamp() > last_tick + interval '2 s'"
+
+
+def ticks(board: Board) -> list[datetime]:
+    """The ticks of all jobs that schedules made, in order."""
+    rows = board.sql("SELECT idempotency_key FROM jobs.tb_job_run WHERE idempotency_key LIKE 'schedule:%%'")
+    return sorted(made.tick for (key,) in rows if (made := read_tick_key(key)))
+
+
+def test_a_paused_service_still_gets_its_jobs(board: Board, file: Path, spawn: Spawn) -> None:
+    """A pause stops dispatch, not ticks: the jobs wait untouched, and are executed after the pause."""
+    file.write_text(REGISTRY.replace(", overlap: skip", ""))
+    assert board("pause", "--service", "pay").code == 0
+    worker = spawn("worker", "-r", str(file), "--dsn", board.dsn)
+    worker.wait_until(lambda: len(ticks(board)) >= 3, "three ticks made jobs")
+    assert board.sql("SELECT DISTINCT status, attempts FROM jobs.tb_job_run") == [("pending", 0)]
+    assert board("resume", "--service", "pay").code == 0
+    worker.wait_until(lambda: board.sql("SELECT 1 FROM jobs.tb_job_run WHERE attempts > 0"), "a job is tried")
+
+
+def test_a_worker_that_is_killed_loses_no_tick(board: Board, file: Path, spawn: Spawn) -> None:
+    """SIGKILL between ticks, three times over: whoever comes next makes the jobs of those that passed, each once."""
+    file.write_text(REGISTRY.replace(", overlap: skip", ""))
+    for count in (2, 4, 6):
+        worker = spawn("worker", "-r", str(file), "--dsn", board.dsn)
+        worker.wait_until(lambda wanted=count: len(ticks(board)) >= wanted, f"{count} ticks")
+        worker.kill()
+        until(lambda: board.sql(PASSED), "two ticks pass while nobody is there")
+    last = spawn("worker", "-r", str(file), "--dsn", board.dsn)
+    before = len(ticks(board))
+    last.wait_until(lambda: len(ticks(board)) >= before + 2, "the ticks after the last kill")
+    last.terminate()
+    last.finish()
+    found = ticks(board)
+    assert found == [found[0] + timedelta(seconds=each) for each in range(len(found))]
+
+
+# ---- rules -----------------------------------------------------------------------------------------------------------
+
+RULES = """\
+services:
+  pay:
+    category: money
+    runner_config: {base_url: "https://pay.example.com", timeout: 30s}
+    security_policy: {allowed_domains: [pay.example.com]}
+    operations:
+      unread: {input_schema: {}, schedule: "0 25 * * *"}
+      nowhere:
+        input_schema: {}
+        schedules:
+          nightly: {cron: "0 3 * * *", timezone: Europe/Berln}
+      never: {input_schema: {}, schedule: "0 3 30 2 *"}
+      unfit:
+        input_schema: {days: integer}
+        schedules:
+          nightly: {cron: "0 3 * * *", input: {days: two}}
+      moved:
+        input_schema: {}
+        schedules:
+          nightly: {cron: "30 2 * * *", timezone: Europe/Berlin}
+      often: {input_schema: {}, schedule: "* * * * *"}
+"""
+
+
+def test_each_rule_points_at_what_is_wrong(file: Path) -> None:
+    """One file with each mistake of a schedule: `validate` names the rule, the line, and the very token."""
+    file.write_text(RULES)
+    said = specql_jobs("validate", str(file), "-o", "json")
+    found = {each["code"]: each for each in said.data["findings"]}
+    lines = RULES.splitlines()
+    pointed = {code: lines[each["line"] - 1][each["column"] - 1 :] for code, each in found.items()}
+    wanted = {
+        "SQJ120": ('"0 25 * * *"', "error"),
+        "SQJ121": ("Europe/Berln", "error"),
+        "SQJ122": ('"0 3 30 2 *"', "error"),
+        "SQJ123": ("{days: two}", "error"),
+        "SQJ320": ('"30 2 * * *"', "info"),
+        "SQJ321": ('"* * * * *"', "info"),
+    }
+    assert said.code == 1
+    assert {code: found[code]["severity"] for code in wanted} == {code: word for code, (_, word) in wanted.items()}
+    assert {code: pointed[code].startswith(token) for code, (token, _) in wanted.items()} == dict.fromkeys(wanted, True)
+    assert [each["code"] for each in said.data["findings"] if each["severity"] == "error"] == sorted(wanted)[:4]
