@@ -161,6 +161,13 @@ def test_services_show_names_the_next_ticks(file: Path) -> None:
     assert "@daily UTC; disabled" in text
 
 
+def test_a_database_without_schedules_says_how_to_migrate(empty_dsn: str, file: Path) -> None:
+    """Where the schema is not there, the answer is exit 5 and what to type."""
+    said = specql_jobs("schedules", "list", "-r", str(file), "--dsn", empty_dsn, "-o", "json")
+    assert said.code == 5
+    assert "db migrate" in said.error["hint"]
+
+
 # ---- ticks of real workers -------------------------------------------------------------------------------------------
 
 
