@@ -11,6 +11,7 @@ from uuid import UUID
 from ..core.errors import InvalidInput, SpecqlJobsError, UsageError
 from ..core.job import DependencyFailure, NewJob
 from ..core.selector import parse_duration
+from ..core.ticks import RESERVED
 from .job_input import read_text
 from .operations import resolve
 
@@ -152,7 +153,7 @@ def _placed(stated: Mapping[str, Any]) -> dict[str, Any]:
     """What a line says of when and how its job is queued; what it leaves out, the command line says."""
     placed: dict[str, Any] = {}
     if "key" in stated:
-        placed["idempotency_key"] = stated["key"] or None
+        placed["idempotency_key"] = read_key(stated["key"])
     if "priority" in stated:
         if not -(2**31) < stated["priority"] < 2**31:
             raise InvalidInput("priority is out of bounds")
@@ -162,6 +163,14 @@ def _placed(stated: Mapping[str, Any]) -> dict[str, Any]:
     if "on_failed_dependency" in stated:
         placed["on_dependency_failure"] = _choice(stated["on_failed_dependency"])
     return placed
+
+
+def read_key(text: str) -> str | None:
+    """Return an idempotency key, None where there is none; raise UsageError for one that only schedules make."""
+    if text.startswith(RESERVED):
+        message = f"the key {text[:80]!r} begins with {RESERVED}, as only the keys of schedules' jobs do"
+        raise UsageError(message, hint="choose another: a job with the key of a coming tick would take its place")
+    return text or None
 
 
 def read_deadline(text: str) -> float:

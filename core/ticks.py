@@ -12,7 +12,10 @@ from .cron import Cron
 #: A tick that is later than this was missed: no worker was alive, or none could reach the database.
 LATE: Final = timedelta(seconds=60)
 
-_KEY: Final = re.compile(r"schedule:([^:]+):([^:]+):(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
+#: Keys that begin so are the ticks': a job that has the key of a coming tick would take its place.
+RESERVED: Final = "schedule:"
+
+_KEY: Final = re.compile(rf"{RESERVED}([^:]+):([^:]+):(\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
 
 
 def due_ticks(cron: Cron, after: datetime, now: datetime, *, run_missed: bool) -> tuple[datetime, ...]:
@@ -50,7 +53,7 @@ class Ticked:
 
 def tick_key(operation: str, name: str, tick: datetime) -> str:
     """Return the idempotency key of a tick's job; `operation` is SERVICE.OPERATION."""
-    return f"schedule:{operation}:{name}:{tick.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{RESERVED}{operation}:{name}:{tick.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def read_tick_key(key: str | None) -> Ticked | None:

@@ -14,7 +14,7 @@ from typer import Argument, Option
 from ...core.errors import InvalidInput, UsageError
 from ...core.job import DependencyFailure, NewJob
 from ...core.selector import parse_duration, parse_time
-from ..batch_lines import problems, read_deadline, read_inputs, read_jobs
+from ..batch_lines import problems, read_deadline, read_inputs, read_jobs, read_key
 from ..context import database, load_registry, settings_for
 from ..exits import Exit, Finished, Problem
 from ..job_input import fields_hint, read_input
@@ -144,7 +144,7 @@ def _placed(placing: Placing) -> dict[str, Any]:
         "run_at": _not_before(placing.at) if placing.at else None,
         "delay_seconds": parse_duration(placing.delay) if placing.delay else None,
         "priority": placing.priority,
-        "idempotency_key": placing.key or None,
+        "idempotency_key": read_key(placing.key),
         "tenant_id": _tenant(placing.tenant),
         "correlation_id": placing.correlation or None,
     }

@@ -46,7 +46,7 @@ def _held(row: Row) -> tuple[str, str] | None:
     """Why a due job is not dispatched, where somebody or something keeps it back."""
     service = row["service_name"]
     if row["pause"]:
-        return "paused", _pause(row["pause"])
+        return "paused", pause_words(row["pause"])
     if row["breaker_seconds"] is not None:
         tried = (
             f"tried again in {age(row['breaker_seconds'])}" if row["breaker_seconds"] > 0 else "one job is being tried"
@@ -60,7 +60,8 @@ def _held(row: Row) -> tuple[str, str] | None:
     return None
 
 
-def _pause(pause: Row) -> str:
+def pause_words(pause: Row) -> str:
+    """Say what was paused, by whom, until when and why."""
     what = "everything" if pause["kind"] == "all" else f"{pause['kind']} {pause['name']}"
     until = f" until {pause['until']}" if pause["until"] else ""
     reason = f": {pause['reason']}" if pause["reason"] else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import held_values
+from . import held_values, schedule_text
 from .console import Console
 from .listed import Table, answer_list
 from .tables import text_table
@@ -99,6 +99,7 @@ def _operation_json(operation: Operation, subject: Subject) -> dict[str, Any]:
         "input_schema": thaw(operation.input_schema),
         "output_schema": thaw(operation.output_schema),
         "mapping": held_values.masked("", thaw(_as_written(operation, subject))),
+        "schedules": [schedule_text.as_json(each) for each in operation.schedules],
     }
 
 
@@ -130,6 +131,9 @@ def _operation_rows(operation: Operation, subject: Subject, ceiling: str) -> lis
         rows.append((one_line(key), one_line(held_values.shown(key, value)), "registry", at))
     for key, schema in (("input", operation.input_schema), ("output", operation.output_schema)):
         rows.append((key, one_line(_fields(schema)), "registry" if schema else "default", at if schema else ""))
+    for each in operation.schedules:
+        stands = held_values.place(each.position)
+        rows.append((one_line(f"schedules.{each.name}"), schedule_text.words(each), "registry", stands))
     return rows
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,6 +57,11 @@ class Entry:
             input=document,
             digest=hashlib.sha256(meaning.encode()).hexdigest(),
         )
+
+
+def entries_of(services: Iterable[Service]) -> Iterator[Entry]:
+    """Yield every schedule of these services, enabled or not."""
+    return (Entry.of(s, o, each) for s in services for o in s.operations.values() for each in o.schedules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,20 @@ async def known(connection: Connection) -> dict[Place, dict[str, Any]]:
     except psycopg.Error as error:
         raise translate(error) from None
     return {(row["service_name"], row["operation"], row["name"]): row for row in rows}
+
+
+async def paused(connection: Connection, entries: Sequence[Entry]) -> dict[Place, dict[str, Any]]:
+    """Return the pause that keeps each of these schedules' jobs back, where there is one; raise in our words."""
+    parameters = {
+        **_places(entries),
+        "types": [each.execution_type.value for each in entries],
+        "tenants": [each.schedule.tenant_id for each in entries],
+    }
+    try:
+        rows = await _rows(connection, "paused", parameters)
+    except psycopg.Error as error:
+        raise translate(error) from None
+    return {(row[0], row[1], row[2]): row[3] for row in rows}
 
 
 def _key(due: Due) -> str:

@@ -81,6 +81,14 @@ SELECT clock_timestamp();
 
 -- name: known
 SELECT s.service_name, s.operation, s.name, s.digest, s.last_tick, s.last_skipped, s.last_job_id, j.status AS last_status,
-       s.created_at, clock_timestamp() AS database_now
+       j.idempotency_key AS last_key, s.expression
   FROM jobs.tb_schedule s LEFT JOIN jobs.tb_job_run j ON j.id = s.last_job_id
  ORDER BY s.service_name, s.operation, s.name;
+
+-- name: paused
+-- Of several pauses the widest is named, as `show` does for a job.
+SELECT t.service_name, t.operation, t.name, p.pause
+  FROM unnest(%(services)s::text[], %(operations)s::text[], %(names)s::text[], %(types)s::text[], %(tenants)s::uuid[])
+         AS t (service_name, operation, name, type, tenant)
+ CROSS JOIN LATERAL (SELECT to_jsonb(each) AS pause FROM jobs.pauses_of(t.service_name, t.operation, t.type, t.tenant) each
+                      ORDER BY each.kind LIMIT 1) AS p;

@@ -63,8 +63,7 @@ class Scheduler:
     def serve(self, registry: Registry, scope: Scope) -> None:
         """Use the schedules of this registry, of the services in scope, from now on."""
         services = [each for key, each in registry.services.items() if _serves(scope, key)]
-        found = (Entry.of(s, o, each) for s in services for o in s.operations.values() for each in o.schedules)
-        self._entries = {each.place: each for each in found if each.schedule.enabled}
+        self._entries = {each.place: each for each in store.entries_of(services) if each.schedule.enabled}
         self._served = tuple(folded(each.name) for each in services)
         self._registry_digest = registry.digest
         self._changed.set()

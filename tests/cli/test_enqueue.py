@@ -57,6 +57,8 @@ def test_same_key_is_the_same_job(board: Board, registry: str) -> None:
         (("pay.no", "--at", "soon"), 2),
         (("pay.no", "--in", "-5m"), 2),
         (("pay.no", "--tenant", "acme"), 2),
+        (("pay.no", "--key", "schedule:pay.no:nightly:2030-01-01T00:00:00Z"), 2),
+        (("pay.no", "--key", "schedule:"), 2),
         (("pay.no", "--priority", "99999999999"), 2),
         (("pay.no", "--wait=soon"), 2),
         (("pay.no", "--batch", "x", "--key", "k"), 2),
@@ -217,3 +219,17 @@ def test_without_operation_and_batch_nothing_is_meant(board: Board, registry: st
     """`enqueue` alone is exit 2 and says what is missing."""
     said = board("enqueue", "-r", registry, "--priority", "1", "-o", "json")
     assert (said.code, "SERVICE.OPERATION" in said.error["message"]) == (2, True)
+
+
+def test_the_keys_of_ticks_are_refused(board: Board, registry: str) -> None:
+    """A key of schedules is refused with what is wrong with it, on the command line and in a batch; SQL takes it."""
+    key = "schedule:pay.no:nightly:2030-01-01T00:00:00Z"
+    said = board("enqueue", "pay.no", "-r", registry, "--key", key, "-o", "json")
+    assert (said.code, said.error["name"]) == (2, "usage")
+    assert "begins with schedule:" in said.error["message"]
+    line = json.dumps({"operation": "pay.no", "key": key})
+    said = board("enqueue", "--batch", "-", "-r", registry, "-o", "json", stdin=line)
+    assert said.code == 2
+    assert "line 1: the key" in said.error["message"]
+    assert board.sql("SELECT count(*) FROM jobs.tb_job_run") == [(0,)]
+    assert board.sql("SELECT true FROM jobs.enqueue('pay', 'no', idempotency_key => %s)", key) == [(True,)]
