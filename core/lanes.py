@@ -5,6 +5,7 @@ Lanes are what a claim takes from: each gets its share, and one that is paused o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -32,6 +33,7 @@ class Sighting(NamedTuple):
     first: datetime  # run_at
     due_in: float  # seconds; 0 or less: now
     held: str = ""  # paused, breaker_open, limited; half_open: one job may be tried
+    paused_types: Sequence[str] = ()  # the same in each: a lane's execution type is the registry's to know
 
 
 class Portion(NamedTuple):

@@ -68,6 +68,7 @@ EVENTS: Mapping[str, Level] = {
     "schedule_key_taken": Level.WARNING,
     "schedule_refused": Level.ERROR,
     "schedule_skipped": Level.INFO,
+    "settle_blocked": Level.WARNING,
     "settle_lost": Level.WARNING,
     "settle_refused": Level.ERROR,
     "settle_unsure": Level.WARNING,

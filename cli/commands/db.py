@@ -78,7 +78,9 @@ async def status(console: Console, target: Target) -> None:
     name="prune",
 )
 async def prune_jobs(console: Console, target: Target, options: PruneOptions) -> None:
-    """Delete ended jobs that are older than stated, with their attempts and output, in short transactions.
+    """Delete ended jobs that are older than stated.
+
+    Their attempts and output go with them, in short transactions.
 
     A status without a retention, given here or under [retention] in specql-jobs.toml, is kept for ever; with none
     at all: exit 2. Pending and running jobs and the audit trail are never touched. Ctrl-C stops it between two

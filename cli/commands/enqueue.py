@@ -48,7 +48,7 @@ class Placing:
     at: Annotated[str, Option("--at", metavar="TIME", help="Not before: 2026-11-23T09:00, …Z or @epoch")] = ""
     delay: Annotated[str, Option("--in", metavar="DUR", help="Not before this much later: 15m, 2h")] = ""
     priority: Annotated[
-        int, Option("--priority", min=-(2**31), max=2**31 - 1, metavar="N", help="Higher runs first")
+        int, Option("--priority", min=-(2**31) + 1, max=2**31 - 1, metavar="N", help="Higher runs first")
     ] = 0
     key: Annotated[str, Option("--key", metavar="KEY", help="Idempotency key: the same key is the same job")] = ""
     tenant: Annotated[str, Option("--tenant", metavar="UUID", help="Tenant id")] = ""

@@ -208,6 +208,11 @@ def is_passing(error: BaseException) -> bool:
     return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(PASSING)
 
 
+def is_locked(error: BaseException) -> bool:
+    """Whether a statement gave up waiting for somebody's lock."""
+    return isinstance(error, psycopg.Error) and error.sqlstate == "55P03"
+
+
 def is_the_data(error: BaseException) -> bool:
     """Whether one row of a statement is to blame: a value, or a trigger or constraint of somebody's that refuses it."""
     if isinstance(error, psycopg.Error):

@@ -62,7 +62,8 @@ SELECT l.place, l.service, l.operation, l.tenant, l.first,
             WHEN s.open_until > now() THEN 'breaker_open'
             WHEN s.limited_until > now() THEN 'limited'
             WHEN s.open_until IS NOT NULL THEN 'half_open'
-            ELSE '' END AS held
+            ELSE '' END AS held,
+       ARRAY(SELECT p.name FROM jobs.tb_pause p WHERE p.kind = 'type' AND (p.until IS NULL OR p.until > now())) AS types
   FROM (SELECT * FROM lane LIMIT %(page)s) l LEFT JOIN jobs.tb_service_state s ON s.service_name = l.service
  ORDER BY l.place, l.service, l.operation, l.tenant;
 
@@ -143,7 +144,8 @@ WITH given AS (
      SET status = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NOT NULL THEN 'cancelled' ELSE s.status END,
          attempts = j.attempts - CASE WHEN s.given_back THEN 1 ELSE 0 END,
          lease_seq = j.lease_seq + CASE WHEN s.given_back THEN 1 ELSE 0 END,
-         run_at = CASE WHEN s.status = 'pending' THEN now() + s.delay * interval '1 second' ELSE j.run_at END,
+         run_at = CASE WHEN s.status = 'pending' AND NOT (s.given_back AND s.delay <= 0)
+                       THEN now() + s.delay * interval '1 second' ELSE j.run_at END,
          deadline_at = CASE WHEN s.status = 'pending' THEN coalesce(j.deadline_at, now() + s.seconds_left * interval '1 second')
                             ELSE j.deadline_at END,
          worker_id = CASE WHEN s.status = 'pending' AND j.cancel_requested_at IS NULL THEN NULL ELSE j.worker_id END,
@@ -185,6 +187,9 @@ WITH given AS (
     FROM settled d JOIN given s ON s.id = d.id AND s.lease = d.lease
 )
 SELECT id FROM settled;
+
+-- name: unlocked
+SELECT j.id FROM jobs.tb_job_run j WHERE j.id = ANY (%(ids)b::uuid[]) FOR NO KEY UPDATE SKIP LOCKED;
 
 -- name: audit_heads
 -- Where a worker's own chains stand. Told to the log now and then: what is logged elsewhere cannot be cut off unseen.
@@ -318,7 +323,7 @@ j.worker_id = %(lost)s;
 UPDATE jobs.tb_job_run
    SET status = CASE WHEN cancel_requested_at IS NULL THEN 'pending' ELSE 'cancelled' END,
        completed_at = CASE WHEN cancel_requested_at IS NULL THEN NULL ELSE now() END,
-       attempts = greatest(attempts - 1, 0), lease_seq = lease_seq + 1, run_at = now(), updated_at = now(),
+       attempts = greatest(attempts - 1, 0), lease_seq = lease_seq + 1, updated_at = now(),  -- it keeps its place
        worker_id = CASE WHEN cancel_requested_at IS NULL THEN NULL ELSE worker_id END
  WHERE status = 'running' AND worker_id = %(worker_id)s
    AND (%(ids)s::uuid[] IS NULL OR id = ANY (%(ids)s::uuid[]))
@@ -343,9 +348,12 @@ SELECT jobs.settle_invocation(%(service)s, %(minute)s, %(reserved)s, %(actual)s)
 
 -- name: open_jobs
 -- Whether `worker --until-empty` still has something to wait for: due jobs, retries and what others run (they may die),
--- not what is scheduled for later, nor what waits for that.
+-- not what is scheduled for later, nor what waits for that, nor what is paused.
 SELECT EXISTS (SELECT FROM jobs.tb_job_run j
                 WHERE (j.status = 'pending' AND j.blocked_by = 0 AND (j.run_at <= now() OR j.lease_seq > 0)
+                       AND (NOT EXISTS (SELECT FROM jobs.tb_pause) OR NOT EXISTS (
+                              SELECT FROM jobs.pauses_of(lower(j.service_name COLLATE "C"), lower(j.operation COLLATE "C"),
+                                                         lower(j.execution_type), j.tenant_id)))
                        OR j.status = 'running' AND j.worker_id <> 'external')
                   AND (%(only)s::text[] IS NULL OR lower(j.service_name COLLATE "C") = ANY (%(only)s::text[]))
                   AND (%(except)s::text[] IS NULL OR lower(j.service_name COLLATE "C") <> ALL (%(except)s::text[]))) AS yes;

@@ -105,6 +105,15 @@ class Settlers:
         self._plain.breaker_of = self._calling.breaker_of = found
 
     @property
+    def written(self) -> Callable[[Sequence[Settlement]], None] | None:
+        """Who is told of each batch when it is written."""
+        return self._plain.written
+
+    @written.setter
+    def written(self, told: Callable[[Sequence[Settlement]], None] | None) -> None:
+        self._plain.written = self._calling.written = told
+
+    @property
     def settled(self) -> int:
         """How many settlements were applied."""
         return self._plain.settled + self._calling.settled

@@ -7,17 +7,17 @@ committed in between saw nobody waiting), and sleeps until a wake-up, a free slo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from uuid import UUID
 
 from ..clock import monotonic
 from ..job import folded
-from ..lanes import Claimed, Lane, Portion
+from ..lanes import Claimed, Lane
 from ..store.claims import BEGINNING, SURVEY_PAGE
 from ..store.db import FAILURES
-from ..store.store import Scope, Store
-from .lane_board import LaneBoard, ServiceTerms
+from ..store.store import ROW_LOCK_TIMEOUT, Scope, Store
+from .lane_board import LaneBoard, ServiceTerms, Step
 from .link import Link
 
 #: Jobs of one claim; beyond it the statement grows and nothing is gained.
@@ -48,7 +48,8 @@ class Claimer:
         self.scope = scope
         self.terms: Callable[[str], ServiceTerms] = lambda _: ServiceTerms()
         self._board = LaneBoard(self._terms_of)
-        self._page_from: Lane = BEGINNING
+        self._next_page: Lane = BEGINNING
+        self._nothing = False  # whether the lanes of the last survey gave no job
         self._surveyed_at = 0.0  # monotonic
         self._survey_cost = 0.0  # seconds
         self._announced = False
@@ -76,9 +77,11 @@ class Claimer:
         """Give back, before the next claim, what was claimed and not started."""
         self._unsure = True
 
-    def freed(self, service_name: str) -> None:
-        """A job of that service has ended."""
-        self._board.freed(folded(service_name))
+    def freed(self, service_names: Iterable[str]) -> None:
+        """Jobs of those services are settled: their limits may have room again."""
+        for name in service_names:
+            self._board.freed(folded(name))
+        self.wake.set()
 
     async def reconcile(self) -> None:
         """Give back at once what `disown` said."""
@@ -124,39 +127,34 @@ class Claimer:
         return True
 
     async def _survey(self, store: Store) -> None:
-        """Look at the lanes, or at the next page of them where they are many."""
+        """Look at the first lanes; at the next page of them where they are many and the last page gave nothing."""
         before = monotonic()
-        seen = await store.survey(self._page_from)
-        if not seen and self._page_from is not BEGINNING:
-            seen = await store.survey()
-        self._page_from = seen[-1].lane if len(seen) == SURVEY_PAGE else BEGINNING
+        seen = await store.survey(self._next_page if self._nothing else BEGINNING)
+        self._next_page = seen[-1].lane if len(seen) == SURVEY_PAGE else BEGINNING
         self._surveyed_at = monotonic()
         self._survey_cost = self._surveyed_at - before
         self._board.put(seen, self.scope.serves, self._surveyed_at)
 
     async def _round(self, store: Store, free: int) -> list[Claimed]:
         """Ask each in its turn until `free` jobs are claimed."""
-        planned = self._board.round(free, monotonic())
         claimed: list[Claimed] = []
-        for service, portions in planned.first:
-            claimed += await self._take_limited(store, service, portions, free - len(claimed))
-        if planned.open and len(claimed) < free:
-            claimed += await self._take(store, planned.open, free - len(claimed))
-        for service, portions in planned.then:
-            claimed += await self._take_limited(store, service, portions, free - len(claimed))
+        for step in self._board.round(free, monotonic()):
+            left = free - len(claimed)
+            if left <= 0:
+                break
+            claimed += await (self._take_limited if step.service else self._take)(store, step, left)
+        self._nothing = not claimed
         return claimed
 
-    async def _take(self, store: Store, portions: Sequence[Portion], wanted: int) -> list[Claimed]:
-        taken = await store.claim(self._worker_id, portions, wanted)
-        self._board.took(portions, taken, wanted)
+    async def _take(self, store: Store, step: Step, wanted: int) -> list[Claimed]:
+        taken = await store.claim(self._worker_id, step.portions, wanted)
+        self._board.took(step.portions, taken, wanted)
         return taken
 
-    async def _take_limited(self, store: Store, service: str, portions: Sequence[Portion], free: int) -> list[Claimed]:
-        wanted = min(free, sum(portion.quota for portion in portions))
-        if wanted <= 0:
-            return []
-        taken = await store.claim_limited(self._worker_id, portions, wanted, self.terms(service).limits)
-        self._board.took_limited(service, taken, wanted, monotonic())
+    async def _take_limited(self, store: Store, step: Step, free: int) -> list[Claimed]:
+        wanted = min(free, sum(portion.quota for portion in step.portions))
+        taken = await store.claim_limited(self._worker_id, step.portions, wanted, self.terms(step.service).limits)
+        self._board.took_limited(step, taken, wanted, monotonic())
         return taken
 
     # ---- waiting ----------------------------------------------------------------------------------------------------
@@ -182,7 +180,7 @@ class Claimer:
     def _nap(self) -> float:
         """Seconds until somebody should look, whatever happens."""
         longest = POLL_WITHHELD if self._board.withheld else POLL
-        if self._page_from is not BEGINNING:  # the rest of the lanes has not been looked at
+        if self._next_page is not BEGINNING:  # the rest of the lanes has not been looked at
             return self._survey_cost
         if self._board.next_due is None:
             return longest
@@ -196,3 +194,9 @@ async def pin_plans(store: Store) -> None:
     """Keep the claim on its index: an ANALYZE at a moment when the queue is empty would flip it to a full scan."""
     for method in ("seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin"):
         await store.connection.execute(f"SET enable_{method} = off".encode())
+
+
+async def pin_settles(store: Store) -> None:
+    """The same for settlements, which moreover do not wait long for a single row."""
+    await pin_plans(store)
+    await store.connection.execute(f"SET lock_timeout = '{ROW_LOCK_TIMEOUT}'".encode())

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from ..clock import monotonic
 from ..contract import Cancelled
-from ..job import JobRecord
+from ..job import folded
+from ..lifecycle import Settlement
 from ..store.store import Scope
 from .attempt import Surroundings
 from .calling import Settlers
@@ -50,6 +51,7 @@ class Dispatcher:
         self.slots = Slots(settler.add, self._slot_freed)
         self.claimer = Claimer(link, worker_id, settings.scope, self._known)
         self._around: Surroundings | None = None
+        self._limited: frozenset[str] = frozenset()
 
     @property
     def left_to_claim(self) -> int | None:
@@ -60,6 +62,8 @@ class Dispatcher:
         """Use another registry, and another scope, for the jobs claimed from now on."""
         self._around = around
         self.claimer.terms = around.planner.terms
+        self._limited = around.planner.counted_services()
+        self._settler.written = self._written if self._limited else None
         if scope is not None:
             self.claimer.scope = scope
 
@@ -138,14 +142,19 @@ class Dispatcher:
             job, document, _, _ = self._ready.next()
             self.slots.start(job, document, self._around)
 
-    def _slot_freed(self, job: JobRecord) -> None:
+    def _slot_freed(self) -> None:
         self._pace.ended()
-        self.claimer.freed(job.service_name)
         if not self._stopping:
             self._start_ready()
         self._room.set()
         if self._settings.until_empty:
             self.claimer.wake.set()
+
+    def _written(self, batch: Sequence[Settlement]) -> None:
+        """Only now do limits see that these jobs have ended."""
+        services = {settlement.job.service_name for settlement in batch}
+        if limited := [name for name in services if folded(name) in self._limited]:
+            self.claimer.freed(limited)
 
     async def _wait_for_room(self) -> None:
         """Wait for a free slot; the timeout covers what has no event: the settler's backlog, the pulse."""

@@ -5,10 +5,10 @@ Memory only; wrong by a fraction of a second at most, and never about limits: th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
 from typing import NamedTuple
 
 from ..lanes import UNLIMITED, Claimed, Lane, Limits, Portion, Sighting
@@ -31,13 +31,11 @@ class ServiceTerms(NamedTuple):
     limits: Limits = UNLIMITED
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What to ask for, in this order: limited services of the highest priority, open lanes, other limited services."""
+class Step(NamedTuple):
+    """One question of a round: to a limited service, or, where `service` is empty, to open lanes."""
 
-    first: tuple[tuple[str, tuple[Portion, ...]], ...] = ()
-    open: tuple[Portion, ...] = ()
-    then: tuple[tuple[str, tuple[Portion, ...]], ...] = ()
+    service: str
+    portions: tuple[Portion, ...]
 
 
 @dataclass(slots=True)
@@ -59,28 +57,30 @@ class LaneBoard:
         scheduled = [sighting.due_in for sighting in seen if sighting.due_in > 0]
         due = [sighting for sighting in seen if sighting.due_in <= 0]
         self.next_due = now + min(scheduled) if scheduled else None
-        self.withheld = any(sighting.held for sighting in due)
-        self._lanes = {sighting.lane: sighting.first for sighting in due if sighting.held in ("", "half_open")}
+        free = [each for each in due if each.held in ("", "half_open") and not self._is_paused(each)]
+        self.withheld = len(free) < len(due) or any(until > now for until in self._resting.values())
+        self._lanes = {sighting.lane: sighting.first for sighting in free}
         self._probing = frozenset(sighting.lane.service for sighting in due if sighting.held == "half_open")
 
-    def has_lanes(self, now: float) -> bool:
-        """Whether any lane is known that may be asked now."""
-        return any(not self._rests(lane.service, now) for lane in self._lanes)
-
-    def round(self, slots: int, now: float) -> Round:
-        """Return who is asked for how much when `slots` are free."""
+    def round(self, slots: int, now: float) -> list[Step]:
+        """Return who is asked for how much when `slots` are free: a higher priority before every lower one."""
         asked = [lane for lane in self._lanes if not self._rests(lane.service, now)]
         if not asked:
-            return Round()
-        self._turn += 1
+            return []
         portions = self._portions(asked, slots)
-        limited = _by_service(portion for portion in portions if self._is_limited(portion.lane.service))
-        top = portions[0].lane.place
-        return Round(
-            first=tuple(item for item in limited.items() if item[1][0].lane.place == top),
-            open=tuple(portion for portion in portions if portion.lane.service not in limited),
-            then=tuple(item for item in limited.items() if item[1][0].lane.place != top),
-        )
+        self._turn += 1 if len(portions) == len(asked) else min(len(portions), slots)
+        steps: list[Step] = []
+        for _, level in groupby(portions, key=lambda portion: portion.lane.place):
+            steps += self._steps(list(level))
+        return _merged(steps)
+
+    def _steps(self, level: Sequence[Portion]) -> Iterator[Step]:
+        """Of one priority: the limited services first, for they seldom take all."""
+        limited = _by_service(portion for portion in level if self._is_limited(portion.lane.service))
+        yield from (Step(service, portions) for service, portions in limited.items())
+        free = tuple(portion for portion in level if portion.lane.service not in limited)
+        if free:
+            yield Step("", free)
 
     def _portions(self, lanes: Sequence[Lane], slots: int) -> list[Portion]:
         if len(lanes) == 1:
@@ -92,9 +92,13 @@ class LaneBoard:
         ]
 
     def took(self, portions: Sequence[Portion], taken: Sequence[Claimed], wanted: int) -> None:
-        """Note what open lanes gave: a lane that gave less than its quota is empty, unless `wanted` cut it short."""
-        found = _counted(portions, taken)
+        """Note what open lanes gave."""
         self._remember(taken)
+        self._drop_empty(portions, taken, wanted)
+
+    def _drop_empty(self, portions: Sequence[Portion], taken: Sequence[Claimed], wanted: int) -> None:
+        """Leave a lane alone until the next survey that gave less than its quota, unless `wanted` cut it short."""
+        found = _counted(portions, taken)
         for portion in portions:
             count, first = found.get(portion.lane, (0, portion.after))
             if count < portion.quota and len(taken) < wanted:
@@ -117,24 +121,40 @@ class LaneBoard:
         while len(self._latest) > MOST_REMEMBERED:
             del self._latest[next(iter(self._latest))]
 
-    def took_limited(self, service: str, taken: Sequence[Claimed], wanted: int, now: float) -> None:
-        """Note what a limited service gave: less than wanted, and it rests for a moment."""
-        for lane, (_, first) in _counted((), taken).items():
-            if lane in self._lanes:
-                self._lanes[lane] = first
+    def took_limited(self, step: Step, taken: Sequence[Claimed], wanted: int, now: float) -> None:
+        """Note what a limited service gave: lanes that gave less than asked are left alone until the next survey.
+
+        A service that gave nothing rests: its limit is reached, or it has nothing.
+        """
+        self._drop_empty(step.portions, taken, wanted)
         if len(taken) < wanted:
-            self._resting[service] = now + REST
             self.withheld = True
+        if not taken:
+            self._resting[step.service] = now + REST
 
     def freed(self, service: str) -> None:
         """One of the service's jobs has ended: its limit may have room again."""
         self._resting.pop(service, None)
+
+    def _is_paused(self, sighting: Sighting) -> bool:
+        return bool(sighting.paused_types) and self.terms(sighting.lane.service).execution_type in sighting.paused_types
 
     def _rests(self, service: str, now: float) -> bool:
         return self._resting.get(service, 0.0) > now
 
     def _is_limited(self, service: str) -> bool:
         return service in self._probing or self.terms(service).limits.counted
+
+
+def _merged(steps: Sequence[Step]) -> list[Step]:
+    """Open lanes of neighbouring priorities are one question: the claim takes them in their order."""
+    found: list[Step] = []
+    for step in steps:
+        if found and not step.service and not found[-1].service:
+            found[-1] = Step("", (*found[-1].portions, *step.portions))
+        else:
+            found.append(step)
+    return found
 
 
 def _by_service(portions: Iterable[Portion]) -> dict[str, tuple[Portion, ...]]:

@@ -19,6 +19,8 @@ def news_of(settlements: Iterable[Settlement], breaker_of: Callable[[str], Break
     for settlement in settlements:
         service = folded(settlement.job.service_name)
         breaker = breaker_of(service)
+        if settlement.seconds_left is not None and settlement.seconds_left <= 0:
+            continue  # its deadline ended it: perhaps nothing was asked of the target
         if breaker is None or not (settlement.event is Event.SUCCEED or settlement.category in SILENT | ANSWERED):
             continue
         before = found.get(service, News(service, answered=False, failed=0, breaker=breaker))

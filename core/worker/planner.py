@@ -152,6 +152,10 @@ class Planner:
             return None
         return lambda name: self.terms(name).limits.breaker
 
+    def counted_services(self) -> frozenset[str]:
+        """Return the services whose claims count what all workers do."""
+        return frozenset(name for name in self.registry.services if self.terms(name).limits.counted)
+
     def _terms_of(self, service: Service | None) -> ServiceTerms:
         if service is None:
             return ServiceTerms()

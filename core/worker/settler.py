@@ -12,7 +12,7 @@ from ..job import Category, Status
 from ..lanes import Breaker
 from ..lifecycle import Event, Settlement, by_plainness
 from ..log import log_event
-from ..store.db import is_the_data
+from ..store.db import is_locked, is_the_data
 from ..store.store import Store
 from .link import Link
 from .news import news_of
@@ -25,6 +25,9 @@ LARGEST_BATCH = 500
 PAUSE = 0.003  # seconds
 ENOUGH = 100
 
+#: What waits for somebody's row lock is tried again after so long.
+ASIDE = 2.0  # seconds
+
 
 class Settler:
     """Takes settlements from attempts and writes them, in batches, under their leases."""
@@ -36,7 +39,10 @@ class Settler:
         self._worker_id = worker_id
         #: Which services have a breaker; None where no service has one.
         self.breaker_of: Callable[[str], Breaker | None] | None = None
+        #: Told of each batch when it is written; None: nobody wants to know.
+        self.written: Callable[[Sequence[Settlement]], None] | None = None
         self._waiting: list[Settlement] = []
+        self._aside: list[Settlement] = []  # their rows are locked by somebody
         self._some = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -47,11 +53,11 @@ class Settler:
     @property
     def backlog(self) -> int:
         """How many settlements wait to be written."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._aside)
 
     def waiting_ids(self) -> set[UUID]:
         """Return the jobs whose settlements wait to be written."""
-        return {settlement.job.id for settlement in self._waiting}
+        return {settlement.job.id for settlement in (*self._waiting, *self._aside)}
 
     def add(self, settlement: Settlement) -> None:
         """Hand over one settlement; it is written with the next batch."""
@@ -72,10 +78,13 @@ class Settler:
             await self._write(batch)
             self._written_at = monotonic()
             del self._waiting[: len(batch)]
+            if self.written is not None:
+                self.written(batch)
             if self.breaker_of is not None:
                 await self._tell_breakers(batch, self.breaker_of)
             if not self._waiting:
                 self._some.clear()
+            if not self.backlog:
                 self._idle.set()
 
     async def _tell_breakers(self, batch: Sequence[Settlement], breaker_of: Callable[[str], Breaker | None]) -> None:
@@ -98,16 +107,47 @@ class Settler:
         tries = 0
 
         async def write(store: Store) -> set[UUID]:
-            nonlocal tries
+            nonlocal tries, part
             tries += 1
-            return await self._settle(store, part)
+            try:
+                return await self._settle(store, part)
+            except Exception as error:
+                if not is_locked(error):
+                    raise
+            part = await self._unlocked(store, part)
+            return await self._patiently(store, part)
 
-        self._count(part, await self._link.ask(write), sure=tries == 1)
+        applied = await self._link.ask(write)
+        self._count(part, applied, sure=tries == 1)
+
+    async def _unlocked(self, store: Store, part: Sequence[Settlement]) -> Sequence[Settlement]:
+        """Put aside what somebody's transaction holds, for it must not keep the others; return the others."""
+        free = await store.unlocked([settlement.job.id for settlement in part])
+        blocked = [settlement for settlement in part if settlement.job.id not in free]
+        if blocked:
+            log_event("settle_blocked", count=len(blocked), job_id=str(blocked[0].job.id))
+            self._aside += blocked
+            asyncio.get_running_loop().call_later(ASIDE, self._take_up)
+        return [settlement for settlement in part if settlement.job.id in free]
+
+    def _take_up(self) -> None:
+        self._waiting += self._aside
+        self._aside.clear()
+        self._some.set()
+
+    async def _patiently(self, store: Store, part: Sequence[Settlement]) -> set[UUID]:
+        """Write what no row's lock hinders, however long a lock on the whole table does."""
+        if not part:
+            return set()
+        async with store.waiting_for_locks():
+            return await self._settle(store, part)
 
     def _count(self, part: Sequence[Settlement], applied: set[UUID], *, sure: bool) -> None:
         """Count and report; not `sure`: an earlier try may have been committed though its answer was lost."""
         self.settled += len(applied)
-        if len(applied) == len(part) and part[0].plain:  # then all are, see _parts: there is nothing to tell
+        if len(applied) == len(part) and (
+            not part or part[0].plain
+        ):  # then all are, see _parts: there is nothing to tell
             return
         for settlement in part:
             if not sure and settlement.job.id not in applied:

@@ -32,7 +32,7 @@ class _Slot:
 class Slots:
     """All attempts of one worker. `settle` takes each settlement; `freed` is called after each end."""
 
-    def __init__(self, settle: Callable[[Settlement], None], freed: Callable[[JobRecord], None]) -> None:
+    def __init__(self, settle: Callable[[Settlement], None], freed: Callable[[], None]) -> None:
         self._settle = settle
         self._freed = freed
         # Not by job: a row that somebody reset by hand may be claimed again while its first attempt still runs here.
@@ -66,7 +66,7 @@ class Slots:
             self._settle(ended(slot.job, Failed(Category.INTERNAL, message, retryable=True), around))
         finally:
             self._slots.remove(slot)
-            self._freed(slot.job)
+            self._freed()
 
     def cancel(self, ids: Iterable[UUID]) -> None:
         """Ask those attempts to stop because a person cancelled their jobs."""

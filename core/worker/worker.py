@@ -20,7 +20,7 @@ from ..store.store import Scope
 from .attempt import Surroundings
 from .budget import Budget
 from .calling import CallingSettler, Settlers, SharedLink, call_again
-from .claimer import pin_plans
+from .claimer import pin_plans, pin_settles
 from .dispatch import Dispatcher
 from .link import Link
 from .pruner import Pruner
@@ -50,7 +50,7 @@ class Worker:
             name: Link(settings.dsn, name, patience=settings.patience, prepare=prepare)
             for name, prepare in (
                 ("claim", pin_plans),
-                ("settle", pin_plans),
+                ("settle", pin_settles),
                 ("upkeep", None),
                 ("limits", None),
                 ("prune", None),

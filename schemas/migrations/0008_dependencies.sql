@@ -28,6 +28,12 @@ CREATE OR REPLACE TRIGGER tg_deadline_in_bounds BEFORE INSERT ON jobs.tb_job_run
   FOR EACH ROW WHEN (NEW.deadline_at NOT BETWEEN '1900-01-01 00:00+00' AND '9000-01-01 00:00+00')
   EXECUTE FUNCTION jobs.refuse_row('times lie between the years 1900 and 9000; infinity is no time');
 
+-- By hand, too: one such row would fail each claim that meets it. Settles name run_at where they put a job off, claims never.
+CREATE TRIGGER tg_times_stay_in_bounds BEFORE UPDATE OF run_at, deadline_at ON jobs.tb_job_run
+  FOR EACH ROW WHEN (NEW.run_at NOT BETWEEN '1900-01-01 00:00+00' AND '9000-01-01 00:00+00'
+                     OR NEW.deadline_at NOT BETWEEN '1900-01-01 00:00+00' AND '9000-01-01 00:00+00')
+  EXECUTE FUNCTION jobs.refuse_row('times lie between the years 1900 and 9000; infinity is no time');
+
 -- ---- when a job ends -------------------------------------------------------------------------------------------------
 
 -- Note on the edges that these jobs have ended (deleted while open: as if cancelled); return the jobs that waited.

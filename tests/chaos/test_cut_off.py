@@ -101,9 +101,9 @@ async def test_a_claim_whose_answer_is_lost_is_given_back(dsn: str) -> None:
         async with far.working():
             # Its first claim is two questions, to prepare it and to execute it: muted between them, it claims nothing.
             await near.until(lambda: _waits_for_work(near), "the worker has claimed once and found nothing")
+            id_ = await near.add(delay_seconds=1.0)
             await other.rows("BEGIN")
             await other.rows("LOCK TABLE jobs.tb_job_run IN SHARE ROW EXCLUSIVE MODE")
-            id_ = await other.add()
             await near.until(lambda: near.waits_for_a_lock("claim"), "the claim waits for the table")
             relay.mute()
             await other.rows("COMMIT")

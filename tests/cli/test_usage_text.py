@@ -12,7 +12,7 @@ from support.cli import specql_jobs
         ("list --stauts x", "there is no option --stauts; did you mean --status", "specql-jobs list --help"),
         ("list --limit x", "--limit: 'x' is not a whole number", "specql-jobs list --help"),
         ("list --limit -1", "--limit: -1 is out of range: 0 to 1000000000", "specql-jobs list --help"),
-        ("worker --max-jobs 0", "--max-jobs: 0 is out of range: 1 or more", "specql-jobs worker --help"),
+        ("worker --max-jobs 0", "--max-jobs: 0 is out of range: 1 or more", "specql-jobs worker start --help"),
         ("run", "SERVICE.OPERATION is missing", "specql-jobs run --help"),
         ("run a.b --input", "--input wants a value", "specql-jobs run --help"),
         ("db status --dsn", "--dsn wants a value", "specql-jobs db status --help"),

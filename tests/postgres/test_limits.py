@@ -89,6 +89,38 @@ async def test_a_tenant_has_its_own_bound(dsn: str) -> None:
             assert await _count(it, f"tenant_id = '{one}' AND status = 'running'") == 2
 
 
+@pytest.mark.parametrize("settings", [{}, {"until_empty": True}])
+async def test_short_jobs_use_their_limit(dsn: str, settings: dict[str, Any]) -> None:
+    """Each settled job makes room at once: a service of five at a time is claimed by ends of jobs, not by the clock."""
+    async with queue(dsn) as it:
+        await it.add_many(300, '{"wait": 0.001}')
+        async with working(it, registry(policy=Policy(max_concurrency=5)), 1, **settings):
+            await _become(it, "status = 'completed'", 300)
+        (row,) = await it.rows(
+            "SELECT count(DISTINCT started_at) AS claims, extract(epoch FROM max(completed_at) - min(started_at)) AS took "
+            "FROM jobs.tb_job_run"
+        )
+    assert row["claims"] >= 60  # each takes five at most
+    assert row["took"] < row["claims"] * 0.15, "by the clock alone there is a claim each 0.2 s"
+    assert it.puppet.most_at_once == 5
+
+
+async def test_tenants_at_their_bound_keep_no_other_waiting(dsn: str) -> None:
+    """Of 150 tenants each gets its one job running, though a claim asks 64 lanes."""
+    async with queue(dsn) as it:
+        await it.rows(
+            "INSERT INTO jobs.tb_job_run (service_name, operation, tenant_id, input_data) "
+            "SELECT 'svc', 'op', md5(n::text)::uuid, '{\"wait\": 60}' "
+            "FROM generate_series(1, 150) n, generate_series(1, 3)"
+        )
+        async with working(it, registry(policy=Policy(tenant_concurrency=1)), 1, concurrency=200, drain_timeout=0.1):
+            await _become(it, "status = 'running'", 150)
+            (row,) = await it.rows(
+                "SELECT count(DISTINCT tenant_id) AS n FROM jobs.tb_job_run WHERE status = 'running'"
+            )
+    assert row["n"] == 150
+
+
 # ---- rate -----------------------------------------------------------------------------------------------------------
 
 
@@ -182,6 +214,48 @@ async def _looked(it: Queue) -> bool:
     """Both workers sleep after a look at the queue: they announced that they wait."""
     rows = await it.rows("SELECT worker_id FROM jobs.tb_worker WHERE waiting")
     return len(rows) == 2
+
+
+async def test_paused_tenants_of_one_type_hide_no_other_type(dsn: str) -> None:
+    """Hundreds of lanes that a pause of their type covers take no place of lanes that it does not cover."""
+    async with queue(dsn) as it:
+        await it.rows(
+            "INSERT INTO jobs.tb_job_run (service_name, operation, tenant_id, priority) "
+            "SELECT 'svc', 'op', gen_random_uuid(), 5 FROM generate_series(1, 300)"
+        )
+        await it.rows("SELECT jobs.pause(execution_type => 'http')")
+        other = (await it.store.enqueue([NewJob("other", "op")]))[0].id  # of no type that the registry knows
+        async with it.working():
+            await _become(it, f"id = '{other}' AND status = 'failed'", 1)
+        assert await _count(it, "lease_seq > 0") == 1
+
+
+async def test_what_is_paused_is_not_waited_for(dsn: str) -> None:
+    """`worker --until-empty` ends although paused jobs are pending."""
+    async with queue(dsn) as it:
+        await it.add()
+        await it.rows("SELECT jobs.pause('svc')")
+        await it.drain()
+        assert await _count(it, "status = 'pending'") == 1
+
+
+async def test_a_limited_service_goes_before_lower_priorities(dsn: str) -> None:
+    """A limited service of middle priority is asked before an unlimited backlog of a lower one."""
+    both = Registry(
+        services={
+            **registry("bulk").services,
+            "svc": registry("svc", policy=Policy(max_concurrency=50)).services["svc"],
+        },
+        digest="d" * 64,
+    )
+    async with queue(dsn) as it:
+        await it.store.enqueue([NewJob("bulk", "op", priority=9)] * 5)
+        await it.rows("SELECT jobs.pause(operation => 'bulk.none')")
+        await it.store.enqueue([NewJob("bulk", "op")] * 500 + [NewJob("svc", "op", priority=5)] * 20)
+        await it.drain(services=both, concurrency=5)
+        rows = {str(row["id"]): row["priority"] for row in await it.rows("SELECT id, priority FROM jobs.tb_job_run")}
+    order = [rows[id_] for id_, _ in it.puppet.ran]
+    assert order[:25] == [9] * 5 + [5] * 20
 
 
 async def test_a_pause_ends_by_itself(dsn: str) -> None:
@@ -283,6 +357,17 @@ async def test_a_dead_probe_is_replaced(dsn: str) -> None:
         await it.store.rescue()
         (second,) = await it.store.claim_limited("w", asked, 5, Limits())
     assert (second.job.id == first.job.id) <= (second.job.lease_seq > first.job.lease_seq)
+
+
+async def test_deadlines_that_have_passed_open_no_breaker(dsn: str) -> None:
+    """A job that was too late to be tried says nothing about the target."""
+    async with queue(dsn) as it:
+        await it.store.enqueue([NewJob("svc", "op", deadline_seconds=0.001)] * 20)
+        await it.add_many(5)
+        async with working(it, registry(policy=BREAKER), 1):
+            await _become(it, "status = 'completed'", 5)
+            await _become(it, "status = 'failed' AND error_category = 'timeout'", 20)
+        assert await _state(it) in ({}, {"failures": 0, "open": None, "probe_job": None})
 
 
 async def test_what_the_target_answers_closes_nothing_while_the_breaker_is_open(dsn: str) -> None:

@@ -109,3 +109,29 @@ async def test_all_that_waits_is_written(dsn: str) -> None:
             await settler.flushed()
             assert settler.backlog == 0
     assert settler.settled == 2 * ENOUGH + 3
+
+
+async def test_a_locked_row_keeps_no_other_settlement_waiting(dsn: str) -> None:
+    """Somebody's open transaction holds one running job: the others of its worker are settled meanwhile."""
+    async with queue(dsn) as it, queue(dsn) as other:
+        held = await it.add('{"wait": 0.3}')
+        async with it.working():
+            await it.until(lambda: _is(it, held, "running"), "the job runs")
+            await other.rows("BEGIN")
+            await other.rows("SELECT FROM jobs.tb_job_run WHERE id = %s FOR UPDATE", held)
+            await it.until(lambda: _ended_here(it, held), "its execution has ended")
+            ids = await it.add_many(30)
+            for id_ in ids:
+                await it.until(lambda id_=id_: _is(it, id_, "completed"), "the others are settled")
+            assert (await it.job(held))["status"] == "running"
+            await other.rows("COMMIT")
+            await it.until(lambda: _is(it, held, "completed"), "the job is settled when its row is free")
+    assert [id_ for id_, _ in it.puppet.ran].count(str(held)) == 1
+
+
+async def _is(it: Queue, id_: UUID, status: str) -> bool:
+    return bool((await it.job(id_))["status"] == status)
+
+
+async def _ended_here(it: Queue, id_: UUID) -> bool:
+    return not it.puppet.busy and str(id_) in [ran for ran, _ in it.puppet.ran]

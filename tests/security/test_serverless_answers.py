@@ -236,7 +236,7 @@ async def test_what_a_function_repeats_of_the_credentials_is_masked() -> None:
         secrets = Secrets()
         result = await perform(aws_service(target.url), secrets=secrets)
     assert isinstance(result.outcome, Succeeded)
-    output, problem = storable(result.outcome.output, 1_000_000, secrets)
+    output, _, problem = storable(result.outcome.output, 1_000_000, secrets)
     (chunk,) = result.logs
     kept = json.dumps(output) + chunk.text
     assert not problem

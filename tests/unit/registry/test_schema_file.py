@@ -37,7 +37,7 @@ def test_the_whole_schema_accepts_what_the_loader_accepts(path: Path) -> None:
 def test_every_policy_key_can_be_stated_and_is_read() -> None:
     """The schema's policy keys and the terms that code reads are the same keys."""
     definitions = schema()["$defs"]
-    groups = {"resource_limits": "resource_limits", "circuit_breaker": "circuit_breaker"}
+    groups = {name: name for name in ("resource_limits", "tenant_limits", "circuit_breaker")}
     stated: set[str] = set()
     for name in ("http", "shell", "docker", "serverless"):
         for key, rule in definitions[f"{name}_policy"]["properties"].items():
