@@ -52,7 +52,7 @@ async def migrate(
 
 @command(app, "db status", "db status -v", "db status -o json", name="status")
 async def status(console: Console, target: Target) -> None:
-    """Say which migrations are pending, how the queue's tables are doing, and what hinders them.
+    """Say how schema and queue are doing, and what hinders them.
 
     Reads only, and quick at any size: numbers with a ~ are estimates. What hinders the queue comes with what to type.
     Exit 1 when a migration is pending, 6 when a newer specql-jobs migrated the database.

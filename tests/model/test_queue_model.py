@@ -210,8 +210,11 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _ready(self, job: ModelJob) -> bool:
         """Whether the job is to be claimed: it is due, and no pause covers it."""
+        return job.claimable and not self._is_paused(job)
+
+    def _is_paused(self, job: ModelJob) -> bool:
         about = {("everything", "true"), ("operation", f"'svc.{job.operation}'"), ("tenant_id", f"'{job.tenant}'")}
-        return job.claimable and not about & self.paused
+        return bool(about & self.paused)
 
     def _place(self, job: ModelJob) -> tuple[Any, ...]:
         return -job.priority, self.before[job.id]["run_at"]
@@ -449,7 +452,8 @@ class QueueMachine(RuleBasedStateMachine):
             asked = {id_ for id_, job in mine.items() if job.cancel_requested}
             assert set(self.bench.run(store.cancel_requests(life.worker_id, list(mine)))) == asked
         assert self.bench.run(store.open_jobs(Scope())) == any(
-            job.status in OPEN and (job.status == "running" or job.due or job.lease_seq > 0)
+            job.status in OPEN
+            and (job.status == "running" or ((job.due or job.lease_seq > 0) and not self._is_paused(job)))
             for job in self.jobs.values()
         )
 

@@ -97,8 +97,8 @@ async def test_short_jobs_use_their_limit(dsn: str, settings: dict[str, Any]) ->
         async with working(it, registry(policy=Policy(max_concurrency=5)), 1, **settings):
             await _become(it, "status = 'completed'", 300)
         (row,) = await it.rows(
-            "SELECT count(DISTINCT started_at) AS claims, extract(epoch FROM max(completed_at) - min(started_at)) AS took "
-            "FROM jobs.tb_job_run"
+            "SELECT count(DISTINCT started_at) AS claims, "
+            "extract(epoch FROM max(completed_at) - min(started_at)) AS took FROM jobs.tb_job_run"
         )
     assert row["claims"] >= 60  # each takes five at most
     assert row["took"] < row["claims"] * 0.15, "by the clock alone there is a claim each 0.2 s"
