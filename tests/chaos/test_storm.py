@@ -11,7 +11,7 @@ from support.storm import Terms, storm
 
 async def test_every_job_ends_once_in_a_storm(tmp_path: Path) -> None:
     """Whatever is killed, each job ends once, and each result is of the execution that its lease made."""
-    terms = Terms(jobs=3000, workers=4, kills=3, restarts=1)
+    terms = Terms(jobs=1500, workers=4, kills=3, restarts=1)
     try:
         with serve_private() as server:
             reckoning = await storm(terms, server, tmp_path)

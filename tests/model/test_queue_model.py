@@ -37,7 +37,7 @@ BOUNDED: Final = (
     settings(LONG, max_examples=400, stateful_step_count=100)
     if settings.default is LONG
     else settings(
-        max_examples=120,
+        max_examples=80,
         stateful_step_count=50,
         deadline=None,
         derandomize=True,
