@@ -36,7 +36,7 @@ wheel: dev
 
 test: check wheel ## Check, then run all tests against the built wheel (TESTS=path for some)
 ifeq ($(TESTS),tests)
-	@$(WHEEL_PYTHON) -P -m pytest $(LATE) $(BUSY) > $(BUSY_SAYS) 2>&1 & busy=$$!; \
+	@$(WHEEL_PYTHON) .ci/interruptible.py $(WHEEL_PYTHON) -P -m pytest $(LATE) $(BUSY) > $(BUSY_SAYS) 2>&1 & busy=$$!; \
 	  $(WHEEL_PYTHON) -P -m pytest $(LATE) tests $(BUSY:%=--ignore=%); waiting=$$?; \
 	  wait $$busy; busy=$$?; cat $(BUSY_SAYS); exit $$((waiting | busy))
 else
