@@ -15,6 +15,7 @@ from support.dockerjobs import running
 from support.http_target import HttpTarget, Seen, Wire
 from support.processes import Started
 from support.queue import Queue, queue
+from support.registries import far_end
 from support.require import require
 from support.shelljobs import folder
 from support.waiting import until, until_async
@@ -23,16 +24,6 @@ __all__ = ["folder"]
 
 Spawn = Callable[..., Started]
 
-REGISTRY: Final = """
-services:
-  far:
-    execution_type: http
-    runner_config: {{base_url: "{url}"}}
-    security_policy: {{allowed_domains: ["127.0.0.1"], allow_private_networks: true}}
-    operations:
-      work: {{input_schema: {{n: integer}}, timeout: 120, request: {{method: POST, path: /work, body: json}}}}
-      poison: {{input_schema: {{n: integer}}, timeout: 120, request: {{method: POST, path: /poison, body: json}}}}
-"""
 SHELL: Final = """
 services:
   box:
@@ -77,7 +68,7 @@ async def test_a_job_that_kills_its_workers_ends_and_its_neighbours_live(
 
         target.script("/poison", poison)
         file = tmp_path / "services.yaml"
-        file.write_text(REGISTRY.format(url=target.url))
+        file.write_text(far_end(target.url, "far", work={"timeout": 120}, poison={"timeout": 120}))
         (bad,) = await it.rows("SELECT jobs.enqueue('far', 'poison', '{\"n\": 0}', priority => 9) AS id")
         for n in range(40):
             await it.rows("SELECT jobs.enqueue('far', 'work', jsonb_build_object('n', %s::int))", n)
@@ -128,7 +119,7 @@ async def test_processes_drain_when_their_parent_is_killed(dsn: str, spawn: Spaw
     """Nobody could stop them any more, and whoever starts the parent again would have twice as many."""
     async with queue(dsn) as it, HttpTarget() as target:
         file = tmp_path / "services.yaml"
-        file.write_text(REGISTRY.format(url=target.url))
+        file.write_text(far_end(target.url, "far", work={"timeout": 120}, poison={"timeout": 120}))
         pool = spawn("worker", "--registry", str(file), "--dsn", dsn, "--processes", "2")
 
         async def in_state(state: str) -> bool:
@@ -147,7 +138,7 @@ async def test_a_workers_wrong_clock_changes_nothing(dsn: str, spawn: Spawn, tmp
     env = {"LD_PRELOAD": str(FAKETIME), "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     async with queue(dsn) as it, HttpTarget() as target:
         file = tmp_path / "services.yaml"
-        file.write_text(REGISTRY.format(url=target.url))
+        file.write_text(far_end(target.url, "far", work={"timeout": 120}, poison={"timeout": 120}))
         later = "SELECT jobs.enqueue('far', 'work', '{\"n\": 1}', run_at => now() + interval '1 hour') AS id"
         (waiting,) = await it.rows(later)
         words = ("worker", "--registry", str(file), "--dsn", dsn)

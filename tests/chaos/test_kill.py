@@ -10,19 +10,10 @@ from typing import Any
 from support.http_target import HttpTarget, Seen, Wire, reply
 from support.processes import Started
 from support.queue import Queue, queue
+from support.registries import far_end
 from support.waiting import until_async
 
 Spawn = Callable[..., Started]
-
-REGISTRY = """
-services:
-  slow:
-    execution_type: http
-    runner_config: {{base_url: "{url}"}}
-    security_policy: {{allowed_domains: ["127.0.0.1"], allow_private_networks: true}}
-    operations:
-      wait: {{input_schema: {{n: integer}}, timeout: 120, request: {{method: POST, path: /wait, body: json}}}}
-"""
 
 #: Rescue needs about 4 s once Postgres is up for 15 s; a noisy machine gets more.
 RESCUE_PATIENCE = 40.0
@@ -51,7 +42,7 @@ async def _worker(spawn: Spawn, it: Queue, file: Path) -> Started:
 
 def _registry(folder: Path, target: HttpTarget) -> Path:
     file = folder / "services.yaml"
-    file.write_text(REGISTRY.format(url=target.url))
+    file.write_text(far_end(target.url, "slow", wait={"timeout": 120}))
     return file
 
 

@@ -14,20 +14,11 @@ import pytest
 from support.http_target import HttpTarget, Seen, Wire, reply
 from support.processes import Started
 from support.queue import Queue, queue
+from support.registries import far_end
 from support.relay import Relay
 from support.waiting import PATIENCE
 
 Spawn = Callable[..., Started]
-
-REGISTRY: Final = """
-services:
-  far:
-    execution_type: http
-    runner_config: {{base_url: "{url}"}}
-    security_policy: {{allowed_domains: ["127.0.0.1"], allow_private_networks: true}}
-    operations:
-      note: {{input_schema: {{n: integer}}, timeout: 120, request: {{method: POST, path: /note, body: json}}}}
-"""
 
 #: Words that only this statement has, as it is first sent to be prepared.
 CLAIM: Final = b"FROM jobs.claim("
@@ -168,7 +159,7 @@ async def _scene(dsn: str, spawn: Spawn, folder: Path) -> AsyncIterator[Scene]:
     async with Relay(dsn) as relay, HttpTarget() as target, queue(dsn) as it, queue(dsn) as other:
         far, file = Holding(), folder / "services.yaml"
         target.script("/note", far)
-        file.write_text(REGISTRY.format(url=target.url))
+        file.write_text(far_end(target.url, "far", note={"timeout": 120}))
         (row,) = await it.rows("SELECT jobs.enqueue('far', 'note', '{\"n\": 1}') AS id")
 
         def start() -> Started:

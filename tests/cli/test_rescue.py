@@ -12,19 +12,10 @@ from typing import Any
 import pytest
 from support.board import Board
 from support.processes import Started
+from support.registries import far_end
 from support.waiting import until
 
 Spawn = Callable[..., Started]
-
-REGISTRY = """
-services:
-  echo:
-    execution_type: http
-    runner_config: {{base_url: "{url}"}}
-    security_policy: {{allowed_domains: ["127.0.0.1"], allow_private_networks: true}}
-    operations:
-      say: {{input_schema: {{n: integer?}}, timeout: 60, request: {{method: POST, path: /say, body: json}}}}
-"""
 
 
 def add_worker(board: Board, worker_id: str, state: str = "running", seconds: float = 0.0) -> str:
@@ -179,7 +170,7 @@ def target() -> Iterator[Target]:
 
 def start(spawn: Spawn, board: Board, folder: Path, url: str) -> Started:
     """Start a worker of the echo service, and wait until it is known."""
-    (folder / "services.yaml").write_text(REGISTRY.format(url=url))
+    (folder / "services.yaml").write_text(far_end(url, "echo", say={"timeout": 60}))
     words = ("worker", "--registry", str(folder / "services.yaml"), "--drain-timeout", "60s")
     process = spawn(*words, env={"SPECQL_JOBS_DSN": board.dsn})
     process.wait_for("worker_started")

@@ -16,28 +16,19 @@ from support.cli import Said, specql_jobs
 from support.http_target import HttpTarget, Seen, Wire, reply
 from support.processes import Started
 from support.queue import Queue, queue
+from support.registries import far_end
 from support.waiting import until, until_async
 
 from specql_jobs.core.store import db
 
 Spawn = Callable[..., Started]
 
-REGISTRY = """
-services:
-  echo:
-    execution_type: http
-    runner_config: {{base_url: "{url}"}}
-    security_policy: {{allowed_domains: ["127.0.0.1"], allow_private_networks: true}}
-    operations:
-      say: {{input_schema: {{n: integer?}}, timeout: 60, request: {{method: POST, path: /say, body: json}}}}
-"""
-
 
 @pytest.fixture
 def services(tmp_path: Path) -> Path:
     """A registry whose server nobody listens on."""
     file = tmp_path / "services.yaml"
-    file.write_text(REGISTRY.format(url="http://127.0.0.1:9"))
+    file.write_text(far_end("http://127.0.0.1:9", "echo", say={"timeout": 60}))
     return file
 
 
@@ -102,7 +93,7 @@ async def test_sigterm_drains_and_a_cut_drain_gives_back(dsn: str, spawn: Spawn,
     async with queue(dsn) as it, HttpTarget() as target:
         held = _held(target)
         file = tmp_path / "services.yaml"
-        file.write_text(REGISTRY.format(url=target.url))
+        file.write_text(far_end(target.url, "echo", say={"timeout": 60}))
         idle = spawn("worker", "--registry", str(file), "--dsn", dsn, "-o", "json")
         idle.wait_for("worker_started")
         idle.terminate()
@@ -142,7 +133,7 @@ async def test_sighup_takes_a_good_registry_and_refuses_a_bad_one(dsn: str, spaw
         target.script("/say", reply(200, {"from": "old"}))
         target.script("/new", reply(200, {"from": "new"}))
         file = tmp_path / "services.yaml"
-        file.write_text(REGISTRY.format(url=target.url))
+        file.write_text(far_end(target.url, "echo", say={"timeout": 60}))
         worker = spawn("worker", "--registry", str(file), "--dsn", dsn)
         worker.wait_for("worker_started")
         good = file.read_text().replace("path: /say", "path: /new")
@@ -211,7 +202,7 @@ async def test_several_processes_share_the_work_and_end_together(dsn: str, spawn
     async with queue(dsn) as it, HttpTarget() as target:
         target.script("/say", reply(200, {}))
         file = tmp_path / "services.yaml"
-        file.write_text(REGISTRY.format(url=target.url))
+        file.write_text(far_end(target.url, "echo", say={"timeout": 60}))
         pool = spawn("worker", "--registry", str(file), "--dsn", dsn, "--processes", "2")
         pool.wait_until(lambda: pool.said().count("worker_started") == 2, "both have started")
         for _ in range(20):

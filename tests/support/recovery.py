@@ -20,18 +20,10 @@ from .http_target import HttpTarget, silence
 from .postgres import serve_private
 from .processes import COMMAND, Started, started
 from .queue import Queue, queue
+from .registries import far_end
 from .relay import Relay
 from .waiting import until_async
 
-REGISTRY: Final = """
-services:
-  far:
-    execution_type: http
-    runner_config: {{base_url: "{url}"}}
-    security_policy: {{allowed_domains: ["127.0.0.1"], allow_private_networks: true}}
-    operations:
-      hang: {{timeout: 600, request: {{method: POST, path: /hang}}}}
-"""
 LONG: Final = 60.0  # seconds
 
 Harm = Callable[[Started, Relay], Any]
@@ -43,7 +35,7 @@ async def _prepared(dsn: str) -> AsyncIterator[tuple[Queue, HttpTarget, Path]]:
         target.script("/hang", silence)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "services.yaml")
-            file.write_text(REGISTRY.format(url=target.url))
+            file.write_text(far_end(target.url, "far", hang={"timeout": 600}))
             yield it, target, file
 
 

@@ -27,20 +27,8 @@ from specql_jobs.core.store.store import Store
 from .ledger import Execution, Ledger
 from .postgres import Server, serve_private
 from .processes import COMMAND, Started, started
+from .registries import far_end
 
-REGISTRY: Final = """
-services:
-  ledger:
-    execution_type: http
-    runner_config: {{base_url: "{url}"}}
-    security_policy: {{allowed_domains: ["127.0.0.1"], allow_private_networks: true}}
-    operations:
-      note:
-        input_schema: {{n: integer}}
-        max_retries: 50
-        timeout: 60
-        request: {{method: POST, path: /note, body: json}}
-"""
 BATCH: Final = 1000  # jobs of one enqueue statement
 
 
@@ -129,7 +117,7 @@ class Storm:
         self.ledger = ledger
         self.reckoning = Reckoning(terms)
         self._registry = folder / "services.yaml"
-        self._registry.write_text(REGISTRY.format(url=ledger.url))
+        self._registry.write_text(far_end(ledger.url, "ledger", note={"max_retries": 50, "timeout": 60}))
         self._workers: list[Started] = []
         self._processes = AsyncExitStack()
         self._last_failure: Exception | None = None
