@@ -158,6 +158,12 @@ async def _count(it: Queue, condition: str) -> int:
     return int(row["n"])
 
 
+async def _all_noticed(it: Queue) -> bool:
+    """Whether the queue knows of each kill: a sweep leaves alone what belongs to a worker it takes for alive."""
+    (row,) = await it.rows("SELECT count(*) AS n FROM jobs.tb_worker WHERE state = 'lost'")
+    return int(row["n"]) == KILLS
+
+
 async def _killed_and_replaced(crew: Crew) -> list[Started]:
     """Kill a worker each time that some more jobs have ended, and start another; return those that live."""
     workers = [await crew.worker() for _ in range(WORKERS)]
@@ -197,6 +203,7 @@ async def test_nothing_is_left_after_random_kills(
                 return await _count(it, "completed_at IS NULL") == 0
 
             await until_async(all_ended, "every job has ended", PATIENCE)
+            await until_async(lambda: _all_noticed(it), "each killed worker is known to be lost", PATIENCE)
             for worker in workers:
                 worker.terminate()
                 assert await asyncio.to_thread(worker.finish) == 0
