@@ -146,8 +146,7 @@ class Store(Claims, WorkerRows):
 
     async def unlocked(self, ids: Sequence[UUID]) -> set[UUID]:
         """Return which of these jobs' rows nobody holds a lock on now."""
-        async with self.waiting_for_locks():
-            return {row[0] for row in await self._rows("unlocked", {"ids": list(ids)})}
+        return {row[0] for row in await self._rows("unlocked", {"ids": list(ids)})}
 
     @asynccontextmanager
     async def waiting_for_locks(self) -> AsyncIterator[None]:

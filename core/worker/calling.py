@@ -71,9 +71,9 @@ class CallingSettler(Settler):
         self._failed = 0
         self.put_off = ""  # why callbacks are left to others; empty: they are called
 
-    async def _apply(self, part: Sequence[Settlement]) -> None:
+    async def _apply(self, part: list[Settlement]) -> set[UUID]:
         self._failed = 0
-        await super()._apply(part)
+        return await super()._apply(part)
 
     async def _put(self, store: Store, part: Sequence[Settlement]) -> set[UUID]:
         try:
@@ -106,7 +106,7 @@ class Settlers:
 
     @property
     def written(self) -> Callable[[Sequence[Settlement]], None] | None:
-        """Who is told of each batch when it is written."""
+        """Who is told of what was written."""
         return self._plain.written
 
     @written.setter
