@@ -89,7 +89,7 @@ class Settler:
                 self._idle.set()
 
     async def _tell_breakers(self, written: Sequence[Settlement], breaker_of: Callable[[str], Breaker | None]) -> None:
-        """Count what was written says of its services' targets: neither what waits for a row, nor what was superseded."""
+        """Count what was written says of its targets. What waits for a row, or was superseded, says nothing."""
         news = news_of(written, breaker_of)
         if news:
             for service, change in await self._link.ask(lambda store: store.note_outcomes(news)):
