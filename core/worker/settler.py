@@ -9,10 +9,11 @@ from uuid import UUID
 
 from ..clock import monotonic
 from ..job import Category, Status
-from ..lanes import Breaker
+from ..lanes import Breaker, News
 from ..lifecycle import Event, Settlement, by_plainness
 from ..log import log_event
 from ..store.db import is_locked, is_the_data
+from ..store.locks import waiting_for_locks
 from ..store.store import Store
 from .link import Link
 from .news import news_of
@@ -92,7 +93,7 @@ class Settler:
         """Count what was written says of its targets. What waits for a row, or was superseded, says nothing."""
         news = news_of(written, breaker_of)
         if news:
-            for service, change in await self._link.ask(lambda store: store.note_outcomes(news)):
+            for service, change in await self._link.ask(lambda store: _noted(store, news)):
                 log_event(f"breaker_{change}", service=service)
 
     async def _gather(self) -> None:
@@ -128,7 +129,7 @@ class Settler:
 
     async def _unlocked(self, store: Store, ids: Sequence[UUID]) -> set[UUID]:
         """Return which rows nobody holds; wait for that answer as long as somebody holds the whole table."""
-        async with store.waiting_for_locks():
+        async with waiting_for_locks(store.connection):
             return await store.unlocked(ids)
 
     def _keep(self, part: list[Settlement], free: set[UUID]) -> None:
@@ -151,7 +152,7 @@ class Settler:
         """Write what no row's lock hinders, however long a lock on the whole table does."""
         if not part:
             return set()
-        async with store.waiting_for_locks():
+        async with waiting_for_locks(store.connection):
             return await self._settle(store, part)
 
     def _count(self, part: Sequence[Settlement], applied: set[UUID], *, sure: bool) -> None:
@@ -197,6 +198,17 @@ class Settler:
                 refusal = error
         log_event("settle_refused", job_id=str(settlement.job.id), error=type(refusal).__name__)
         return set()
+
+
+async def _noted(store: Store, news: Sequence[News]) -> list[tuple[str, str]]:
+    """Tell the breakers, unless somebody holds one: settlements do not wait for that, and the next will tell enough."""
+    try:
+        return await store.note_outcomes(news)
+    except Exception as error:
+        if not is_locked(error):
+            raise
+    log_event("breaker_untold", services=" ".join(each.service for each in news))
+    return []
 
 
 def _of_one_registry(waiting: list[Settlement]) -> list[Settlement]:

@@ -198,6 +198,23 @@ async def test_a_breaker_hears_nothing_of_a_superseded_outcome(dsn: str) -> None
     assert (states, told, settler.lost) == ([], [kept.id], 1)
 
 
+async def test_a_breaker_that_somebody_holds_keeps_no_settlement_waiting(dsn: str, capsys: Said) -> None:
+    """An open transaction on a service's state costs the breaker some news, and neither results nor the settler."""
+    async with queue(dsn) as it, queue(dsn) as other, settling(it) as settler:
+        settler.breaker_of = {"svc": Breaker(5, 60.0)}.get
+        said = Events(capsys)
+        jobs = await _claimed(it, 3)
+        settler.add(_timed_out(jobs[0]))
+        await settler.flushed()
+        await other.rows("BEGIN")
+        await other.rows("SELECT FROM jobs.tb_service_state FOR UPDATE")
+        for number, job in enumerate(jobs[1:], 1):
+            settler.add(_timed_out(job))
+            await it.until(lambda number=number: said.count("breaker_untold", number), "the breaker is held")
+        assert (settler.settled, settler.backlog) == (3, 0)
+        await other.rows("COMMIT")
+
+
 async def _is(it: Queue, id_: UUID, status: str) -> bool:
     return bool((await it.job(id_))["status"] == status)
 
