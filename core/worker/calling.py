@@ -90,7 +90,7 @@ class CallingSettler(Settler):
         return set()  # the whole table is locked
 
     async def _patiently(self, store: Store, part: list[Settlement]) -> set[UUID]:
-        """Write what is free. Where it is still locked (other rows than the jobs'), find out one by one whose that is."""
+        """Write what is free. Where it is still locked (other rows than the jobs'), find out one by one whose."""
         found = await self._briefly(store, part) if part else set()
         if found is not None:
             return found
