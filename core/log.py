@@ -31,6 +31,7 @@ class Level(IntEnum):
 EVENTS: Mapping[str, Level] = {
     "attempt_abandoned": Level.ERROR,
     "audit_head": Level.INFO,
+    "breaker_untold": Level.WARNING,
     "callback_done": Level.INFO,
     "callback_dropped": Level.INFO,
     "callback_failed": Level.ERROR,

@@ -15,12 +15,14 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from ..log import log_event
-from .db import Connection, connect, is_connection_loss, queries
+from .db import Connection, connect, is_connection_loss, is_locked, queries
+from .locks import set_again
 
 #: Why callbacks are put off, as their row says until they are called.
 SLOW = "the callbacks of its batch took too long together"
 BROKEN = "its batch could not be settled together with the callbacks"
 HURRY = "its worker was stopping"
+HELD = "somebody holds the row of its job"
 
 
 async def end_session(dsn: str, pid: int) -> None:
@@ -73,22 +75,35 @@ class Caller:
 
         That it was tried is committed first: a callback that ends its own connection is not tried for ever.
         """
-        taken = await self._rows("take", {})
+        taken = await self._taken()
         if not taken:
             return False
         job, lease, timeout = taken[0]
         try:
             async with self._connection.transaction():
+                await self._rows("hold", {"job": job})
                 await self._limit(timeout)
                 self._called = True
                 self._results += [(job, row) for row in await self._rows("rerun", {"job": job, "lease": lease})]
         except psycopg.Error as error:
             if is_connection_loss(error):
                 raise
-            log_event("callback_waiting", job_id=str(job), error=error.diag.message_primary or type(error).__name__)
+            held = is_locked(error) and not self._called
+            if held:
+                await self._rows("put_back", {"job": job, "lease": lease, "why": HELD})
+            why = HELD if held else error.diag.message_primary or type(error).__name__
+            log_event("callback_waiting", job_id=str(job), error=why)
             self._results.clear()
         await self.done()
         return True
+
+    async def _taken(self) -> list[tuple[Any, ...]]:
+        try:
+            return await self._rows("take", {})
+        except psycopg.Error as error:
+            if not is_locked(error):
+                raise
+        return []  # somebody holds what is to be given up; it is looked at again
 
     async def done(self) -> None:
         """Tell what came of the callbacks, and rid the session of what they may have left in it."""
@@ -104,12 +119,14 @@ class Caller:
     async def _clean(self) -> None:
         """The transaction is committed: a session that cannot be cleaned is closed, and no failure of its settle."""
         try:
-            await self._connection.execute(queries("callbacks.sql")["clean"].encode())
+            await self._connection.execute(f"{queries('callbacks.sql')['clean']};\n{set_again()}".encode())
         except psycopg.Error:
             await self._connection.close()
 
     async def _limit(self, timeout_ms: int) -> None:
-        await self._connection.execute(f"SET LOCAL statement_timeout = {int(timeout_ms)}".encode())
+        """A callback has its timeout, and waits for locks as the database or the role says: not as a settle does."""
+        limits = f"SET LOCAL statement_timeout = {int(timeout_ms)}; SET LOCAL lock_timeout TO DEFAULT"
+        await self._connection.execute(limits.encode())
 
     async def _later(self, ids: Sequence[UUID], why: str) -> None:
         put_off = await self._rows("put_off", {"ids": list(ids), "why": why})

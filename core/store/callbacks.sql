@@ -23,6 +23,17 @@ SELECT job, lease, timeout_ms FROM jobs.take_callback() WHERE job IS NOT NULL;
 -- name: rerun
 SELECT called, state, attempts, error FROM jobs.rerun_callback(%(job)s, %(lease)s) WHERE state IS NOT NULL;
 
+-- name: hold
+-- The row of a job whose callback is called again. Who holds it elsewhere must not use up the callback's time, nor a try.
+SELECT FROM jobs.tb_job_run j WHERE j.id = %(job)s FOR UPDATE;
+
+-- name: put_back
+-- What was taken and could not be called: not a try.
+UPDATE jobs.tb_callback_run r
+   SET attempts = r.attempts - 1, updated_at = now(), sql_state = NULL, error = %(why)s, next_at = now() + interval '2 seconds'
+ WHERE r.job_id = %(job)s AND r.lease_seq = %(lease)s AND r.state = 'waiting'
+RETURNING r.job_id;
+
 -- name: clean
 -- What a callback may have left in the session must not reach the next one, nor a settle.
 SET SESSION AUTHORIZATION DEFAULT;

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,9 +21,6 @@ from .callbacks import Caller
 from .claims import Claims
 from .dependencies import refuse_later_ones, unknown_dependency
 from .worker_rows import WorkerRows
-
-#: How long a settlement waits for a row that somebody holds, before it lets the others of its batch go first.
-ROW_LOCK_TIMEOUT = "250ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +143,7 @@ class Store(Claims, WorkerRows):
 
     async def unlocked(self, ids: Sequence[UUID]) -> set[UUID]:
         """Return which of these jobs' rows nobody holds a lock on now."""
-        async with self.waiting_for_locks():
-            return {row[0] for row in await self._rows("unlocked", {"ids": list(ids)})}
-
-    @asynccontextmanager
-    async def waiting_for_locks(self) -> AsyncIterator[None]:
-        """Wait for locks for as long as it takes, within the block."""
-        await self.connection.execute("SET lock_timeout = 0")
-        try:
-            yield
-        finally:
-            await self.connection.execute(f"SET lock_timeout = '{ROW_LOCK_TIMEOUT}'".encode())
+        return {row[0] for row in await self._rows("unlocked", {"ids": list(ids)})}
 
     async def _settle_all(self, settlements: Sequence[Settlement], shared: dict[str, Any]) -> set[UUID]:
         plain, others = by_plainness(settlements)

@@ -12,10 +12,11 @@ from ..lanes import Breaker
 from ..lifecycle import Settlement
 from ..log import log_event
 from ..store.callbacks import BROKEN, HURRY, Caller, end_session
-from ..store.db import FAILURES, is_the_data
+from ..store.db import FAILURES, is_locked, is_the_data
+from ..store.locks import wait_briefly
 from ..store.store import Store
 from .link import Link
-from .settler import Settler
+from .settler import ASIDE, Settler
 from .tasks import cancelled, first_of
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ class SharedLink(Link):
     """A link that several tasks may ask, one at a time, and that no callback can hold for ever."""
 
     def __init__(self, dsn: str, name: str, *, patience: float, watch_after: float = WATCH_AFTER) -> None:
-        super().__init__(dsn, name, patience=patience)
+        super().__init__(dsn, name, patience=patience, prepare=_prepare)
         self._turn = asyncio.Lock()
         self._watch_after = watch_after
 
@@ -60,20 +61,51 @@ class SharedLink(Link):
                 log_event("database_lost", connection="callbacks watch", error=type(error).__name__)
 
 
+async def _prepare(store: Store) -> None:
+    await wait_briefly(store.connection)
+
+
 class CallingSettler(Settler):
     """Writes settlements with their callbacks; puts the callbacks off where the two cannot be written together."""
 
     #: Each callback is a subtransaction. PostgreSQL keeps 64 of a transaction where other sessions find them quickly.
     largest_batch = 50
 
-    def __init__(self, link: Link, worker_id: str) -> None:
-        super().__init__(link, worker_id)
+    def __init__(self, link: Link, worker_id: str, *, aside: float = ASIDE) -> None:
+        super().__init__(link, worker_id, aside=aside)
         self._failed = 0
         self.put_off = ""  # why callbacks are left to others; empty: they are called
 
-    async def _apply(self, part: Sequence[Settlement]) -> None:
+    async def _apply(self, part: list[Settlement]) -> set[UUID]:
         self._failed = 0
-        await super()._apply(part)
+        return await super()._apply(part)
+
+    async def _unlocked(self, store: Store, ids: Sequence[UUID]) -> set[UUID]:
+        """As any settler, but wait for nobody: who waits long here is taken for a callback that hangs."""
+        try:
+            return await store.unlocked(ids)
+        except Exception as error:
+            if not is_locked(error):
+                raise
+        return set()  # the whole table is locked
+
+    async def _patiently(self, store: Store, part: list[Settlement]) -> set[UUID]:
+        """Write what is free. Where it is still locked (other rows than the jobs'), find out one by one whose."""
+        found = await self._briefly(store, part) if part else set()
+        if found is not None:
+            return found
+        apart = {each.job.id: await self._briefly(store, [each]) for each in part}
+        self._keep(part, {id_ for id_, ids in apart.items() if ids is not None})
+        return set().union(*(ids for ids in apart.values() if ids is not None))
+
+    async def _briefly(self, store: Store, part: list[Settlement]) -> set[UUID] | None:
+        """Return the ids applied; None where somebody holds what is needed for it."""
+        try:
+            return await self._settle(store, part)
+        except Exception as error:
+            if not is_locked(error):
+                raise
+        return None
 
     async def _put(self, store: Store, part: Sequence[Settlement]) -> set[UUID]:
         try:
@@ -106,7 +138,7 @@ class Settlers:
 
     @property
     def written(self) -> Callable[[Sequence[Settlement]], None] | None:
-        """Who is told of each batch when it is written."""
+        """Who is told of what was written."""
         return self._plain.written
 
     @written.setter

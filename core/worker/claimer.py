@@ -16,7 +16,8 @@ from ..job import folded
 from ..lanes import Claimed, Lane
 from ..store.claims import BEGINNING, SURVEY_PAGE
 from ..store.db import FAILURES
-from ..store.store import ROW_LOCK_TIMEOUT, Scope, Store
+from ..store.locks import wait_briefly
+from ..store.store import Scope, Store
 from .lane_board import LaneBoard, ServiceTerms, Step
 from .link import Link
 
@@ -199,4 +200,4 @@ async def pin_plans(store: Store) -> None:
 async def pin_settles(store: Store) -> None:
     """The same for settlements, which moreover do not wait long for a single row."""
     await pin_plans(store)
-    await store.connection.execute(f"SET lock_timeout = '{ROW_LOCK_TIMEOUT}'".encode())
+    await wait_briefly(store.connection)

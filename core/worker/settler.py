@@ -9,10 +9,11 @@ from uuid import UUID
 
 from ..clock import monotonic
 from ..job import Category, Status
-from ..lanes import Breaker
+from ..lanes import Breaker, News
 from ..lifecycle import Event, Settlement, by_plainness
 from ..log import log_event
 from ..store.db import is_locked, is_the_data
+from ..store.locks import waiting_for_locks
 from ..store.store import Store
 from .link import Link
 from .news import news_of
@@ -34,12 +35,13 @@ class Settler:
 
     largest_batch = LARGEST_BATCH
 
-    def __init__(self, link: Link, worker_id: str) -> None:
+    def __init__(self, link: Link, worker_id: str, *, aside: float = ASIDE) -> None:
         self._link = link
         self._worker_id = worker_id
+        self._aside_for = aside  # seconds
         #: Which services have a breaker; None where no service has one.
         self.breaker_of: Callable[[str], Breaker | None] | None = None
-        #: Told of each batch when it is written; None: nobody wants to know.
+        #: Told of what was written, once it is; None: nobody wants to know.
         self.written: Callable[[Sequence[Settlement]], None] | None = None
         self._waiting: list[Settlement] = []
         self._aside: list[Settlement] = []  # their rows are locked by somebody
@@ -75,23 +77,23 @@ class Settler:
             await self._some.wait()
             await self._gather()
             batch = _of_one_registry(self._waiting[: self.largest_batch])
-            await self._write(batch)
+            written = await self._write(batch)
             self._written_at = monotonic()
             del self._waiting[: len(batch)]
             if self.written is not None:
-                self.written(batch)
+                self.written(written)
             if self.breaker_of is not None:
-                await self._tell_breakers(batch, self.breaker_of)
+                await self._tell_breakers(written, self.breaker_of)
             if not self._waiting:
                 self._some.clear()
             if not self.backlog:
                 self._idle.set()
 
-    async def _tell_breakers(self, batch: Sequence[Settlement], breaker_of: Callable[[str], Breaker | None]) -> None:
-        """Count what the batch says of its services' targets. Counted twice, or not, a breaker is as good."""
-        news = news_of(batch, breaker_of)
+    async def _tell_breakers(self, written: Sequence[Settlement], breaker_of: Callable[[str], Breaker | None]) -> None:
+        """Count what was written says of its targets. What waits for a row, or was superseded, says nothing."""
+        news = news_of(written, breaker_of)
         if news:
-            for service, change in await self._link.ask(lambda store: store.note_outcomes(news)):
+            for service, change in await self._link.ask(lambda store: _noted(store, news)):
                 log_event(f"breaker_{change}", service=service)
 
     async def _gather(self) -> None:
@@ -99,47 +101,58 @@ class Settler:
         if pause > 0 and len(self._waiting) < ENOUGH:
             await asyncio.sleep(pause)
 
-    async def _write(self, batch: Sequence[Settlement]) -> None:
-        for part in _parts(batch):
-            await self._apply(part)
+    async def _write(self, batch: Sequence[Settlement]) -> Sequence[Settlement]:
+        """Write a batch; return what of it was applied, in its order."""
+        applied = [await self._apply(part) for part in _parts(batch)]
+        if sum(map(len, applied)) == len(batch):
+            return batch
+        return [each for each in batch if any(each.job.id in ids for ids in applied)]
 
-    async def _apply(self, part: Sequence[Settlement]) -> None:
+    async def _apply(self, part: list[Settlement]) -> set[UUID]:
+        """Write what one statement can; return the ids applied. What is put aside leaves `part`."""
         tries = 0
 
         async def write(store: Store) -> set[UUID]:
-            nonlocal tries, part
+            nonlocal tries
             tries += 1
             try:
                 return await self._settle(store, part)
             except Exception as error:
                 if not is_locked(error):
                     raise
-            part = await self._unlocked(store, part)
+            self._keep(part, await self._unlocked(store, [settlement.job.id for settlement in part]))
             return await self._patiently(store, part)
 
         applied = await self._link.ask(write)
         self._count(part, applied, sure=tries == 1)
+        return applied
 
-    async def _unlocked(self, store: Store, part: Sequence[Settlement]) -> Sequence[Settlement]:
-        """Put aside what somebody's transaction holds, for it must not keep the others; return the others."""
-        free = await store.unlocked([settlement.job.id for settlement in part])
+    async def _unlocked(self, store: Store, ids: Sequence[UUID]) -> set[UUID]:
+        """Return which rows nobody holds; wait for that answer as long as somebody holds the whole table."""
+        async with waiting_for_locks(store.connection):
+            return await store.unlocked(ids)
+
+    def _keep(self, part: list[Settlement], free: set[UUID]) -> None:
+        """Put aside what is not free: what somebody's transaction holds must not keep the others."""
         blocked = [settlement for settlement in part if settlement.job.id not in free]
-        if blocked:
-            log_event("settle_blocked", count=len(blocked), job_id=str(blocked[0].job.id))
-            self._aside += blocked
-            asyncio.get_running_loop().call_later(ASIDE, self._take_up)
-        return [settlement for settlement in part if settlement.job.id in free]
+        if not blocked:
+            return
+        log_event("settle_blocked", count=len(blocked), job_id=str(blocked[0].job.id))
+        if not self._aside:  # one timer for all: a second one would find nothing
+            asyncio.get_running_loop().call_later(self._aside_for, self._take_up)
+        self._aside += blocked
+        part[:] = [settlement for settlement in part if settlement.job.id in free]
 
     def _take_up(self) -> None:
         self._waiting += self._aside
         self._aside.clear()
         self._some.set()
 
-    async def _patiently(self, store: Store, part: Sequence[Settlement]) -> set[UUID]:
+    async def _patiently(self, store: Store, part: list[Settlement]) -> set[UUID]:
         """Write what no row's lock hinders, however long a lock on the whole table does."""
         if not part:
             return set()
-        async with store.waiting_for_locks():
+        async with waiting_for_locks(store.connection):
             return await self._settle(store, part)
 
     def _count(self, part: Sequence[Settlement], applied: set[UUID], *, sure: bool) -> None:
@@ -185,6 +198,17 @@ class Settler:
                 refusal = error
         log_event("settle_refused", job_id=str(settlement.job.id), error=type(refusal).__name__)
         return set()
+
+
+async def _noted(store: Store, news: Sequence[News]) -> list[tuple[str, str]]:
+    """Tell the breakers, unless somebody holds one: settlements do not wait for that, and the next will tell enough."""
+    try:
+        return await store.note_outcomes(news)
+    except Exception as error:
+        if not is_locked(error):
+            raise
+    log_event("breaker_untold", services=" ".join(each.service for each in news))
+    return []
 
 
 def _of_one_registry(waiting: list[Settlement]) -> list[Settlement]:

@@ -133,7 +133,9 @@ class Worker:
             await first_of([claiming, asked, *services])
             return await beside(self._finish(claiming), services)
         finally:
-            await cancelled(claiming, asked)  # first: what a claim starts now would be left behind
+            self._dispatch.stop()  # first: what is started from here on, nobody would wait for
+            await cancelled(asked)
+            await self._dispatch.finish(claiming)
             await self.slots.stopped("the worker stops")
             await self._last_settlements(settling)
             await cancelled(*services)

@@ -7,28 +7,38 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+import pytest
+from support.events import Events
 from support.queue import Queue, queue
 from support.waiting import PATIENCE
 
-from specql_jobs.core.contract import JobResult, Succeeded
-from specql_jobs.core.job import JobRecord
+from specql_jobs.core.contract import Failed, JobResult, Succeeded
+from specql_jobs.core.job import Category, JobRecord
+from specql_jobs.core.lanes import Breaker
 from specql_jobs.core.lifecycle import Origin, RetryPolicy, Settlement, settle
+from specql_jobs.core.worker.claimer import pin_settles
 from specql_jobs.core.worker.link import Link
 from specql_jobs.core.worker.settler import ENOUGH, Settler
 from specql_jobs.core.worker.tasks import cancelled
 
+Said = pytest.CaptureFixture[str]
+
 #: A loaded machine may let the pause pass between two steps of a test: one round of so many must do.
 ROUNDS = 30
+
+#: Seconds after which what is put aside is tried again: longer than one try waits for a row.
+ASIDE = 0.5
 
 
 @asynccontextmanager
 async def settling(it: Queue) -> AsyncIterator[Settler]:
-    """Run a settler of the worker w1 beside the block."""
-    link = Link(it.dsn, "settle", patience=PATIENCE)
-    settler = Settler(link, "w1")
+    """Run a settler of the worker w1 beside the block; it must still be at work at the block's end."""
+    link = Link(it.dsn, "settle", patience=PATIENCE, prepare=pin_settles)
+    settler = Settler(link, "w1", aside=ASIDE)
     task = asyncio.create_task(settler.run())
     try:
         yield settler
+        assert not task.done(), task
     finally:
         await cancelled(task)
         await link.close()
@@ -41,6 +51,10 @@ async def _claimed(it: Queue, count: int) -> tuple[JobRecord, ...]:
 
 def _done(job: JobRecord) -> Settlement:
     return settle(job, JobResult(Succeeded()), RetryPolicy(), 3, 0.0)
+
+
+def _timed_out(job: JobRecord) -> Settlement:
+    return settle(job, JobResult(Failed(Category.TIMEOUT, "late", retryable=True)), RetryPolicy(), 3, 0.0)
 
 
 async def _commit(it: Queue, id_: UUID) -> int:
@@ -127,6 +141,78 @@ async def test_a_locked_row_keeps_no_other_settlement_waiting(dsn: str) -> None:
             await other.rows("COMMIT")
             await it.until(lambda: _is(it, held, "completed"), "the job is settled when its row is free")
     assert [id_ for id_, _ in it.puppet.ran].count(str(held)) == 1
+
+
+async def test_two_statements_that_meet_locked_rows_are_both_tried_again(dsn: str, capsys: Said) -> None:
+    """A completed and a failed job, each with a locked row, are settled once free, and the settler goes on."""
+    async with queue(dsn) as it, queue(dsn) as other, settling(it) as settler:
+        good, bad = await _claimed(it, 2)
+        said = Events(capsys)
+        await other.rows("BEGIN")
+        await other.rows("SELECT FROM jobs.tb_job_run FOR UPDATE")
+        settler.add(_done(good))
+        settler.add(_timed_out(bad))
+        await it.until(lambda: said.count("settle_blocked", 2), "both were put aside")
+        second_look = asyncio.Event()
+        asyncio.get_running_loop().call_later(ASIDE, second_look.set)  # behind whatever the settler waits for
+        await other.rows("COMMIT")
+        await settler.flushed()
+        await second_look.wait()
+        (after,) = await _claimed(it, 1)
+        settler.add(_done(after))
+        await it.until(lambda: _is(it, after.id, "completed"), "a job that comes later is settled")
+        assert [(await it.job(job.id))["status"] for job in (good, bad)] == ["completed", "pending"]
+    assert (settler.settled, settler.lost) == (3, 0)
+
+
+async def test_a_breaker_hears_of_an_outcome_once_when_it_is_written(dsn: str, capsys: Said) -> None:
+    """A timed-out job whose row is locked is tried often: that is one failure, and none before it is written."""
+    async with queue(dsn) as it, queue(dsn) as other, settling(it) as settler:
+        settler.breaker_of = {"svc": Breaker(2, 60.0)}.get
+        (job,) = await _claimed(it, 1)
+        said = Events(capsys)
+        await other.rows("BEGIN")
+        await other.rows("SELECT FROM jobs.tb_job_run FOR UPDATE")
+        settler.add(_timed_out(job))
+        await it.until(lambda: said.count("settle_blocked", 3), "it was put aside thrice")
+        assert await it.rows("SELECT failures FROM jobs.tb_service_state") == []
+        await other.rows("COMMIT")
+        await settler.flushed()
+        states = await it.rows("SELECT failures, open_until FROM jobs.tb_service_state")
+    assert states == [{"failures": 1, "open_until": None}]
+
+
+async def test_a_breaker_hears_nothing_of_a_superseded_outcome(dsn: str) -> None:
+    """A settlement whose lease others have taken over is lost: it says nothing of its target."""
+    async with queue(dsn) as it, settling(it) as settler:
+        told: list[UUID] = []
+        settler.breaker_of = {"svc": Breaker(1, 60.0)}.get
+        settler.written = lambda batch: told.extend(each.job.id for each in batch)
+        lost, kept = await _claimed(it, 2)
+        await it.rows("UPDATE jobs.tb_job_run SET lease_seq = lease_seq + 1 WHERE id = %s", lost.id)
+        settler.add(_timed_out(lost))
+        await settler.flushed()
+        states = await it.rows("SELECT failures FROM jobs.tb_service_state")
+        settler.add(_done(kept))
+        await settler.flushed()
+    assert (states, told, settler.lost) == ([], [kept.id], 1)
+
+
+async def test_a_breaker_that_somebody_holds_keeps_no_settlement_waiting(dsn: str, capsys: Said) -> None:
+    """An open transaction on a service's state costs the breaker some news, and neither results nor the settler."""
+    async with queue(dsn) as it, queue(dsn) as other, settling(it) as settler:
+        settler.breaker_of = {"svc": Breaker(5, 60.0)}.get
+        said = Events(capsys)
+        jobs = await _claimed(it, 3)
+        settler.add(_timed_out(jobs[0]))
+        await settler.flushed()
+        await other.rows("BEGIN")
+        await other.rows("SELECT FROM jobs.tb_service_state FOR UPDATE")
+        for number, job in enumerate(jobs[1:], 1):
+            settler.add(_timed_out(job))
+            await it.until(lambda number=number: said.count("breaker_untold", number), "the breaker is held")
+        assert (settler.settled, settler.backlog) == (3, 0)
+        await other.rows("COMMIT")
 
 
 async def _is(it: Queue, id_: UUID, status: str) -> bool:

@@ -13,7 +13,7 @@ from support.queue import Queue, queue, registry
 from specql_jobs.core.errors import DatabaseUnavailable, SchemaAbsent
 from specql_jobs.core.policy import Policy
 from specql_jobs.core.store.store import Scope
-from specql_jobs.core.worker.worker import End
+from specql_jobs.core.worker.worker import End, Worker
 
 
 async def test_a_job_is_executed_once_and_its_row_says_how(dsn: str) -> None:
@@ -201,6 +201,25 @@ async def test_what_outlives_the_drain_is_given_back_at_no_cost(dsn: str) -> Non
         row = await it.job(id_)
     assert end is End.GAVE_BACK
     assert (row["status"], row["attempts"], row["worker_id"], row["lease_seq"] > 1) == ("pending", 0, None, True)
+
+
+async def test_a_worker_that_fails_starts_nothing_more(dsn: str) -> None:
+    """What it holds ready when a part of it breaks is given back, not started in the slots of what is interrupted."""
+    async with queue(dsn) as it:
+        await it.add_many(3000, '{"wait": 0.01}')
+        worker = it.worker(concurrency=4)
+        task = asyncio.create_task(worker.run())
+        await it.until(lambda: _settles(worker, 50), "jobs go through quickly, so that some are held ready")
+        await it.rows("DROP FUNCTION jobs.take_callback()")
+        with pytest.raises(SchemaAbsent):
+            await task
+        rows = await it.rows("SELECT status, attempts FROM jobs.tb_job_run WHERE status NOT IN ('completed')")
+    assert len(worker.slots) == 0
+    assert {(row["status"], row["attempts"]) for row in rows} == {("pending", 0)}
+
+
+async def _settles(worker: Worker, count: int) -> bool:
+    return worker.settler.settled >= count
 
 
 async def test_a_second_stop_does_not_wait(dsn: str) -> None:
