@@ -14,6 +14,7 @@ from uuid import UUID
 from ..clock import monotonic
 from ..job import folded
 from ..lanes import Claimed, Lane
+from ..log import log_event
 from ..store.claims import BEGINNING, SURVEY_PAGE
 from ..store.db import FAILURES
 from ..store.store import ROW_LOCK_TIMEOUT, Scope, Store
@@ -134,6 +135,14 @@ class Claimer:
         self._surveyed_at = monotonic()
         self._survey_cost = self._surveyed_at - before
         self._board.put(seen, self.scope.serves, self._surveyed_at)
+        await self._drop_breakers(store)
+
+    async def _drop_breakers(self, store: Store) -> None:
+        """Close the half open breakers that left the registry: no settlement would ever say anything of them."""
+        for service in self._board.ownerless():
+            if await store.drop_breaker(service):
+                log_event("breaker_closed", service=service)
+            self._board.dropped(service)
 
     async def _round(self, store: Store, free: int) -> list[Claimed]:
         """Ask each in its turn until `free` jobs are claimed."""

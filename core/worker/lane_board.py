@@ -62,6 +62,14 @@ class LaneBoard:
         self._lanes = {sighting.lane: sighting.first for sighting in free}
         self._probing = frozenset(sighting.lane.service for sighting in due if sighting.held == "half_open")
 
+    def ownerless(self) -> list[str]:
+        """Return the services whose breaker is half open, and that have none by this worker's registry."""
+        return sorted(service for service in self._probing if self.terms(service).limits.breaker is None)
+
+    def dropped(self, service: str) -> None:
+        """The service has no breaker any more."""
+        self._probing -= {service}
+
     def round(self, slots: int, now: float) -> list[Step]:
         """Return who is asked for how much when `slots` are free: a higher priority before every lower one."""
         asked = [lane for lane in self._lanes if not self._rests(lane.service, now)]
