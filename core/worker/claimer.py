@@ -54,6 +54,8 @@ class Claimer:
         self._surveyed_at = 0.0  # monotonic
         self._survey_cost = 0.0  # seconds
         self._announced = False
+        self._put_off = False  # whether the last claim ended without the survey that it needed
+        self._looked = False  # whether the last claim was a first look that found something
         self._woken = False  # by somebody who has put a job in the queue, while nothing was known to be there
         self.wake = asyncio.Event()
 
@@ -103,26 +105,37 @@ class Claimer:
         """Claim from the lanes that are known; survey them now and then, and when they gave less than asked for."""
         if self._woken and free > 1 and (claimed := await self._first_look(store, free)):
             return claimed
-        surveyed = monotonic() - self._surveyed_at > max(SURVEY_EVERY, SURVEY_SHARE * self._survey_cost)
-        if surveyed:
-            await self._survey(store)
+        surveyed = await self._survey_first(store)
         claimed = await self._round(store, free)
         if len(claimed) < free and not surveyed and await self._survey_again(store):
             claimed += await self._round(store, free - len(claimed))
         return claimed
 
+    async def _survey_first(self, store: Store) -> bool:
+        """Survey when it is time to, and after a first look: what that one left is for all lanes; return whether."""
+        if self._looked:
+            self._looked = False
+            return await self._survey_again(store)
+        if monotonic() - self._surveyed_at <= max(SURVEY_EVERY, SURVEY_SHARE * self._survey_cost):
+            return False
+        await self._survey(store)
+        return True
+
     async def _first_look(self, store: Store, free: int) -> list[Claimed]:
         """Look where the last jobs came from before anything else: an idle worker's answer is one round trip away.
 
-        With more slots than one, what else there may be, of whatever priority, is claimed into the others right after.
+        At most half of the slots: the others are for what a survey finds, of whatever priority, right after.
         """
         self._woken = False
-        portions = [each for each in self._board.latest(free) if self.scope.serves(each.lane.service)]
-        return await store.claim(self._worker_id, portions, free) if portions else []
+        portions = self._board.latest(free // 2, self.scope.serves)
+        claimed = await store.claim(self._worker_id, portions, free // 2) if portions else []
+        self._looked = bool(claimed)
+        return claimed
 
     async def _survey_again(self, store: Store) -> bool:
         """Survey unless the last one was only just made; return whether."""
-        if monotonic() - self._surveyed_at < self._survey_cost * SURVEY_SHARE / 3:
+        self._put_off = monotonic() - self._surveyed_at < self._survey_cost * SURVEY_SHARE / 3
+        if self._put_off:
             return False
         await self._survey(store)
         return True
@@ -133,6 +146,7 @@ class Claimer:
         seen = await store.survey(self._next_page if self._nothing else BEGINNING)
         self._next_page = seen[-1].lane if len(seen) == SURVEY_PAGE else BEGINNING
         self._surveyed_at = monotonic()
+        self._put_off = False
         self._survey_cost = self._surveyed_at - before
         self._board.put(seen, self.scope.serves, self._surveyed_at)
         await self._drop_breakers(store)
@@ -189,7 +203,7 @@ class Claimer:
     def _nap(self) -> float:
         """Seconds until somebody should look, whatever happens."""
         longest = POLL_WITHHELD if self._board.withheld else POLL
-        if self._next_page is not BEGINNING:  # the rest of the lanes has not been looked at
+        if self._put_off or self._next_page is not BEGINNING:  # the rest of the lanes has not been looked at
             return self._survey_cost
         if self._board.next_due is None:
             return longest

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,9 +15,11 @@ from support.queue import Queue, claim, queue, registry
 from support.waiting import PATIENCE
 
 from specql_jobs.core.job import NewJob
-from specql_jobs.core.lanes import NO_TENANT, Lane
+from specql_jobs.core.lanes import NO_TENANT, Claimed, Lane
 from specql_jobs.core.store.claims import BEGINNING
-from specql_jobs.core.worker.claimer import pin_plans
+from specql_jobs.core.store.store import Scope
+from specql_jobs.core.worker.claimer import Claimer, pin_plans
+from specql_jobs.core.worker.link import Link
 
 
 async def _bulk(it: Queue, count: int, service: str = "svc", tenant: UUID | None = None, **columns: Any) -> None:
@@ -63,6 +68,79 @@ async def test_a_higher_priority_goes_first_whatever_its_service(dsn: str) -> No
         await it.drain(services=registry("a", "b"), concurrency=1)
         order = await _order(it, "priority")
     assert order == [9, 9, 5, 5, 5, *[0] * 50]
+
+
+@asynccontextmanager
+async def _claimer(dsn: str) -> AsyncIterator[Claimer]:
+    """A worker's claims without the worker: what it claims stays running."""
+    link = Link(dsn, "claim", patience=5, prepare=pin_plans)
+    try:
+        yield Claimer(link, "idle", Scope(), set)
+    finally:
+        await link.close()
+
+
+async def _taken(claimer: Claimer, count: int, free: int = 8) -> list[Claimed]:
+    """Claim until so many jobs have come."""
+    found: list[Claimed] = []
+    async with asyncio.timeout(PATIENCE):
+        while len(found) < count:
+            found += await claimer.claim(free - len(found))
+    return found
+
+
+async def _woken(claimer: Claimer) -> None:
+    """Have the claimer see that there is nothing more, sleep, and be woken."""
+    while await claimer.claim(8):
+        pass
+    await claimer.rest()  # announces
+    claimer.wake.set()
+    await claimer.rest()
+
+
+async def test_a_woken_worker_leaves_slots_to_what_it_does_not_know(dsn: str) -> None:
+    """Jobs of an unknown lane of high priority, committed with as many of the known one, get half of the slots."""
+    async with queue(dsn) as it, _claimer(dsn) as claimer:
+        await _bulk(it, 1, "low")
+        await _taken(claimer, 1)
+        await _woken(claimer)
+        async with it.connection.transaction():
+            await _bulk(it, 20, "low")
+            await _bulk(it, 20, "urgent", priority=100)
+        first = await claimer.claim(8)
+        rest = await _taken(claimer, 4, 8 - len(first))
+    assert [job.lane.service for job in first] == ["low"] * 4, "in one round trip, and no more than half"
+    assert [job.lane.service for job in rest] == ["urgent"] * 4
+
+
+async def test_a_woken_worker_asks_the_highest_priority_first(dsn: str) -> None:
+    """Of the lanes that gave jobs lately the highest goes first, whichever gave first."""
+    async with queue(dsn) as it, _claimer(dsn) as claimer:
+        for service, priority in (("low", 0), ("urgent", 100)):
+            await _bulk(it, 1, service, priority=priority)
+            await _taken(claimer, 1)
+        await _woken(claimer)
+        async with it.connection.transaction():
+            await _bulk(it, 20, "low")
+            await _bulk(it, 20, "urgent", priority=100)
+        first = await claimer.claim(8)
+        rest = await _taken(claimer, 4, 8 - len(first))
+    assert [job.lane.service for job in (*first, *rest)] == ["urgent"] * 8
+
+
+async def test_a_woken_worker_shares_its_slots_between_tenants(dsn: str) -> None:
+    """The first look, too, gives each of the tenants that it knows as many slots."""
+    crowd, few = uuid4(), uuid4()
+    async with queue(dsn) as it, _claimer(dsn) as claimer:
+        for tenant in (crowd, few):
+            await _bulk(it, 1, tenant=tenant)
+            await _taken(claimer, 1)
+        await _woken(claimer)
+        async with it.connection.transaction():
+            await _bulk(it, 20, tenant=crowd)
+            await _bulk(it, 20, tenant=few)
+        first = await claimer.claim(8)
+    assert Counter(job.job.tenant_id for job in first) == {crowd: 2, few: 2}
 
 
 async def test_a_backlog_of_scheduled_jobs_hides_nothing(dsn: str) -> None:
