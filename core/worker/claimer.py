@@ -13,13 +13,13 @@ from uuid import UUID
 
 from ..clock import monotonic
 from ..job import folded
-from ..lanes import Claimed, Lane
+from ..lanes import Claimed
 from ..log import log_event
-from ..store.claims import BEGINNING, SURVEY_PAGE
 from ..store.db import FAILURES
 from ..store.store import ROW_LOCK_TIMEOUT, Scope, Store
 from .lane_board import LaneBoard, ServiceTerms, Step
 from .link import Link
+from .surveys import Surveys
 
 #: Jobs of one claim; beyond it the statement grows and nothing is gained.
 LARGEST_BATCH = 500
@@ -49,7 +49,7 @@ class Claimer:
         self.scope = scope
         self.terms: Callable[[str], ServiceTerms] = lambda _: ServiceTerms()
         self._board = LaneBoard(self._terms_of)
-        self._next_page: Lane = BEGINNING
+        self._surveys = Surveys()
         self._nothing = False  # whether the lanes of the last survey gave no job
         self._surveyed_at = 0.0  # monotonic
         self._survey_cost = 0.0  # seconds
@@ -141,10 +141,9 @@ class Claimer:
         return True
 
     async def _survey(self, store: Store) -> None:
-        """Look at the first lanes; at the next page of them where they are many and the last page gave nothing."""
+        """Look at the lanes, as many at a time as one survey sees."""
         before = monotonic()
-        seen = await store.survey(self._next_page if self._nothing else BEGINNING)
-        self._next_page = seen[-1].lane if len(seen) == SURVEY_PAGE else BEGINNING
+        seen = await self._surveys.look(store, idle=self._nothing)
         self._surveyed_at = monotonic()
         self._put_off = False
         self._survey_cost = self._surveyed_at - before
@@ -203,7 +202,7 @@ class Claimer:
     def _nap(self) -> float:
         """Seconds until somebody should look, whatever happens."""
         longest = POLL_WITHHELD if self._board.withheld else POLL
-        if self._put_off or self._next_page is not BEGINNING:  # the rest of the lanes has not been looked at
+        if self._put_off or self._surveys.unseen:  # the rest of the lanes has not been looked at
             return self._survey_cost
         if self._board.next_due is None:
             return longest

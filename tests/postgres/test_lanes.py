@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from support.queue import Queue, claim, queue, registry
 from support.waiting import PATIENCE
 
@@ -20,6 +21,7 @@ from specql_jobs.core.store.claims import BEGINNING
 from specql_jobs.core.store.store import Scope
 from specql_jobs.core.worker.claimer import Claimer, pin_plans
 from specql_jobs.core.worker.link import Link
+from specql_jobs.core.worker.surveys import Surveys
 
 
 async def _bulk(it: Queue, count: int, service: str = "svc", tenant: UUID | None = None, **columns: Any) -> None:
@@ -172,6 +174,68 @@ async def test_thousands_of_lanes_are_all_served(dsn: str) -> None:
         )
         await it.drain(concurrency=100)
         assert len({id_ for id_, _ in it.puppet.ran}) == 2500
+
+
+async def _tenants(it: Queue, count: int, priority: int = 0) -> None:
+    await it.rows(
+        "INSERT INTO jobs.tb_job_run (service_name, operation, tenant_id, priority) "
+        "SELECT 'svc', 'op', lpad(to_hex(n), 32, '0')::uuid, %s FROM generate_series(1, %s) n",
+        *(priority, count),
+    )
+
+
+async def test_steady_work_of_the_first_thousand_tenants_starves_no_other(dsn: str) -> None:
+    """With jobs always waiting in 1,005 lanes, five more than a survey's page, each lane gives some."""
+    async with queue(dsn) as it, _claimer(dsn) as claimer:
+        await _tenants(it, 1005)
+        seen: set[UUID | None] = set()
+        async with asyncio.timeout(PATIENCE):
+            while len(seen) < 1005:
+                seen |= {each.job.tenant_id for each in await claimer.claim(64)}
+                await it.rows(
+                    "UPDATE jobs.tb_job_run SET status = 'pending', worker_id = NULL, started_at = NULL "
+                    "WHERE status = 'running'"
+                )
+
+
+@pytest.mark.parametrize("idle", [False, True])
+async def test_every_lane_is_seen_in_its_turn(dsn: str, idle: bool) -> None:
+    """Two surveys a page, and two more, see all lanes; each sees those of the higher priority, and none twice."""
+    async with queue(dsn) as it:
+        for priority, count in ((5, 3), (0, 41), (-5, 17)):
+            await _tenants(it, count, priority)
+        surveys = Surveys(page=10)
+        for _ in range(10):
+            looks = [[each.lane for each in await surveys.look(it.store, idle=idle)] for _ in range(14)]
+            assert len({lane for look in looks for lane in look}) == 61
+            assert all(Counter(lane.place for lane in set(look))[-5] == 3 for look in looks)
+            assert all(len(look) == len(set(look)) for look in looks)
+
+
+async def test_a_lower_priority_is_not_seen_without_the_higher_one(dsn: str) -> None:
+    """A survey that goes on into lower priorities sees the first lanes of the higher one too."""
+    async with queue(dsn) as it:
+        for priority, count in ((0, 25), (-5, 25)):
+            await _tenants(it, count, priority)
+        surveys = Surveys(page=10)
+        looks = [[each.lane.place for each in await surveys.look(it.store, idle=False)] for _ in range(30)]
+    assert any(5 in look for look in looks)
+    assert all(0 in look for look in looks)
+
+
+async def test_an_idle_worker_knows_when_it_has_seen_all(dsn: str) -> None:
+    """`unseen` holds until the last page, whatever the survey began with; of less than a page all is seen at once."""
+    async with queue(dsn) as it:
+        await _tenants(it, 35)
+        surveys = Surveys(page=10)
+        await surveys.look(it.store, idle=False)
+        await surveys.look(it.store, idle=False)
+        seen: set[Lane] = set()
+        while surveys.unseen:
+            seen |= {each.lane for each in await surveys.look(it.store, idle=True)}
+        assert len(seen) == 35
+        await it.rows("DELETE FROM jobs.tb_job_run WHERE tenant_id > '00000000-0000-0000-0000-000000000009'")
+        assert (len(await surveys.look(it.store, idle=False)), surveys.unseen) == (9, False)
 
 
 async def test_two_workers_divide_a_lane(dsn: str) -> None:

@@ -403,7 +403,7 @@ async def test_a_breaker_is_closed_by_hand(dsn: str) -> None:
 
 
 async def test_a_breaker_that_left_the_registry_throttles_nothing(dsn: str) -> None:
-    """Half open when its policy was removed, it is closed by the next look: jobs run side by side, and none is asked for."""
+    """Half open when its policy was removed, it is closed by the next look: jobs run side by side."""
     async with queue(dsn) as it:
         await it.rows(
             "INSERT INTO jobs.tb_service_state (service_name, failures, opened_at, open_until, probe_job, probe_lease) "
