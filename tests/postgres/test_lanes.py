@@ -196,6 +196,7 @@ async def test_steady_work_of_the_first_thousand_tenants_starves_no_other(dsn: s
                     "UPDATE jobs.tb_job_run SET status = 'pending', worker_id = NULL, started_at = NULL "
                     "WHERE status = 'running'"
                 )
+    assert {tenant.int for tenant in seen if tenant} == set(range(1, 1006))
 
 
 @pytest.mark.parametrize("idle", [False, True])
