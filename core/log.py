@@ -31,6 +31,8 @@ class Level(IntEnum):
 EVENTS: Mapping[str, Level] = {
     "attempt_abandoned": Level.ERROR,
     "audit_head": Level.INFO,
+    "breaker_closed": Level.INFO,
+    "breaker_opened": Level.WARNING,
     "breaker_untold": Level.WARNING,
     "callback_done": Level.INFO,
     "callback_dropped": Level.INFO,

@@ -72,6 +72,10 @@ class Claims(Statements):
         rows = await self._rows("note_outcomes", columns.of_news(news))
         return [(row[0], row[1]) for row in rows]
 
+    async def drop_breaker(self, service: str) -> bool:
+        """Close a half open breaker that the registry has no longer; return whether there was one."""
+        return bool(await self._rows("drop_breaker", {"service": service}))
+
     async def documents(self, jobs: Sequence[JobRecord]) -> list[tuple[JobRecord, str | None]]:
         """Return each job with what its row asks for, and its input as JSON text.
 

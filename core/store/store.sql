@@ -83,6 +83,13 @@ SELECT service_name, change
   FROM jobs.note_outcomes(%(services)s::text[], %(answered)s::bool[], %(failed)s::int4[], %(thresholds)s::int4[],
                           %(recoveries)s::float8[]);
 
+-- name: drop_breaker
+-- Open no longer, and nobody's registry that looks has it: there will be no news that could close it.
+UPDATE jobs.tb_service_state
+   SET failures = 0, opened_at = NULL, open_until = NULL, probe_job = NULL, probe_lease = NULL, updated_at = now()
+ WHERE service_name = %(service)s AND open_until <= clock_timestamp()
+RETURNING service_name;
+
 -- name: documents
 -- As text, parsed once by the worker. A document over its cap is measured here and never sent.
 SELECT id, CASE WHEN octet_length(document) <= %(cap)s THEN document END AS document,

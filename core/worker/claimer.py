@@ -13,13 +13,14 @@ from uuid import UUID
 
 from ..clock import monotonic
 from ..job import folded
-from ..lanes import Claimed, Lane
-from ..store.claims import BEGINNING, SURVEY_PAGE
+from ..lanes import Claimed
+from ..log import log_event
 from ..store.db import FAILURES
 from ..store.locks import wait_briefly
 from ..store.store import Scope, Store
 from .lane_board import LaneBoard, ServiceTerms, Step
 from .link import Link
+from .surveys import Surveys
 
 #: Jobs of one claim; beyond it the statement grows and nothing is gained.
 LARGEST_BATCH = 500
@@ -49,11 +50,13 @@ class Claimer:
         self.scope = scope
         self.terms: Callable[[str], ServiceTerms] = lambda _: ServiceTerms()
         self._board = LaneBoard(self._terms_of)
-        self._next_page: Lane = BEGINNING
+        self._surveys = Surveys()
         self._nothing = False  # whether the lanes of the last survey gave no job
         self._surveyed_at = 0.0  # monotonic
         self._survey_cost = 0.0  # seconds
         self._announced = False
+        self._put_off = False  # whether the last claim ended without the survey that it needed
+        self._looked = False  # whether the last claim was a first look that found something
         self._woken = False  # by somebody who has put a job in the queue, while nothing was known to be there
         self.wake = asyncio.Event()
 
@@ -103,38 +106,57 @@ class Claimer:
         """Claim from the lanes that are known; survey them now and then, and when they gave less than asked for."""
         if self._woken and free > 1 and (claimed := await self._first_look(store, free)):
             return claimed
-        surveyed = monotonic() - self._surveyed_at > max(SURVEY_EVERY, SURVEY_SHARE * self._survey_cost)
-        if surveyed:
-            await self._survey(store)
+        surveyed = await self._survey_first(store)
         claimed = await self._round(store, free)
         if len(claimed) < free and not surveyed and await self._survey_again(store):
             claimed += await self._round(store, free - len(claimed))
         return claimed
 
+    async def _survey_first(self, store: Store) -> bool:
+        """Survey when it is time to, and after a first look: what that one left is for all lanes; return whether."""
+        if self._looked:
+            self._looked = False
+            return await self._survey_again(store)
+        if monotonic() - self._surveyed_at <= max(SURVEY_EVERY, SURVEY_SHARE * self._survey_cost):
+            return False
+        await self._survey(store)
+        return True
+
     async def _first_look(self, store: Store, free: int) -> list[Claimed]:
         """Look where the last jobs came from before anything else: an idle worker's answer is one round trip away.
 
-        With more slots than one, what else there may be, of whatever priority, is claimed into the others right after.
+        At most half of the slots: the others are for what a survey finds, of whatever priority, right after.
         """
         self._woken = False
-        portions = [each for each in self._board.latest(free) if self.scope.serves(each.lane.service)]
-        return await store.claim(self._worker_id, portions, free) if portions else []
+        portions = self._board.latest(free // 2, self.scope.serves)
+        claimed = await store.claim(self._worker_id, portions, free // 2) if portions else []
+        self._looked = bool(claimed)
+        return claimed
 
     async def _survey_again(self, store: Store) -> bool:
         """Survey unless the last one was only just made; return whether."""
-        if monotonic() - self._surveyed_at < self._survey_cost * SURVEY_SHARE / 3:
+        self._put_off = monotonic() - self._surveyed_at < self._survey_cost * SURVEY_SHARE / 3
+        if self._put_off:
             return False
         await self._survey(store)
         return True
 
     async def _survey(self, store: Store) -> None:
-        """Look at the first lanes; at the next page of them where they are many and the last page gave nothing."""
+        """Look at the lanes, as many at a time as one survey sees."""
         before = monotonic()
-        seen = await store.survey(self._next_page if self._nothing else BEGINNING)
-        self._next_page = seen[-1].lane if len(seen) == SURVEY_PAGE else BEGINNING
+        seen = await self._surveys.look(store, idle=self._nothing)
         self._surveyed_at = monotonic()
+        self._put_off = False
         self._survey_cost = self._surveyed_at - before
         self._board.put(seen, self.scope.serves, self._surveyed_at)
+        await self._drop_breakers(store)
+
+    async def _drop_breakers(self, store: Store) -> None:
+        """Close the half open breakers that left the registry: no settlement would ever say anything of them."""
+        for service in self._board.ownerless():
+            if await store.drop_breaker(service):
+                log_event("breaker_closed", service=service)
+            self._board.dropped(service)
 
     async def _round(self, store: Store, free: int) -> list[Claimed]:
         """Ask each in its turn until `free` jobs are claimed."""
@@ -181,7 +203,7 @@ class Claimer:
     def _nap(self) -> float:
         """Seconds until somebody should look, whatever happens."""
         longest = POLL_WITHHELD if self._board.withheld else POLL
-        if self._next_page is not BEGINNING:  # the rest of the lanes has not been looked at
+        if self._put_off or self._surveys.unseen:  # the rest of the lanes has not been looked at
             return self._survey_cost
         if self._board.next_due is None:
             return longest

@@ -62,12 +62,20 @@ class LaneBoard:
         self._lanes = {sighting.lane: sighting.first for sighting in free}
         self._probing = frozenset(sighting.lane.service for sighting in due if sighting.held == "half_open")
 
+    def ownerless(self) -> list[str]:
+        """Return the services whose breaker is half open, and that have none by this worker's registry."""
+        return sorted(service for service in self._probing if self.terms(service).limits.breaker is None)
+
+    def dropped(self, service: str) -> None:
+        """The service has no breaker any more."""
+        self._probing -= {service}
+
     def round(self, slots: int, now: float) -> list[Step]:
         """Return who is asked for how much when `slots` are free: a higher priority before every lower one."""
         asked = [lane for lane in self._lanes if not self._rests(lane.service, now)]
         if not asked:
             return []
-        portions = self._portions(asked, slots)
+        portions = self._portions(asked, slots, self._lanes)
         self._turn += 1 if len(portions) == len(asked) else min(len(portions), slots)
         steps: list[Step] = []
         for _, level in groupby(portions, key=lambda portion: portion.lane.place):
@@ -82,14 +90,12 @@ class LaneBoard:
         if free:
             yield Step("", free)
 
-    def _portions(self, lanes: Sequence[Lane], slots: int) -> list[Portion]:
+    def _portions(self, lanes: Sequence[Lane], slots: int, places: Mapping[Lane, datetime]) -> list[Portion]:
         if len(lanes) == 1:
             shared = [(lanes[0], slots)]
         else:
             shared = list(islice(shares(lanes, slots, self._turn), MOST_PORTIONS))
-        return [
-            Portion(lane, quota, self._lanes[lane], self.terms(lane.service).execution_type) for lane, quota in shared
-        ]
+        return [Portion(lane, quota, places[lane], self.terms(lane.service).execution_type) for lane, quota in shared]
 
     def took(self, portions: Sequence[Portion], taken: Sequence[Claimed], wanted: int) -> None:
         """Note what open lanes gave."""
@@ -106,18 +112,17 @@ class LaneBoard:
             elif portion.lane in self._lanes:
                 self._lanes[portion.lane] = first
 
-    def latest(self, slots: int) -> tuple[Portion, ...]:
-        """Return the open lanes that gave jobs lately: where the next ones are likely, without a look at all lanes."""
-        lanes = [lane for lane in self._latest if not self._is_limited(lane.service)]
-        return tuple(
-            Portion(lane, slots, self._latest[lane], self.terms(lane.service).execution_type) for lane in lanes
-        )
+    def latest(self, slots: int, serves: Callable[[str], bool]) -> list[Portion]:
+        """Return who is asked for how much by a look at the lanes alone that gave jobs lately, in the queue's order."""
+        lanes = [lane for lane in self._latest if serves(lane.service) and not self._is_limited(lane.service)]
+        self._turn += 1
+        return self._portions(lanes, slots, self._latest)
 
     def _remember(self, taken: Sequence[Claimed]) -> None:
-        if not taken:
-            return
-        last = taken[-1]  # claims come in the queue's order
-        self._latest[last.lane] = max(last.run_at, self._latest.get(last.lane, last.run_at))
+        """Remember the highest and the lowest lane: claims come in the queue's order."""
+        for job in taken if len(taken) < 2 else (taken[0], taken[-1]):
+            lane = job.lane
+            self._latest[lane] = max(job.run_at, self._latest.pop(lane, job.run_at))
         while len(self._latest) > MOST_REMEMBERED:
             del self._latest[next(iter(self._latest))]
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from support.queue import Queue, claim, queue, registry
 from support.waiting import PATIENCE
 
 from specql_jobs.core.job import NewJob
-from specql_jobs.core.lanes import NO_TENANT, Lane
+from specql_jobs.core.lanes import NO_TENANT, Claimed, Lane
 from specql_jobs.core.store.claims import BEGINNING
-from specql_jobs.core.worker.claimer import pin_plans
+from specql_jobs.core.store.store import Scope
+from specql_jobs.core.worker.claimer import Claimer, pin_plans
+from specql_jobs.core.worker.link import Link
+from specql_jobs.core.worker.surveys import Surveys
 
 
 async def _bulk(it: Queue, count: int, service: str = "svc", tenant: UUID | None = None, **columns: Any) -> None:
@@ -65,6 +72,79 @@ async def test_a_higher_priority_goes_first_whatever_its_service(dsn: str) -> No
     assert order == [9, 9, 5, 5, 5, *[0] * 50]
 
 
+@asynccontextmanager
+async def _claimer(dsn: str) -> AsyncIterator[Claimer]:
+    """A worker's claims without the worker: what it claims stays running."""
+    link = Link(dsn, "claim", patience=5, prepare=pin_plans)
+    try:
+        yield Claimer(link, "idle", Scope(), set)
+    finally:
+        await link.close()
+
+
+async def _taken(claimer: Claimer, count: int, free: int = 8) -> list[Claimed]:
+    """Claim until so many jobs have come."""
+    found: list[Claimed] = []
+    async with asyncio.timeout(PATIENCE):
+        while len(found) < count:
+            found += await claimer.claim(free - len(found))
+    return found
+
+
+async def _woken(claimer: Claimer) -> None:
+    """Have the claimer see that there is nothing more, sleep, and be woken."""
+    while await claimer.claim(8):
+        pass
+    await claimer.rest()  # announces
+    claimer.wake.set()
+    await claimer.rest()
+
+
+async def test_a_woken_worker_leaves_slots_to_what_it_does_not_know(dsn: str) -> None:
+    """Jobs of an unknown lane of high priority, committed with as many of the known one, get half of the slots."""
+    async with queue(dsn) as it, _claimer(dsn) as claimer:
+        await _bulk(it, 1, "low")
+        await _taken(claimer, 1)
+        await _woken(claimer)
+        async with it.connection.transaction():
+            await _bulk(it, 20, "low")
+            await _bulk(it, 20, "urgent", priority=100)
+        first = await claimer.claim(8)
+        rest = await _taken(claimer, 4, 8 - len(first))
+    assert [job.lane.service for job in first] == ["low"] * 4, "in one round trip, and no more than half"
+    assert [job.lane.service for job in rest] == ["urgent"] * 4
+
+
+async def test_a_woken_worker_asks_the_highest_priority_first(dsn: str) -> None:
+    """Of the lanes that gave jobs lately the highest goes first, whichever gave first."""
+    async with queue(dsn) as it, _claimer(dsn) as claimer:
+        for service, priority in (("low", 0), ("urgent", 100)):
+            await _bulk(it, 1, service, priority=priority)
+            await _taken(claimer, 1)
+        await _woken(claimer)
+        async with it.connection.transaction():
+            await _bulk(it, 20, "low")
+            await _bulk(it, 20, "urgent", priority=100)
+        first = await claimer.claim(8)
+        rest = await _taken(claimer, 4, 8 - len(first))
+    assert [job.lane.service for job in (*first, *rest)] == ["urgent"] * 8
+
+
+async def test_a_woken_worker_shares_its_slots_between_tenants(dsn: str) -> None:
+    """The first look, too, gives each of the tenants that it knows as many slots."""
+    crowd, few = uuid4(), uuid4()
+    async with queue(dsn) as it, _claimer(dsn) as claimer:
+        for tenant in (crowd, few):
+            await _bulk(it, 1, tenant=tenant)
+            await _taken(claimer, 1)
+        await _woken(claimer)
+        async with it.connection.transaction():
+            await _bulk(it, 20, tenant=crowd)
+            await _bulk(it, 20, tenant=few)
+        first = await claimer.claim(8)
+    assert Counter(job.job.tenant_id for job in first) == {crowd: 2, few: 2}
+
+
 async def test_a_backlog_of_scheduled_jobs_hides_nothing(dsn: str) -> None:
     """Jobs of high priority that are due tomorrow keep no due job of low priority waiting."""
     async with queue(dsn) as it:
@@ -94,6 +174,69 @@ async def test_thousands_of_lanes_are_all_served(dsn: str) -> None:
         )
         await it.drain(concurrency=100)
         assert len({id_ for id_, _ in it.puppet.ran}) == 2500
+
+
+async def _tenants(it: Queue, count: int, priority: int = 0) -> None:
+    await it.rows(
+        "INSERT INTO jobs.tb_job_run (service_name, operation, tenant_id, priority) "
+        "SELECT 'svc', 'op', lpad(to_hex(n), 32, '0')::uuid, %s FROM generate_series(1, %s) n",
+        *(priority, count),
+    )
+
+
+async def test_steady_work_of_the_first_thousand_tenants_starves_no_other(dsn: str) -> None:
+    """With jobs always waiting in 1,005 lanes, five more than a survey's page, each lane gives some."""
+    async with queue(dsn) as it, _claimer(dsn) as claimer:
+        await _tenants(it, 1005)
+        seen: set[UUID | None] = set()
+        async with asyncio.timeout(PATIENCE):
+            while len(seen) < 1005:
+                seen |= {each.job.tenant_id for each in await claimer.claim(64)}
+                await it.rows(
+                    "UPDATE jobs.tb_job_run SET status = 'pending', worker_id = NULL, started_at = NULL "
+                    "WHERE status = 'running'"
+                )
+    assert {tenant.int for tenant in seen if tenant} == set(range(1, 1006))
+
+
+@pytest.mark.parametrize("idle", [False, True])
+async def test_every_lane_is_seen_in_its_turn(dsn: str, idle: bool) -> None:
+    """Two surveys a page, and two more, see all lanes; each sees those of the higher priority, and none twice."""
+    async with queue(dsn) as it:
+        for priority, count in ((5, 3), (0, 41), (-5, 17)):
+            await _tenants(it, count, priority)
+        surveys = Surveys(page=10)
+        for _ in range(10):
+            looks = [[each.lane for each in await surveys.look(it.store, idle=idle)] for _ in range(14)]
+            assert len({lane for look in looks for lane in look}) == 61
+            assert all(Counter(lane.place for lane in set(look))[-5] == 3 for look in looks)
+            assert all(len(look) == len(set(look)) for look in looks)
+
+
+async def test_a_lower_priority_is_not_seen_without_the_higher_one(dsn: str) -> None:
+    """A survey that goes on into lower priorities sees the first lanes of the higher one too."""
+    async with queue(dsn) as it:
+        for priority, count in ((0, 25), (-5, 25)):
+            await _tenants(it, count, priority)
+        surveys = Surveys(page=10)
+        looks = [[each.lane.place for each in await surveys.look(it.store, idle=False)] for _ in range(30)]
+    assert any(5 in look for look in looks)
+    assert all(0 in look for look in looks)
+
+
+async def test_an_idle_worker_knows_when_it_has_seen_all(dsn: str) -> None:
+    """`unseen` holds until the last page, whatever the survey began with; of less than a page all is seen at once."""
+    async with queue(dsn) as it:
+        await _tenants(it, 35)
+        surveys = Surveys(page=10)
+        await surveys.look(it.store, idle=False)
+        await surveys.look(it.store, idle=False)
+        seen: set[Lane] = set()
+        while surveys.unseen:
+            seen |= {each.lane for each in await surveys.look(it.store, idle=True)}
+        assert len(seen) == 35
+        await it.rows("DELETE FROM jobs.tb_job_run WHERE tenant_id > '00000000-0000-0000-0000-000000000009'")
+        assert (len(await surveys.look(it.store, idle=False)), surveys.unseen) == (9, False)
 
 
 async def test_two_workers_divide_a_lane(dsn: str) -> None:

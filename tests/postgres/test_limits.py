@@ -400,3 +400,30 @@ async def test_a_breaker_is_closed_by_hand(dsn: str) -> None:
         assert len(await claim(it.store, "w")) == 1
     assert (row["was_open"], again["was_open"]) == (True, False)
     assert [tuple(change.values()) for change in changes] == [("breaker_reset", "fixed", "service:svc")]
+
+
+async def test_a_breaker_that_left_the_registry_throttles_nothing(dsn: str) -> None:
+    """Half open when its policy was removed, it is closed by the next look: jobs run side by side."""
+    async with queue(dsn) as it:
+        await it.rows(
+            "INSERT INTO jobs.tb_service_state (service_name, failures, opened_at, open_until, probe_job, probe_lease) "
+            "VALUES ('svc', 3, now(), now() - interval '1 second', gen_random_uuid(), 1)"
+        )
+        await it.add_many(12, '{"wait": 60}')
+        async with working(it, registry(), 1, drain_timeout=0.1):
+            await _become(it, "status = 'running'", 10)
+        assert await _state(it) == {"failures": 0, "open": None, "probe_job": None}
+
+
+async def test_a_breaker_that_left_the_registry_keeps_its_recovery_time(dsn: str) -> None:
+    """Open, not half open: during a rollout the workers that still have it are not overruled."""
+    async with queue(dsn) as it:
+        await it.rows(
+            "INSERT INTO jobs.tb_service_state (service_name, failures, opened_at, open_until) "
+            "VALUES ('svc', 3, now(), now() + interval '1 hour')"
+        )
+        assert not await it.store.drop_breaker("svc")
+        id_ = await it.add()
+        async with working(it, registry(), 2):
+            await it.until(lambda: _looked(it), "both workers have looked and found nothing")
+        assert ((await it.job(id_))["lease_seq"], await _is_open(it)) == (0, True)
