@@ -1107,6 +1107,14 @@ BEGIN
 END
 $_$;
 
+CREATE FUNCTION jobs.served_types() RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT coalesce(jsonb_object_agg(t.service, t.type ORDER BY w.started_at), '{}')
+    FROM jobs.tb_worker w CROSS JOIN LATERAL jsonb_each_text(w.service_types) AS t (service, type)
+   WHERE w.state IN ('running', 'draining') AND w.heartbeat_at > clock_timestamp() - interval '15 seconds'
+$$;
+
 CREATE FUNCTION jobs.settle_invocation(service text, reserved_in timestamp with time zone, reserved double precision, actual double precision) RETURNS void
     LANGUAGE sql
     AS $$
@@ -1135,6 +1143,12 @@ BEGIN
   RETURNING r.job_id, r.lease_seq INTO job, lease;
   timeout_ms := limits.timeout_ms;
 END
+$$;
+
+CREATE FUNCTION jobs.type_of(service text, stored text, served jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  SELECT coalesce(served ->> lower(service COLLATE "C"), lower(stored))
 $$;
 
 CREATE FUNCTION jobs.unregister_callback(entity_type text, service text, operation text, outcome text) RETURNS boolean
@@ -1424,6 +1438,7 @@ CREATE TABLE jobs.tb_worker (
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     heartbeat_at timestamp with time zone DEFAULT now() NOT NULL,
     stopped_at timestamp with time zone,
+    service_types jsonb DEFAULT '{}'::jsonb NOT NULL,
     CONSTRAINT ck_worker_state_known CHECK ((state = ANY (ARRAY['running'::text, 'draining'::text, 'stopped'::text, 'lost'::text])))
 )
 WITH (fillfactor='50');

@@ -26,8 +26,11 @@ async def resume(console: Console, scoped: Scoped, target: Target) -> None:
         waiting = await gates.behind(connection, scope)
         left = await gates.pauses(connection)
     words = f"resumed {scope.words}" if resumed else f"{scope.words} was not paused"
-    data = {"resumed": resumed, "scope": scope.words, "pending": waiting, "in_force": left}
-    console.answer(data, lambda: f"{words}; {waiting} pending jobs" + "".join(map(_line, left)))
+    counts = {"pending": waiting.pending, "untold": waiting.untold}
+    data = {"resumed": resumed, "scope": scope.words, **counts, "in_force": left}
+    console.answer(
+        data, lambda: f"{words}; {waiting.pending} pending jobs{waiting.words}" + "".join(map(_line, left))
+    )
 
 
 def _line(row: dict[str, object]) -> str:

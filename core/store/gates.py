@@ -46,10 +46,23 @@ async def resume(connection: Connection, scope: PauseScope, reason: str, actor: 
     return bool(row["resumed"])
 
 
-async def behind(connection: Connection, scope: PauseScope) -> int:
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """How many pending jobs a pause concerns. `untold`: of how many neither row nor live worker tells the type."""
+
+    pending: int
+    untold: int
+
+    @property
+    def words(self) -> str:
+        """Say what waits, for people."""
+        return f", and {self.untold} more whose type no live worker tells" if self.untold else ""
+
+
+async def behind(connection: Connection, scope: PauseScope) -> Behind:
     """Return how many pending jobs a pause of this scope concerns."""
     (row,) = await _rows(connection, "behind", asdict(scope))
-    return int(row["pending"])
+    return Behind(row["pending"], row["untold"])
 
 
 async def pauses(connection: Connection) -> list[dict[str, Any]]:

@@ -9,14 +9,18 @@ SELECT jobs.resume(%(service)s, %(operation)s, %(execution_type)s, %(tenant)s, %
        AS resumed;
 
 -- name: behind
--- The pending jobs that a pause of this scope keeps back, or would.
-SELECT count(*) AS pending FROM jobs.tb_job_run j
+-- The pending jobs that a pause of this scope keeps back, or would; and for a type, those of which nothing tells theirs.
+SELECT count(*) FILTER (WHERE %(execution_type)s::text IS NULL OR p.type = %(execution_type)s::text) AS pending,
+       count(*) FILTER (WHERE %(execution_type)s::text IS NOT NULL AND p.type IS NULL) AS untold
+  FROM (
+SELECT CASE WHEN %(execution_type)s::text IS NOT NULL
+            THEN jobs.type_of(j.service_name, j.execution_type, (SELECT jobs.served_types())) END AS type
+  FROM jobs.tb_job_run j
  WHERE j.status = 'pending'
    AND (%(service)s::text IS NULL OR lower(j.service_name COLLATE "C") = lower(%(service)s::text COLLATE "C"))
    AND (%(operation)s::text IS NULL
         OR lower(j.service_name || '.' || j.operation COLLATE "C") = lower(%(operation)s::text COLLATE "C"))
-   AND (%(execution_type)s::text IS NULL OR lower(j.execution_type) = %(execution_type)s::text)
-   AND (%(tenant)s::uuid IS NULL OR j.tenant_id = %(tenant)s::uuid);
+   AND (%(tenant)s::uuid IS NULL OR j.tenant_id = %(tenant)s::uuid)) AS p;
 
 -- name: pauses
 SELECT p.kind, p.name, p.until, p.actor, p.reason, p.paused_at

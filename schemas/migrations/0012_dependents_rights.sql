@@ -62,3 +62,23 @@ REVOKE ALL ON FUNCTION jobs.note_ended(uuid[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION jobs.judge_dependents(uuid[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION jobs.judge_ended() FROM PUBLIC;
 REVOKE ALL ON FUNCTION jobs.judge_new_dependents() FROM PUBLIC;
+
+-- ---- which type a service has ------------------------------------------------------------------------------------------
+
+-- Of each service of the worker's registry its execution type: {"mail": "http"}. Told anew when the registry is loaded anew.
+ALTER TABLE jobs.tb_worker ADD COLUMN service_types jsonb NOT NULL DEFAULT '{}';
+
+-- The same of all workers that are alive; of two that differ, the one that began last.
+CREATE FUNCTION jobs.served_types() RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT coalesce(jsonb_object_agg(t.service, t.type ORDER BY w.started_at), '{}')
+    FROM jobs.tb_worker w CROSS JOIN LATERAL jsonb_each_text(w.service_types) AS t (service, type)
+   WHERE w.state IN ('running', 'draining') AND w.heartbeat_at > clock_timestamp() - interval '15 seconds'
+$$;
+
+-- The execution type by which a pause of a type is judged. A claim goes by its worker's registry, whatever the row says; the
+-- row's own type, which jobs.enqueue leaves open, counts where no registry knows the service.
+CREATE FUNCTION jobs.type_of(service text, stored text, served jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT coalesce(served ->> lower(service COLLATE "C"), lower(stored))
+$$;

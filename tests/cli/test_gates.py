@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support.board import Board
+from support.registries import far_end
 
 OPEN = (
     "INSERT INTO jobs.tb_service_state (service_name, failures, opened_at, open_until) "
@@ -78,3 +81,26 @@ def test_breakers_are_listed_and_closed(board: Board) -> None:
     }
     assert board("breaker", "reset", "pay", "-o", "json").data["was_open"] is False
     assert board.sql("SELECT kind, actor, reason FROM jobs.tb_change") == [("breaker_reset", "mo", "back")]
+
+
+def test_a_pause_of_a_type_says_of_how_many_jobs_nothing_tells_it(board: Board) -> None:
+    """Rows that leave their type open, while no worker lives: counted apart by pause and resume, not passed over."""
+    board.sql("SELECT jobs.enqueue('pay', 'ok')")
+    board.add(execution_type="HTTP")
+    said = board("pause", "--type", "http")
+    assert "1 pending jobs wait, and 1 more whose type no live worker tells" in said.out
+    document = board("resume", "--type", "http", "-o", "json").data
+    assert (document["pending"], document["untold"]) == (1, 1)
+    assert board("pause", "--all", "-o", "json").data["untold"] == 0
+
+
+def test_a_worker_that_leaves_pending_jobs_says_how_many(board: Board, tmp_path: Path) -> None:
+    """A forgotten pause of a type does not hold `worker --until-empty`, and its last line counts what it leaves."""
+    registry = tmp_path / "services.yaml"
+    registry.write_text(far_end("http://127.0.0.1:9", "pay", ok={}))
+    board.sql("SELECT jobs.enqueue('pay', 'ok')")
+    board("pause", "--type", "http")
+    said = board("worker", "--registry", str(registry), "--until-empty")
+    assert said.code == 0
+    (last,) = [line for line in said.err.splitlines() if "worker_stopped" in line]
+    assert last.endswith("pending=1")
