@@ -34,7 +34,7 @@ async def pause(
 
     Paused twice, the last expiry and reason hold.
     """
-    scope, seconds = read_scope(scoped), parse_duration(lasts) if lasts is not None else None
+    scope, seconds = read_scope(scoped, "pause"), parse_duration(lasts) if lasts is not None else None
     if seconds is not None and seconds <= 0:
         raise UsageError("--for must be longer than nothing", hint="--for 30m")
     settings = settings_for(console, target)

@@ -17,7 +17,7 @@ async def resume(console: Console, scoped: Scoped, target: Target) -> None:
 
     Exit 0 also where nothing was paused.
     """
-    scope = read_scope(scoped)
+    scope = read_scope(scoped, "resume")
     settings = settings_for(console, target)
     async with database(console, settings) as connection:
         from ...core.store import gates  # noqa: PLC0415 - psycopg costs 170 ms

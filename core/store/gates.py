@@ -9,6 +9,7 @@ from uuid import UUID
 
 import psycopg
 
+from ..job import folded
 from .db import Connection, queries, translate
 
 
@@ -80,6 +81,16 @@ async def reset_breaker(connection: Connection, service: str, reason: str, actor
     given = {"service": service, "reason": reason or None, "actor": actor}
     (row,) = await _rows(connection, "reset_breaker", given)
     return bool(row["was_open"])
+
+
+async def is_met(connection: Connection, service: str) -> bool:
+    """Whether the queue's small tables, or an open job, tell of a service."""
+    return bool((await _rows(connection, "is_met", {"service": folded(service)}))[0]["met"])
+
+
+async def services(connection: Connection) -> list[str]:
+    """Return every service of which the queue tells, folded. Reads the whole table of jobs."""
+    return [row["name"] for row in await _rows(connection, "services", {})]
 
 
 def _about(scope: PauseScope, reason: str, actor: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.board import Board
+from support.cli import specql_jobs
 from support.registries import far_end
 
 OPEN = (
@@ -68,6 +69,12 @@ def test_a_pause_of_nothing_clear_is_exit_2(board: Board, words: tuple[str, ...]
     assert board.sql("SELECT count(*) FROM jobs.tb_pause") == [(0,)]
 
 
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_a_missing_scope_is_answered_with_the_same_command(board: Board, command: str) -> None:
+    """What to type next is the command that was typed, with a scope."""
+    assert board(command, "-o", "json").error["hint"] == f"specql-jobs {command} --service payments"
+
+
 def test_breakers_are_listed_and_closed(board: Board) -> None:
     """An open breaker is listed with its failures and its end; reset closes it and is in the ledger."""
     assert board("breaker", "list", "-o", "json").data == {"breakers": []}
@@ -104,3 +111,27 @@ def test_a_worker_that_leaves_pending_jobs_says_how_many(board: Board, tmp_path:
     assert said.code == 0
     (last,) = [line for line in said.err.splitlines() if "worker_stopped" in line]
     assert last.endswith("pending=1")
+
+
+def test_a_breaker_of_nobody_is_exit_3(board: Board) -> None:
+    """A misspelt service is refused with the nearest that jobs, workers or pauses tell of, however long ago."""
+    board.add(service="Payments", status="completed")
+    board.sql("SELECT jobs.pause('mail')")
+    said = board("breaker", "reset", "paymets", "-o", "json")
+    assert (said.code, said.error["code"], said.error["hint"]) == (3, "E310", "did you mean payments?")
+    assert "the queue has mail, payments" in board("breaker", "reset", "zzz").err
+    for known in ("PAYMENTS", "mail"):
+        assert board("breaker", "reset", known, "-o", "json").data["was_open"] is False
+
+
+def test_a_breaker_of_a_service_of_the_registry_is_known(board: Board, tmp_path: Path) -> None:
+    """Without any job yet: the registry of this folder tells of the service, and a broken one is no hindrance."""
+    registry = tmp_path / "services.yaml"
+    registry.write_text(far_end("http://127.0.0.1:9", "pay", ok={}))
+    env = {"SPECQL_JOBS_DSN": board.dsn}
+    assert specql_jobs("breaker", "reset", "pay", env=env, folder=tmp_path).code == 0
+    said = specql_jobs("breaker", "reset", "payy", env=env, folder=tmp_path)
+    assert (said.code, "did you mean pay?" in said.err) == (3, True)
+    registry.write_text("services: [")
+    said = specql_jobs("breaker", "reset", "pay", env=env, folder=tmp_path)
+    assert (said.code, "E310" in said.err) == (3, True)
