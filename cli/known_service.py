@@ -1,4 +1,4 @@
-"""Whether anybody knows a service that was typed: the queue, or the registry that this folder or configuration names."""
+"""Whether anybody knows a service that was typed: the queue, or the registry at hand."""
 
 from __future__ import annotations
 

@@ -44,13 +44,21 @@ async def pause(
         until = await gates.pause(connection, scope, seconds, scoped.reason, settings.actor)
         waiting = await gates.behind(connection, scope)
         in_force = await gates.pauses(connection)
-    data = {"paused": scope.words, "until": until, "pending": waiting.pending, "untold": waiting.untold, "in_force": in_force}
+    data = {
+        "paused": scope.words,
+        "until": until,
+        "pending": waiting.pending,
+        "untold": waiting.untold,
+        "in_force": in_force,
+    }
     ends = f"until {until:%Y-%m-%d %H:%M:%S %Z}" if until else "until somebody resumes it"
     undo = f"resume {' '.join(_flags(scoped))}"
     console.answer(
         data,
-        lambda: f"paused {scope.words} {ends}; {waiting.pending} pending jobs wait{waiting.words}\n"
-        f"undo    specql-jobs {undo}",
+        lambda: (
+            f"paused {scope.words} {ends}; {waiting.pending} pending jobs wait{waiting.words}\n"
+            f"undo    specql-jobs {undo}"
+        ),
     )
 
 

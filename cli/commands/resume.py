@@ -28,9 +28,7 @@ async def resume(console: Console, scoped: Scoped, target: Target) -> None:
     words = f"resumed {scope.words}" if resumed else f"{scope.words} was not paused"
     counts = {"pending": waiting.pending, "untold": waiting.untold}
     data = {"resumed": resumed, "scope": scope.words, **counts, "in_force": left}
-    console.answer(
-        data, lambda: f"{words}; {waiting.pending} pending jobs{waiting.words}" + "".join(map(_line, left))
-    )
+    console.answer(data, lambda: f"{words}; {waiting.pending} pending jobs{waiting.words}" + "".join(map(_line, left)))
 
 
 def _line(row: dict[str, object]) -> str:

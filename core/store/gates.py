@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import psycopg
-
 from ..job import folded
-from .db import Connection, queries, translate
+from .db import Connection
+from .statements import Questions
+
+_rows = Questions("gates.sql").rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +69,12 @@ async def behind(connection: Connection, scope: PauseScope) -> Behind:
 
 async def pauses(connection: Connection) -> list[dict[str, Any]]:
     """Return the pauses in force."""
-    return await _rows(connection, "pauses", {})
+    return await _rows(connection, "pauses")
 
 
 async def breakers(connection: Connection) -> list[dict[str, Any]]:
     """Return the breakers that are open, half open, or have failures on them."""
-    return await _rows(connection, "breakers", {})
+    return await _rows(connection, "breakers")
 
 
 async def reset_breaker(connection: Connection, service: str, reason: str, actor: str) -> bool:
@@ -90,15 +91,8 @@ async def is_met(connection: Connection, service: str) -> bool:
 
 async def services(connection: Connection) -> list[str]:
     """Return every service of which the queue tells, folded. Reads the whole table of jobs."""
-    return [row["name"] for row in await _rows(connection, "services", {})]
+    return [row["name"] for row in await _rows(connection, "services")]
 
 
 def _about(scope: PauseScope, reason: str, actor: str) -> dict[str, Any]:
     return {**asdict(scope), "reason": reason or None, "actor": actor}
-
-
-async def _rows(connection: Connection, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    try:
-        return await (await connection.execute(queries("gates.sql")[name].encode(), parameters)).fetchall()
-    except psycopg.Error as error:
-        raise translate(error) from None

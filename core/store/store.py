@@ -208,7 +208,7 @@ class Store(Claims, WorkerRows):
         await self._rows("settle_invocation", entry)
 
     async def open_jobs(self, scope: Scope, types: Mapping[str, str]) -> bool:
-        """Whether any job in scope is due or waits for its retry, and is not paused. `types`: of the worker's services."""
+        """Whether any job in scope is due or waits for its retry, unless paused. `types`: of the worker's services."""
         return bool((await self._rows("open_jobs", {**scope.parameters(), "types": Jsonb(types)}))[0][0])
 
     async def left_pending(self, scope: Scope) -> int:

@@ -187,7 +187,7 @@ class Worker:
         log_event("worker_stopped", worker_id=self.identity.worker_id, settled=self.settler.settled, **self._remains())
         return End.DRAINED if finished and not given_back else End.GAVE_BACK
 
-    def _remains(self) -> dict[str, int]:
+    def _remains(self) -> dict[str, Any]:
         """For the log: who forgot a pause sees it."""
         return {} if self.left_pending is None else {"pending": self.left_pending}
 

@@ -19,7 +19,11 @@ from support.cli import specql_jobs
         ("worker --until-empty=3", "--until-empty takes no value", "specql-jobs worker --help"),
         ("version surplus", "nothing is known to do with: surplus", "specql-jobs version --help"),
         ("pause mail", "nothing is known to do with: mail", "specql-jobs pause --service mail"),
-        ("resume mail.send --reason x", "nothing is known to do with: mail", "specql-jobs resume --operation mail.send"),
+        (
+            "resume mail.send --reason x",
+            "nothing is known to do with: mail",
+            "specql-jobs resume --operation mail.send",
+        ),
         ("pause mail;reboot", "nothing is known to do with", "specql-jobs pause --service 'mail;reboot'"),
         ("breaker reset --service mail", "there is no option --service", "specql-jobs breaker reset mail"),
         ("breaker reset --service=mail -q", "there is no option --service", "specql-jobs breaker reset mail"),

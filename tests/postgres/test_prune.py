@@ -163,7 +163,7 @@ async def test_a_batch_reads_the_primary_key_and_nothing_else(dsn: str) -> None:
             "batch": 100, "after": UUID(int=0), "until": UUID(int=(1 << 128) - 1), "ids": list(await left(it))[:100],
         }  # fmt: skip
         for name in ("page", "delete"):
-            cursor = await it.connection.execute(f"EXPLAIN {prune._query(name)}".encode(), given)
+            cursor = await it.connection.execute(f"EXPLAIN {prune._ask.text(name)}".encode(), given)
             plan = "\n".join(row["QUERY PLAN"] for row in await cursor.fetchall())
             assert "Seq Scan on tb_job_run" not in plan, plan
             assert "using tb_job_run_pkey" in plan, plan

@@ -29,7 +29,7 @@ async def _pause_shown(it: Queue) -> object:
 
 
 async def test_until_empty_ends_before_a_paused_type_that_rows_leave_open(dsn: str) -> None:
-    """A worker ends when all that is left is of a paused type, known to its registry alone; it counts what it leaves."""
+    """All that is left is of a paused type, known to the registry alone: the worker ends, and counts what it leaves."""
     async with queue(dsn) as it:
         await _untyped(it)
         await it.add(delay_seconds=3600)
