@@ -28,8 +28,8 @@ class Scoped:
     reason: Annotated[str, Option("--reason", metavar="TEXT", help="Why; kept in the ledger and shown by show")] = ""
 
 
-def read_scope(given: Scoped) -> PauseScope:
-    """Return the scope; raise UsageError unless exactly one is named, and well."""
+def read_scope(given: Scoped, command: str) -> PauseScope:
+    """Return the scope; raise UsageError, with how to call `command`, unless exactly one is named, and well."""
     from ..core.store.gates import PauseScope  # noqa: PLC0415 - psycopg costs 170 ms
 
     named = [given.service, given.operation, given.type, given.tenant, given.all or None]
@@ -38,7 +38,7 @@ def read_scope(given: Scoped) -> PauseScope:
             "name exactly one of --service, --operation, --type, --tenant, --all",
             code="E205",
             name="selector-missing",
-            hint="specql-jobs pause --service payments --for 30m",
+            hint=f"specql-jobs {command} --service payments",
         )
     if given.operation is not None:
         parse_operations([given.operation])

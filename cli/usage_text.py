@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 
 from typer.exceptions import TyperException
@@ -19,6 +20,7 @@ _SENTENCES = (
     (re.compile(r"'(.*)' is not a valid int(?:eger| range)", re.DOTALL), r"'\1' is not a whole number"),
     (re.compile(r"No such command '(.*?)'\.?(?: Did you mean .*)?", re.DOTALL), r"there is no command '\1'"),
 )
+_EXTRA = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((\S+?)(?: .*)?\)", re.DOTALL)
 _RANGE = re.compile(r"(-?\d+) is not in the range (?:(-?\d+)<=)?x(?:<=(-?\d+)|>=(-?\d+))?")
 
 
@@ -27,8 +29,33 @@ def sentence_and_hint(error: TyperException, arguments: Sequence[str]) -> tuple[
     path = _path(error, arguments)
     option = getattr(error, "option_name", "")
     if option and hasattr(error, "possibilities"):
-        return _unknown_option(option, error.possibilities or (), path, arguments)
-    return _plain(str(getattr(error, "format_message", error.__str__)()).rstrip(".")), f"{path} --help"
+        return _unknown_option(error, option, path, arguments)
+    said = str(getattr(error, "format_message", error.__str__)()).rstrip(".")
+    return _plain(said), _as_option(said, error, path) or f"{path} --help"
+
+
+def _as_option(said: str, error: TyperException, path: str) -> str:
+    """The call with a word as the option that it was meant for, where the command takes options alone."""
+    extra, taken = _EXTRA.match(said), _parameters(error)
+    if extra is None or "argument" in taken.values():
+        return ""
+    option = "--operation" if "." in extra[1] and "--operation" in taken else "--service"
+    return f"{path} {option} {shlex.quote(extra[1])}" if option in taken else ""
+
+
+def _as_argument(option: str, error: TyperException, path: str, arguments: Sequence[str]) -> str:
+    """The other way round: `--service mail` of a command that takes SERVICE as a word."""
+    given = next((at for at, word in enumerate(arguments) if word.partition("=")[0] == option), None)
+    if given is None or _parameters(error).get(option.removeprefix("--")) != "argument":
+        return ""
+    value = arguments[given].partition("=")[2] or " ".join(arguments[given + 1 : given + 2])
+    return f"{path} {shlex.quote(value)}" if value and not value.startswith("-") else ""
+
+
+def _parameters(error: TyperException) -> dict[str, str]:
+    """What the command takes, by name: `--service` is an option, `service` an argument."""
+    command = getattr(getattr(error, "ctx", None), "command", None)
+    return {name: each.param_type_name for each in getattr(command, "params", ()) for name in each.opts}
 
 
 def _path(error: TyperException, arguments: Sequence[str]) -> str:
@@ -42,12 +69,14 @@ def _path(error: TyperException, arguments: Sequence[str]) -> str:
     return " ".join([PROGRAM, *known, *below])
 
 
-def _unknown_option(option: str, possibilities: Sequence[str], path: str, arguments: Sequence[str]) -> tuple[str, str]:
+def _unknown_option(error: TyperException, option: str, path: str, arguments: Sequence[str]) -> tuple[str, str]:
+    possibilities = getattr(error, "possibilities", None) or ()
     near = f"; did you mean {' or '.join(possibilities)}?" if possibilities else ""
     name = next((word for word in arguments if word in COMMANDS), "")
     if path == PROGRAM and name:
         return f"the option {option} stands before the command", f"options follow it: {PROGRAM} {name} {option} …"
-    return f"there is no option {option}{near}", f"{path} --help"
+    meant = _as_argument(option, error, path, arguments)
+    return f"there is no option {option}{'' if meant else near}", meant or f"{path} --help"
 
 
 def _plain(sentence: str) -> str:

@@ -17,16 +17,16 @@ BEGIN
       USING ERRCODE = 'foreign_key_violation';
   END IF;
   UPDATE jobs.tb_job_run j SET has_dependents = true WHERE j.id = ANY (dependencies) AND NOT j.has_dependents;
+  UPDATE jobs.tb_job_run j SET on_dependency_failure = e.choice, blocked_by = e.open
+    FROM (SELECT u.job_id, min(u.choice) AS choice,
+                 count(DISTINCT u.depends_on) FILTER (WHERE p.status NOT IN ('completed', 'failed', 'cancelled')) AS open
+            FROM unnest(job_ids, dependencies, choices) AS u (job_id, depends_on, choice)
+            JOIN jobs.tb_job_run p ON p.id = u.depends_on
+           GROUP BY u.job_id) AS e
+   WHERE j.id = e.job_id;
   INSERT INTO jobs.tb_job_dependency (job_id, depends_on, ended_as)
   SELECT DISTINCT e.job_id, e.depends_on, CASE WHEN p.status IN ('completed', 'failed', 'cancelled') THEN p.status END
     FROM unnest(job_ids, dependencies) AS e (job_id, depends_on) JOIN jobs.tb_job_run p ON p.id = e.depends_on;
-  UPDATE jobs.tb_job_run j
-     SET on_dependency_failure = e.choice,
-         blocked_by = (SELECT count(*) FROM jobs.tb_job_dependency d WHERE d.job_id = j.id AND d.ended_as IS NULL)
-    FROM (SELECT DISTINCT u.job_id, u.choice FROM unnest(job_ids, choices) AS u (job_id, choice)) AS e
-   WHERE j.id = e.job_id;
-  PERFORM jobs.judge_dependents(array_agg(DISTINCT d.job_id))
-     FROM jobs.tb_job_dependency d WHERE d.job_id = ANY (job_ids) AND d.ended_as IN ('failed', 'cancelled');
 END
 $$;
 
@@ -509,15 +509,26 @@ END
 $_$;
 
 CREATE FUNCTION jobs.judge_ended() RETURNS trigger
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  ended text := pg_catalog.current_setting('specql_jobs.ended', true);
+  ended text := current_setting('specql_jobs.ended', true);
 BEGIN
   IF ended <> '' THEN
-    PERFORM pg_catalog.set_config('specql_jobs.ended', '', true);
-    PERFORM jobs.judge_dependents(jobs.note_ended(pg_catalog.string_to_array(ended, ' ')::uuid[]));
+    PERFORM set_config('specql_jobs.ended', '', true);
+    PERFORM jobs.judge_dependents(jobs.note_ended(string_to_array(ended, ' ')::uuid[]));
   END IF;
+  RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION jobs.judge_new_dependents() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM jobs.judge_dependents(array_agg(DISTINCT m.job_id)) FROM made m WHERE m.ended_as IN ('failed', 'cancelled');
   RETURN NULL;
 END
 $$;
@@ -1096,6 +1107,14 @@ BEGIN
 END
 $_$;
 
+CREATE FUNCTION jobs.served_types() RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT coalesce(jsonb_object_agg(t.service, t.type ORDER BY w.started_at), '{}')
+    FROM jobs.tb_worker w CROSS JOIN LATERAL jsonb_each_text(w.service_types) AS t (service, type)
+   WHERE w.state IN ('running', 'draining') AND w.heartbeat_at > clock_timestamp() - interval '15 seconds'
+$$;
+
 CREATE FUNCTION jobs.settle_invocation(service text, reserved_in timestamp with time zone, reserved double precision, actual double precision) RETURNS void
     LANGUAGE sql
     AS $$
@@ -1124,6 +1143,12 @@ BEGIN
   RETURNING r.job_id, r.lease_seq INTO job, lease;
   timeout_ms := limits.timeout_ms;
 END
+$$;
+
+CREATE FUNCTION jobs.type_of(service text, stored text, served jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  SELECT coalesce(served ->> lower(service COLLATE "C"), lower(stored))
 $$;
 
 CREATE FUNCTION jobs.unregister_callback(entity_type text, service text, operation text, outcome text) RETURNS boolean
@@ -1413,6 +1438,7 @@ CREATE TABLE jobs.tb_worker (
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     heartbeat_at timestamp with time zone DEFAULT now() NOT NULL,
     stopped_at timestamp with time zone,
+    service_types jsonb DEFAULT '{}'::jsonb NOT NULL,
     CONSTRAINT ck_worker_state_known CHECK ((state = ANY (ARRAY['running'::text, 'draining'::text, 'stopped'::text, 'lost'::text])))
 )
 WITH (fillfactor='50');
@@ -1537,6 +1563,8 @@ CREATE TRIGGER tg_documents_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH 
 
 CREATE TRIGGER tg_judge_ended AFTER DELETE OR UPDATE OF status ON jobs.tb_job_run FOR EACH STATEMENT EXECUTE FUNCTION jobs.judge_ended();
 
+CREATE TRIGGER tg_judge_new_dependents AFTER INSERT ON jobs.tb_job_dependency REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION jobs.judge_new_dependents();
+
 CREATE TRIGGER tg_link_audit_events AFTER INSERT ON jobs.tb_audit_event REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION jobs.link_audit_events();
 
 CREATE TRIGGER tg_numbers_in_bounds BEFORE INSERT ON jobs.tb_job_run FOR EACH ROW WHEN (((new.attempts > 1000000) OR (new.crash_count > 1000000) OR (new.max_attempts > 1000) OR (new.lease_seq > '1000000000000000'::bigint) OR (new.priority = '-2147483648'::integer) OR (new.timeout_seconds < 1))) EXECUTE FUNCTION jobs.refuse_row('max_attempts is at most 1000, attempts and crash_count 1000000, lease_seq 10^15; timeout_seconds at least 1; priority above -2147483648');
@@ -1568,6 +1596,14 @@ ALTER TABLE ONLY jobs.tb_service_minute
 
 REVOKE ALL ON FUNCTION jobs.collect_ended() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION jobs.judge_dependents(waiting uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION jobs.judge_ended() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION jobs.judge_new_dependents() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION jobs.link_audit_events() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION jobs.note_ended(ended uuid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION jobs.wake_workers() FROM PUBLIC;

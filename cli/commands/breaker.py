@@ -7,6 +7,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from ..context import database, settings_for
+from ..known_service import refuse_unknown_service
 from ..leaf import Listed, command, group
 from ..options import Target
 from ..output.console import Console
@@ -46,12 +47,14 @@ async def reset(
 ) -> None:
     """Close a breaker now: the service's jobs are dispatched again, all of them.
 
-    Exit 0 also where it was closed.
+    Exit 0 also where it was closed; 3 for a service that neither the queue nor the registry knows.
     """
     settings = settings_for(console, target)
     async with database(console, settings) as connection:
         from ...core.store import gates  # noqa: PLC0415 - psycopg costs 170 ms
 
         was_open = await gates.reset_breaker(connection, service, reason, settings.actor)
+        if not was_open:
+            await refuse_unknown_service(connection, service, settings)
     words = f"the breaker of {service} is closed" if was_open else f"the breaker of {service} was closed already"
     console.answer({"service": service, "was_open": was_open}, words.__str__)

@@ -34,7 +34,7 @@ async def pause(
 
     Paused twice, the last expiry and reason hold.
     """
-    scope, seconds = read_scope(scoped), parse_duration(lasts) if lasts is not None else None
+    scope, seconds = read_scope(scoped, "pause"), parse_duration(lasts) if lasts is not None else None
     if seconds is not None and seconds <= 0:
         raise UsageError("--for must be longer than nothing", hint="--for 30m")
     settings = settings_for(console, target)
@@ -44,11 +44,21 @@ async def pause(
         until = await gates.pause(connection, scope, seconds, scoped.reason, settings.actor)
         waiting = await gates.behind(connection, scope)
         in_force = await gates.pauses(connection)
-    data = {"paused": scope.words, "until": until, "pending": waiting, "in_force": in_force}
+    data = {
+        "paused": scope.words,
+        "until": until,
+        "pending": waiting.pending,
+        "untold": waiting.untold,
+        "in_force": in_force,
+    }
     ends = f"until {until:%Y-%m-%d %H:%M:%S %Z}" if until else "until somebody resumes it"
     undo = f"resume {' '.join(_flags(scoped))}"
     console.answer(
-        data, lambda: f"paused {scope.words} {ends}; {waiting} pending jobs wait\nundo    specql-jobs {undo}"
+        data,
+        lambda: (
+            f"paused {scope.words} {ends}; {waiting.pending} pending jobs wait{waiting.words}\n"
+            f"undo    specql-jobs {undo}"
+        ),
     )
 
 

@@ -17,7 +17,7 @@ async def resume(console: Console, scoped: Scoped, target: Target) -> None:
 
     Exit 0 also where nothing was paused.
     """
-    scope = read_scope(scoped)
+    scope = read_scope(scoped, "resume")
     settings = settings_for(console, target)
     async with database(console, settings) as connection:
         from ...core.store import gates  # noqa: PLC0415 - psycopg costs 170 ms
@@ -26,8 +26,9 @@ async def resume(console: Console, scoped: Scoped, target: Target) -> None:
         waiting = await gates.behind(connection, scope)
         left = await gates.pauses(connection)
     words = f"resumed {scope.words}" if resumed else f"{scope.words} was not paused"
-    data = {"resumed": resumed, "scope": scope.words, "pending": waiting, "in_force": left}
-    console.answer(data, lambda: f"{words}; {waiting} pending jobs" + "".join(map(_line, left)))
+    counts = {"pending": waiting.pending, "untold": waiting.untold}
+    data = {"resumed": resumed, "scope": scope.words, **counts, "in_force": left}
+    console.answer(data, lambda: f"{words}; {waiting.pending} pending jobs{waiting.words}" + "".join(map(_line, left)))
 
 
 def _line(row: dict[str, object]) -> str:

@@ -14,7 +14,7 @@ def find(registry: Registry, service_name: str, operation_name: str) -> tuple[Se
     operation = service.operation(operation_name)
     if operation is None:
         known = [item.name for item in service.operations.values()]
-        raise _unknown("operation", operation_name, known, service.name)
+        raise unknown("operation", operation_name, known, service.name, where=f" in {service.name}")
     return service, operation
 
 
@@ -22,13 +22,13 @@ def find_service(registry: Registry, name: str) -> Service:
     """Return the service; raise NotFound with the nearest name."""
     service = registry.service(name)
     if service is None:
-        raise _unknown("service", name, [item.name for item in registry.services.values()])
+        raise unknown("service", name, [item.name for item in registry.services.values()], "the registry")
     return service
 
 
-def _unknown(what: str, name: str, known: list[str], service: str = "") -> NotFound:
+def unknown(what: str, name: str, known: list[str], owner: str, *, where: str = "") -> NotFound:
+    """Return the error for a name that `owner` does not have: E310, with the nearest name or the first ten."""
     near = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
     listed = ", ".join(sorted(known)[:10]) or "none"
-    hint = f"did you mean {near[0]}?" if near else f"{service or 'the registry'} has {listed}"
-    where = f" in {service}" if service else ""
+    hint = f"did you mean {near[0]}?" if near else f"{owner} has {listed}"
     return NotFound(f"no {what} is named {name!r}{where}", hint=hint, code="E310", name=f"unknown-{what}")

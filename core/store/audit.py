@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 from uuid import UUID
 
-import psycopg
-
 from ..selector import Moment, Words
-from .db import Connection, queries, translate
-from .report import Page, Row
+from .db import Connection
+from .report import Page
+from .statements import Questions, Row
 
 #: What a link can be, other than whole; the words of `audit verify`.
 BREAKS = {
@@ -85,10 +83,7 @@ class Verdict:
     breaks: tuple[Break, ...]
 
 
-@cache
-def _query(name: str) -> str:
-    named = queries("audit.sql")
-    return named[name].replace("{chosen}", named["chosen"])
+_rows = Questions("audit.sql", spliced="chosen").rows
 
 
 async def list_events(connection: Connection, selector: EventSelector, limit: int | None) -> Page:
@@ -105,9 +100,9 @@ async def verify(connection: Connection, known: Sequence[str] = ()) -> Verdict:
     """Check every chain, as of one moment, and that each hash of `known` is still in one."""
     async with connection.transaction():
         await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        chains = await _rows(connection, "chains", {})
-        unlinked = await _rows(connection, "unlinked", {})
-        lost = await _rows(connection, "lost_anchors", {})
+        chains = await _rows(connection, "chains")
+        unlinked = await _rows(connection, "unlinked")
+        lost = await _rows(connection, "lost_anchors")
         unknown = await _rows(connection, "known_heads", {"hashes": list(known)}) if known else []
     breaks = [
         *(found for row in chains if (found := _break(row)) is not None),
@@ -141,12 +136,3 @@ def _lost(rows: Sequence[Row], reported: set[str]) -> Iterator[Break]:
     for row in rows:
         if row["chain"] not in reported:
             yield Break(row["chain"], row["seq"], "chain_missing", f"seen by {row['seen_by']}")
-
-
-async def _rows(connection: Connection, name: str, parameters: Row) -> list[Row]:
-    try:
-        async with connection.cursor() as cursor:
-            await cursor.execute(_query(name).encode(), parameters)
-            return await cursor.fetchall()
-    except psycopg.Error as error:
-        raise translate(error) from None

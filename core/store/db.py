@@ -139,13 +139,6 @@ def _settings(dsn: str, application_name: str) -> dict[str, Any]:
     return {**ours, **given}
 
 
-def target_of(dsn: str) -> str:
-    """Return where a DSN points, for people: user@host:port/database, never the password."""
-    if embedded.is_embedded(dsn):
-        return f"embedded Postgres in {embedded.data_folder(dsn)}"
-    return _target(_settings(dsn, ""))
-
-
 def _target(settings: dict[str, Any]) -> str:
     user = f"{settings['user']}@" if settings.get("user") else ""
     host = settings.get("host") or settings.get("hostaddr") or "local socket"

@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import psycopg
+from ..job import folded
+from .db import Connection
+from .statements import Questions
 
-from .db import Connection, queries, translate
+_rows = Questions("gates.sql").rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +48,33 @@ async def resume(connection: Connection, scope: PauseScope, reason: str, actor: 
     return bool(row["resumed"])
 
 
-async def behind(connection: Connection, scope: PauseScope) -> int:
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """How many pending jobs a pause concerns. `untold`: of how many neither row nor live worker tells the type."""
+
+    pending: int
+    untold: int
+
+    @property
+    def words(self) -> str:
+        """Say what waits, for people."""
+        return f", and {self.untold} more whose type no live worker tells" if self.untold else ""
+
+
+async def behind(connection: Connection, scope: PauseScope) -> Behind:
     """Return how many pending jobs a pause of this scope concerns."""
     (row,) = await _rows(connection, "behind", asdict(scope))
-    return int(row["pending"])
+    return Behind(row["pending"], row["untold"])
 
 
 async def pauses(connection: Connection) -> list[dict[str, Any]]:
     """Return the pauses in force."""
-    return await _rows(connection, "pauses", {})
+    return await _rows(connection, "pauses")
 
 
 async def breakers(connection: Connection) -> list[dict[str, Any]]:
     """Return the breakers that are open, half open, or have failures on them."""
-    return await _rows(connection, "breakers", {})
+    return await _rows(connection, "breakers")
 
 
 async def reset_breaker(connection: Connection, service: str, reason: str, actor: str) -> bool:
@@ -69,12 +84,15 @@ async def reset_breaker(connection: Connection, service: str, reason: str, actor
     return bool(row["was_open"])
 
 
+async def is_met(connection: Connection, service: str) -> bool:
+    """Whether the queue's small tables, or an open job, tell of a service."""
+    return bool((await _rows(connection, "is_met", {"service": folded(service)}))[0]["met"])
+
+
+async def services(connection: Connection) -> list[str]:
+    """Return every service of which the queue tells, folded. Reads the whole table of jobs."""
+    return [row["name"] for row in await _rows(connection, "services")]
+
+
 def _about(scope: PauseScope, reason: str, actor: str) -> dict[str, Any]:
     return {**asdict(scope), "reason": reason or None, "actor": actor}
-
-
-async def _rows(connection: Connection, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    try:
-        return await (await connection.execute(queries("gates.sql")[name].encode(), parameters)).fetchall()
-    except psycopg.Error as error:
-        raise translate(error) from None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg
 
 from ..errors import Conflict
 from ..job import Status
-from .db import Connection, queries, translate
+from .db import Connection, translate
+from .statements import Questions, Row
 
 #: Up to so many pages (80 MB) every row is counted; above, statuses of ended jobs are estimated.
 COUNTED_PAGES = 10_000
@@ -22,7 +22,7 @@ MOST_FAILED = 200_000
 #: A migration holds the table: an answer is owed all the same.
 LOCK_TIMEOUT = "2s"
 
-Row = dict[str, Any]
+_rows = Questions("health.sql").fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ async def look(connection: Connection, counted_pages: int = COUNTED_PAGES) -> He
 
 
 async def _look(connection: Connection, counted_pages: int) -> Health:
-    (pending,) = await _rows(connection, "pending", most=MOST_PENDING)
+    (pending,) = await _rows(connection, "pending", {"most": MOST_PENDING})
     (server,) = await _rows(connection, "server")
     (workers,) = await _rows(connection, "workers")
     return Health(
@@ -88,7 +88,7 @@ async def _counts(connection: Connection, pending: int, counted_pages: int) -> d
         found = {row["status"]: row["jobs"] for row in await _rows(connection, "every_status")}
         return {status.value: Count(found.get(status, 0), exact=True) for status in Status}
     (running,) = await _rows(connection, "running")
-    (failed,) = await _rows(connection, "failed", most=MOST_FAILED)
+    (failed,) = await _rows(connection, "failed", {"most": MOST_FAILED})
     return _estimated(seen) | {
         "pending": Count(pending, exact=pending < MOST_PENDING),
         "running": Count(running["running"], exact=True),
@@ -102,9 +102,3 @@ def _estimated(seen: Row) -> dict[str, Count]:
         return {status.value: Count(None, exact=False) for status in Status}
     shares = dict(zip(seen["statuses"], seen["shares"], strict=True))
     return {status.value: Count(round(seen["rows"] * shares.get(status, 0.0)), exact=False) for status in Status}
-
-
-async def _rows(connection: Connection, name: str, **given: Any) -> list[Row]:
-    async with connection.cursor() as cursor:
-        await cursor.execute(queries("health.sql")[name].encode(), given or None)
-        return await cursor.fetchall()

@@ -11,15 +11,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
-from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
 
 from ..retention import PRUNABLE, Retention
-from .db import Connection, queries, translate
+from .db import Connection, translate
+from .statements import Questions, Row
 
 #: Rows looked at by one statement: some tens of milliseconds.
 BATCH = 5000
@@ -32,7 +31,8 @@ TURN = {"key": 1936745324, "turn": 3}
 
 _FIRST, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
 
-Row = dict[str, Any]
+_ask = Questions("prune.sql", spliced="ended")
+_rows = _ask.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,6 @@ class Preview:
     status: str
     jobs: int
     oldest: datetime | None
-
-
-@cache
-def _query(name: str) -> str:
-    named = queries("prune.sql")
-    return named[name].replace("{ended}", named["ended"])
 
 
 async def preview(connection: Connection, retention: Retention) -> list[Preview]:
@@ -137,7 +131,7 @@ async def _delete(connection: Connection, given: Row, ids: Sequence[UUID]) -> Ba
             await connection.execute(
                 "SET LOCAL synchronous_commit = off"
             )  # LOCAL: a pooler lends the session to others
-            rows = await _fetched(connection, "delete", given | {"ids": ids})
+            rows = await _ask.fetch(connection, "delete", given | {"ids": ids})
     except psycopg.errors.ForeignKeyViolation:
         if len(ids) == 1:
             return Batch(0, Counter(), 1)
@@ -147,16 +141,3 @@ async def _delete(connection: Connection, given: Row, ids: Sequence[UUID]) -> Ba
     except psycopg.Error as error:
         raise translate(error) from None
     return Batch(0, Counter({row["status"]: row["jobs"] for row in rows}))
-
-
-async def _rows(connection: Connection, name: str, given: Row) -> list[Row]:
-    try:
-        return await _fetched(connection, name, given)
-    except psycopg.Error as error:
-        raise translate(error) from None
-
-
-async def _fetched(connection: Connection, name: str, given: Row) -> list[Row]:
-    async with connection.cursor() as cursor:
-        await cursor.execute(_query(name).encode(), given)
-        return await cursor.fetchall() if cursor.description else []

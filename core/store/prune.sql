@@ -46,10 +46,12 @@ WITH gone AS (
 SELECT status, count(*) AS jobs FROM gone GROUP BY status;
 
 -- name: forget_changes
--- Ledger entries of which no job is left, as old as the jobs that went.
+-- Ledger entries of which no job is left, as old as the jobs that went. Only of changes of single jobs: a pause, a breaker's
+-- reset and a prune never list any, and say for ever who did them.
 DELETE FROM jobs.tb_change c
  WHERE c.id IN (SELECT o.id FROM jobs.tb_change o
                  WHERE o.created_at < least(%(completed)s::timestamptz, %(failed)s::timestamptz, %(cancelled)s::timestamptz)
+                   AND o.kind IN ('retry', 'cancel', 'discard', 'rescue')
                    AND NOT EXISTS (SELECT FROM jobs.tb_change_job m WHERE m.change_id = o.id)
                  ORDER BY o.id LIMIT %(batch)s);
 

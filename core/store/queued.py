@@ -9,7 +9,8 @@ import psycopg
 
 from ..job import JobRecord
 from ..registry.queued import Group
-from .db import Connection, queries, translate
+from .db import Connection, translate
+from .statements import Questions
 from .store import Store
 
 #: More kinds of jobs than this, the smallest ones, are not looked at; whoever asks is told.
@@ -24,6 +25,9 @@ _BATCH: Final = 20
 STATEMENT_TIMEOUT: Final = "60s"
 
 
+_rows = Questions("queued.sql").rows
+
+
 async def open_groups(connection: Connection) -> tuple[list[Group], bool]:
     """Return the open jobs by service, operation and execution type, largest groups first, and whether these are all.
 
@@ -36,7 +40,7 @@ async def open_groups(connection: Connection) -> tuple[list[Group], bool]:
 
 async def worker_types(connection: Connection) -> frozenset[str]:
     """Return the execution types of the workers that are alive; empty when none is."""
-    return frozenset(row["word"] for row in await _rows(connection, "worker_types", {}))
+    return frozenset(row["word"] for row in await _rows(connection, "worker_types"))
 
 
 async def sampled_jobs(
@@ -69,11 +73,3 @@ def _wanted(groups: Sequence[Group], most: int) -> dict[str, Any]:
 
 def _record(row: dict[str, Any]) -> JobRecord:
     return JobRecord(row["id"], row["service_name"], row["operation"], row["lease_seq"], row["attempts"])
-
-
-async def _rows(connection: Connection, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    try:
-        cursor = await connection.execute(queries("queued.sql")[name].encode(), parameters)
-        return await cursor.fetchall()
-    except psycopg.Error as error:
-        raise translate(error) from None

@@ -6,17 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg.types.json import set_json_loads
 
 from ..selector import Selector
-from .db import UNSTORABLE, Connection, queries, translate
-
-Row = dict[str, Any]
+from .db import UNSTORABLE, Connection, translate
+from .statements import Questions, Row
 
 #: A larger document is named, not shown. Bytes of JSON text.
 LARGEST_SHOWN = 8 * 1024 * 1024
@@ -38,10 +35,25 @@ class Page:
     total: int
 
 
-@cache
-def _query(name: str) -> str:
-    named = queries("report.sql")
-    return named[name].replace("{selection}", named["selection"])
+def _readable(text: str | bytes) -> Any:
+    """Return JSON data, or a sentence instead: jsonb holds depths and numbers that programs choke on."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return UNREADABLE
+    return value if _is_shallow(value) else UNREADABLE
+
+
+def _is_shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST_SHOWN):
+        nested = [item for item in level if isinstance(item, dict | list)]
+        level = [below for item in nested for below in (item.values() if isinstance(item, dict) else item)]
+    return not level
+
+
+_ask = Questions("report.sql", spliced="selection", loads=_readable)
+_rows = _ask.rows
 
 
 async def list_jobs(connection: Connection, selector: Selector, limit: int | None) -> Page:
@@ -78,7 +90,7 @@ async def jobs(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Row]:
     """Return whole rows by id, with the database's `database_now` and whether a worker `has_worker` serves them."""
     given = {"ids": list(ids), "documents": True, "cap": LARGEST_SHOWN}
     try:
-        rows = await _fetched(connection, "job", given)
+        rows = await _ask.fetch(connection, "job", given)
     except UNSTORABLE:
         rows = await _rows(connection, "job", given | {"documents": False})
     except psycopg.Error as error:
@@ -123,34 +135,3 @@ async def latest_events(connection: Connection, selector: Selector, limit: int |
 async def events_after(connection: Connection, selector: Selector, after: datetime) -> list[Row]:
     """Return the changes of the selected jobs at or after a time, oldest first."""
     return await _rows(connection, "events_after", selector.parameters() | {"after": after})
-
-
-async def _rows(connection: Connection, name: str, parameters: Row) -> list[Row]:
-    try:
-        return await _fetched(connection, name, parameters)
-    except psycopg.Error as error:
-        raise translate(error) from None
-
-
-async def _fetched(connection: Connection, name: str, parameters: Row) -> list[Row]:
-    async with connection.cursor() as cursor:
-        set_json_loads(_readable, cursor)
-        await cursor.execute(_query(name), parameters)
-        return await cursor.fetchall()
-
-
-def _readable(text: str | bytes) -> Any:
-    """Return JSON data, or a sentence instead: jsonb holds depths and numbers that programs choke on."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return UNREADABLE
-    return value if _is_shallow(value) else UNREADABLE
-
-
-def _is_shallow(value: Any) -> bool:
-    level = [value]
-    for _ in range(DEEPEST_SHOWN):
-        nested = [item for item in level if isinstance(item, dict | list)]
-        level = [below for item in nested for below in (item.values() if isinstance(item, dict) else item)]
-    return not level

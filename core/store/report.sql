@@ -93,7 +93,8 @@ SELECT j.id, j.identifier, j.idempotency_key, j.service_name, j.operation, j.exe
        j.status = 'pending' AND j.lease_seq > 0 AND s.limited_until BETWEEN now() AND j.run_at + interval '5 seconds'
          AS given_back,
        (SELECT to_jsonb(p) FROM jobs.pauses_of(lower(j.service_name COLLATE "C"), lower(j.operation COLLATE "C"),
-                                               lower(j.execution_type), j.tenant_id) AS p
+                                               jobs.type_of(j.service_name, j.execution_type, (SELECT jobs.served_types())),
+                                               j.tenant_id) AS p
          ORDER BY p.kind LIMIT 1) AS pause,
        s.failures, extract(epoch FROM s.open_until - clock_timestamp())::float8 AS breaker_seconds,
        CASE WHEN s.limited_until > now() THEN extract(epoch FROM s.limited_until - now())::float8 END AS limited_seconds,

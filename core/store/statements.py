@@ -1,14 +1,20 @@
-"""How the queue's statements are sent: prepared, by name, their rows as tuples."""
+"""How named statements are sent: the queue's prepared, with tuples as rows; people's questions plain, with dicts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import psycopg
 from psycopg.rows import tuple_row
+from psycopg.types.json import set_json_loads
 
-from .db import Connection, queries
+from ..errors import SpecqlJobsError
+from .db import Connection, queries, translate
+
+Row = dict[str, Any]
 
 
 @cache
@@ -30,3 +36,36 @@ class Statements:
         async with self.connection.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(self._sql[name].encode(), parameters, prepare=True)
             return await cursor.fetchall() if cursor.description else []
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """The statements of one .sql file beside this module, by name. `spliced` is the one that others have in braces.
+
+    `in_words` makes errors of the driver readable; `loads` reads JSON in another way than the driver does.
+    """
+
+    file: str
+    spliced: str = ""
+    in_words: Callable[[psycopg.Error], SpecqlJobsError] = translate
+    loads: Callable[[str | bytes], Any] | None = None
+
+    async def rows(self, connection: Connection, name: str, given: Mapping[str, Any] | None = None) -> list[Row]:
+        """Return a statement's rows; raise what `in_words` makes of a failure."""
+        try:
+            return await self.fetch(connection, name, given)
+        except psycopg.Error as error:
+            raise self.in_words(error) from None
+
+    async def fetch(self, connection: Connection, name: str, given: Mapping[str, Any] | None = None) -> list[Row]:
+        """Return a statement's rows; raise the driver's own errors."""
+        async with connection.cursor() as cursor:
+            if self.loads is not None:
+                set_json_loads(self.loads, cursor)
+            await cursor.execute(self.text(name).encode(), given)
+            return await cursor.fetchall() if cursor.description else []
+
+    def text(self, name: str) -> str:
+        """Return a statement as it is sent."""
+        named = queries(self.file)
+        return named[name].replace(f"{{{self.spliced}}}", named[self.spliced]) if self.spliced else named[name]

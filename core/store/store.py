@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.errors import ForeignKeyViolation
+from psycopg.types.json import Jsonb
 
 from ..clock import now
 from ..errors import Conflict
@@ -193,9 +194,13 @@ class Store(Claims, WorkerRows):
         entry = {"service": service, "minute": minute, "reserved": reserved, "actual": actual}
         await self._rows("settle_invocation", entry)
 
-    async def open_jobs(self, scope: Scope) -> bool:
-        """Whether any job in scope is due or waits for its retry."""
-        return bool((await self._rows("open_jobs", scope.parameters()))[0][0])
+    async def open_jobs(self, scope: Scope, types: Mapping[str, str]) -> bool:
+        """Whether any job in scope is due or waits for its retry, unless paused. `types`: of the worker's services."""
+        return bool((await self._rows("open_jobs", {**scope.parameters(), "types": Jsonb(types)}))[0][0])
+
+    async def left_pending(self, scope: Scope) -> int:
+        """Return how many jobs in scope are pending, whatever they wait for."""
+        return int((await self._rows("left_pending", scope.parameters()))[0][0])
 
 
 def _key(job: NewJob) -> tuple[str | None, UUID | None]:

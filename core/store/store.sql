@@ -210,10 +210,11 @@ SELECT id, outcome FROM jobs.retry_jobs(%(ids)b::uuid[], %(reason)s, %(actor)s);
 
 -- name: register
 INSERT INTO jobs.tb_worker
-  (worker_id, host, pid, version, lock_key, execution_types, services, concurrency, registry_digest)
-VALUES (%(worker_id)s, %(host)s, %(pid)s, %(version)s, %(lock_key)s, %(types)s, %(services)s, %(concurrency)s, %(digest)s)
+  (worker_id, host, pid, version, lock_key, execution_types, services, concurrency, registry_digest, service_types)
+VALUES (%(worker_id)s, %(host)s, %(pid)s, %(version)s, %(lock_key)s, %(types)s, %(services)s, %(concurrency)s, %(digest)s,
+        %(service_types)s)
 ON CONFLICT (worker_id) DO UPDATE
-   SET heartbeat_at = clock_timestamp(), registry_digest = excluded.registry_digest
+   SET heartbeat_at = clock_timestamp(), registry_digest = excluded.registry_digest, service_types = excluded.service_types
  WHERE tb_worker.state IN ('running', 'draining')
 RETURNING worker_id;
 
@@ -355,12 +356,19 @@ SELECT jobs.settle_invocation(%(service)s, %(minute)s, %(reserved)s, %(actual)s)
 
 -- name: open_jobs
 -- Whether `worker --until-empty` still has something to wait for: due jobs, retries and what others run (they may die),
--- not what is scheduled for later, nor what waits for that, nor what is paused.
+-- not what is scheduled for later, nor what waits for that, nor what is paused. Types as this worker's claims judge them.
 SELECT EXISTS (SELECT FROM jobs.tb_job_run j
                 WHERE (j.status = 'pending' AND j.blocked_by = 0 AND (j.run_at <= now() OR j.lease_seq > 0)
                        AND (NOT EXISTS (SELECT FROM jobs.tb_pause) OR NOT EXISTS (
                               SELECT FROM jobs.pauses_of(lower(j.service_name COLLATE "C"), lower(j.operation COLLATE "C"),
-                                                         lower(j.execution_type), j.tenant_id)))
+                                                         jobs.type_of(j.service_name, j.execution_type, %(types)s), j.tenant_id)))
                        OR j.status = 'running' AND j.worker_id <> 'external')
                   AND (%(only)s::text[] IS NULL OR lower(j.service_name COLLATE "C") = ANY (%(only)s::text[]))
                   AND (%(except)s::text[] IS NULL OR lower(j.service_name COLLATE "C") <> ALL (%(except)s::text[]))) AS yes;
+
+-- name: left_pending
+-- What such a worker leaves behind: scheduled, blocked, paused.
+SELECT count(*) AS jobs FROM jobs.tb_job_run j
+ WHERE j.status = 'pending'
+   AND (%(only)s::text[] IS NULL OR lower(j.service_name COLLATE "C") = ANY (%(only)s::text[]))
+   AND (%(except)s::text[] IS NULL OR lower(j.service_name COLLATE "C") <> ALL (%(except)s::text[]));

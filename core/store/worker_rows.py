@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
+
 from .statements import Statements
 
 
@@ -13,8 +15,9 @@ class WorkerRows(Statements):
     """The verbs about workers."""
 
     async def register(self, parameters: Mapping[str, Any]) -> bool:
-        """Write the worker's row; False when this worker_id was declared lost."""
-        return bool(await self._rows("register", parameters))
+        """Write the worker's row; False when this worker_id was declared lost. `service_types`: of its registry."""
+        types = Jsonb(parameters.get("service_types", {}))
+        return bool(await self._rows("register", {**parameters, "service_types": types}))
 
     async def hold_lock(self, lock_key: int) -> bool:
         """Take the session lock that Postgres drops the instant this process dies."""

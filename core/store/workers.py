@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import psycopg
 
-from .db import Connection, queries, translate
+from .db import Connection, translate
+from .statements import Questions, Row
 from .store import Store
 
 #: Whose jobs the compatibility functions started: it has no row and proves nothing.
@@ -18,7 +18,7 @@ EXTERNAL = "external"
 #: No worker's name: a person is nobody whose own row has to be spared.
 NOBODY = ""
 
-Row = dict[str, Any]
+_rows = Questions("workers.sql").rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +112,3 @@ async def _note(connection: Connection, done: Rescue, actor: str, reason: str) -
     (entry,) = await _rows(connection, "open_ledger", {"actor": actor, "reason": reason or None})
     outcomes = {"ids": [job.id for job in done.jobs], "outcomes": [f"rescued_{job.status}" for job in done.jobs]}
     await _rows(connection, "note", {"entry": entry["id"], **outcomes})
-
-
-async def _rows(connection: Connection, name: str, given: Row) -> list[Row]:
-    try:
-        async with connection.cursor() as cursor:
-            await cursor.execute(queries("workers.sql")[name].encode(), given)
-            return await cursor.fetchall() if cursor.description else []
-    except psycopg.Error as error:
-        raise translate(error) from None

@@ -15,7 +15,7 @@ from ..clock import monotonic
 from ..contract import Cancelled
 from ..job import folded
 from ..lifecycle import Settlement
-from ..store.store import Scope
+from ..store.store import Scope, Store
 from .attempt import Surroundings
 from .calling import Settlers
 from .claimer import Claimer
@@ -52,6 +52,7 @@ class Dispatcher:
         self.claimer = Claimer(link, worker_id, settings.scope, self._known)
         self._around: Surroundings | None = None
         self._limited: frozenset[str] = frozenset()
+        self.left_pending: int | None = None  # jobs that --until-empty did not wait for, once it has ended
 
     @property
     def left_to_claim(self) -> int | None:
@@ -178,7 +179,15 @@ class Dispatcher:
         if self.slots or self._ready:
             return False
         await self._settler.flushed()
-        return not await self._link.ask(lambda store: store.open_jobs(self.claimer.scope))
+        return await self._link.ask(self._is_empty)
+
+    async def _is_empty(self, store: Store) -> bool:
+        """Whether nothing is to be waited for; what is left all the same is counted, for the log."""
+        types = self._around.planner.service_types() if self._around is not None else {}
+        if await store.open_jobs(self.claimer.scope, types):
+            return False
+        self.left_pending = await store.left_pending(self.claimer.scope)
+        return True
 
     def _known(self) -> set[UUID]:
         return self.slots.ids() | self._ready.ids() | self._settler.waiting_ids()

@@ -146,6 +146,10 @@ class Planner:
         found = self._terms.get(service_name)
         return found or self._terms.setdefault(service_name, self._terms_of(self.registry.service(service_name)))
 
+    def service_types(self) -> dict[str, str]:
+        """Return the execution type of each service, by its folded name."""
+        return {name: service.execution_type.value for name, service in self.registry.services.items()}
+
     def breakers(self) -> Callable[[str], Breaker | None] | None:
         """Return what finds a service's breaker; None when no service has one."""
         if all(self.terms(name).limits.breaker is None for name in self.registry.services):

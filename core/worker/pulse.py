@@ -84,6 +84,7 @@ class Pulse:
         self._fenced = False
         self._leaving = False
         self._locked = False
+        self._told = ""  # the registry of which the row tells, by its digest
         self._doubt_until = 0.0  # monotonic
         self.alive = asyncio.Event()
         self.lost_for_good = asyncio.Event()
@@ -137,11 +138,15 @@ class Pulse:
         if not self._locked:
             # Our own previous session may live on for a moment in the server; each beat tries again.
             log_event("lock_busy", worker_id=self.identity.worker_id)
-        if not await store.register(self.identity.row):
-            self._lose()
+        await self._register(store)
         for channel in (READY, CANCEL):
             await store.connection.execute(f"LISTEN {channel}".encode())
         await store.connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'".encode())
+
+    async def _register(self, store: Store) -> None:
+        self._told = self.identity.row["digest"]
+        if not await store.register(self.identity.row):
+            self._lose()
 
     async def _listen(self, store: Store) -> None:
         """Hear notifications until the next beat is due. Their payload is ignored: anyone may send one.
@@ -170,6 +175,8 @@ class Pulse:
         self._heard = monotonic()
         self.link.answered()
         self.alive.set()
+        if self.identity.row["digest"] != self._told:  # another registry was loaded
+            await self._register(store)
         self._locked = self._locked or await store.hold_lock(self.identity.lock_key)
         await self._look_after_jobs(store)
 

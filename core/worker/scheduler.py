@@ -62,7 +62,7 @@ class Scheduler:
 
     def serve(self, registry: Registry, scope: Scope) -> None:
         """Use the schedules of this registry, of the services in scope, from now on."""
-        services = [each for key, each in registry.services.items() if _serves(scope, key)]
+        services = [each for key, each in registry.services.items() if scope.serves(key)]
         self._entries = {each.place: each for each in store.entries_of(services) if each.schedule.enabled}
         self._served = tuple(folded(each.name) for each in services)
         self._registry_digest = registry.digest
@@ -152,10 +152,6 @@ class Scheduler:
                 await self._changed.wait()
         if left > LONGEST_REST:
             await self._hear_the_time()
-
-
-def _serves(scope: Scope, key: str) -> bool:
-    return (scope.only is None or key in scope.only) and key not in (scope.excluded or ())
 
 
 def _cron(entry: Entry) -> Cron:

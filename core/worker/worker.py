@@ -79,6 +79,11 @@ class Worker:
         return self._dispatch.left_to_claim
 
     @property
+    def left_pending(self) -> int | None:
+        """How many pending jobs --until-empty did not wait for, once the worker has ended by it."""
+        return self._dispatch.left_pending
+
+    @property
     def ready(self) -> bool:
         """Whether the worker claims: its pulse is accepted and nobody asked it to stop."""
         return self.pulse.alive.is_set() and not self._stopping.is_set()
@@ -88,7 +93,8 @@ class Worker:
         self._around = replace(around, worker_id=self.identity.worker_id, budget=self._budget)
         self.settler.breaker_of = around.planner.breakers()
         self._dispatch.reload(self._around, scope)
-        self.identity.row["digest"] = around.planner.registry.digest  # what the row says after a reconnect
+        self.identity.row["service_types"] = around.planner.service_types()
+        self.identity.row["digest"] = around.planner.registry.digest  # the pulse tells both to the row
         self._scheduler.serve(around.planner.registry, self._dispatch.claimer.scope)
 
     def stop(self) -> None:
@@ -180,8 +186,12 @@ class Worker:
         if not finished:
             await self.slots.stopped("the drain timeout is over")
         given_back = await self._leave()
-        log_event("worker_stopped", worker_id=self.identity.worker_id, settled=self.settler.settled)
+        log_event("worker_stopped", worker_id=self.identity.worker_id, settled=self.settler.settled, **self._remains())
         return End.DRAINED if finished and not given_back else End.GAVE_BACK
+
+    def _remains(self) -> dict[str, Any]:
+        """For the log: who forgot a pause sees it."""
+        return {} if self.left_pending is None else {"pending": self.left_pending}
 
     async def _leave(self) -> int:
         """Write the last settlements, give back what is left and sign off; return how many jobs were given back."""

@@ -2,14 +2,12 @@
 -- why: jobs that wait for other jobs, and a deadline over all attempts; a worker that does not know blocked_by would run a job before what it waits for.
 -- locks: ACCESS EXCLUSIVE on jobs.tb_job_run for a moment (columns without a rewrite, triggers); creates a table of its own.
 
--- blocked_by: how many of its dependencies have not ended; a claim takes a job at 0 only. has_dependents: some job was made
--- to wait for this one, so that all others end without a look at the table below. on_dependency_failure: NULL for a job
--- that waits for nothing. deadline_at: no attempt starts after it.
+-- has_dependents: some job was made to wait for this one, so that all others end without a look at the table below.
+-- on_dependency_failure: NULL for a job that waits for nothing. Beside them blocked_by, which 0006 brought: how many of its
+-- dependencies have not ended; a claim takes a job at 0 only. And deadline_at, of 0006 too: no attempt starts after it.
 ALTER TABLE jobs.tb_job_run
-  ADD COLUMN IF NOT EXISTS blocked_by            integer NOT NULL DEFAULT 0,
   ADD COLUMN IF NOT EXISTS has_dependents        boolean NOT NULL DEFAULT false,
   ADD COLUMN IF NOT EXISTS on_dependency_failure text,
-  ADD COLUMN IF NOT EXISTS deadline_at           timestamptz,
   ADD CONSTRAINT ck_on_dependency_failure_known CHECK (on_dependency_failure IN ('fail', 'skip', 'run'));
 
 -- Who waits for whom. ended_as: NULL while the dependency is open, else the state in which it ended. It is kept here, so that a

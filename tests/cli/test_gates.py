@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support.board import Board
+from support.cli import specql_jobs
+from support.registries import far_end
 
 OPEN = (
     "INSERT INTO jobs.tb_service_state (service_name, failures, opened_at, open_until) "
@@ -65,6 +69,12 @@ def test_a_pause_of_nothing_clear_is_exit_2(board: Board, words: tuple[str, ...]
     assert board.sql("SELECT count(*) FROM jobs.tb_pause") == [(0,)]
 
 
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_a_missing_scope_is_answered_with_the_same_command(board: Board, command: str) -> None:
+    """What to type next is the command that was typed, with a scope."""
+    assert board(command, "-o", "json").error["hint"] == f"specql-jobs {command} --service payments"
+
+
 def test_breakers_are_listed_and_closed(board: Board) -> None:
     """An open breaker is listed with its failures and its end; reset closes it and is in the ledger."""
     assert board("breaker", "list", "-o", "json").data == {"breakers": []}
@@ -78,3 +88,50 @@ def test_breakers_are_listed_and_closed(board: Board) -> None:
     }
     assert board("breaker", "reset", "pay", "-o", "json").data["was_open"] is False
     assert board.sql("SELECT kind, actor, reason FROM jobs.tb_change") == [("breaker_reset", "mo", "back")]
+
+
+def test_a_pause_of_a_type_says_of_how_many_jobs_nothing_tells_it(board: Board) -> None:
+    """Rows that leave their type open, while no worker lives: counted apart by pause and resume, not passed over."""
+    board.sql("SELECT jobs.enqueue('pay', 'ok')")
+    board.add(execution_type="HTTP")
+    said = board("pause", "--type", "http")
+    assert "1 pending jobs wait, and 1 more whose type no live worker tells" in said.out
+    document = board("resume", "--type", "http", "-o", "json").data
+    assert (document["pending"], document["untold"]) == (1, 1)
+    assert board("pause", "--all", "-o", "json").data["untold"] == 0
+
+
+def test_a_worker_that_leaves_pending_jobs_says_how_many(board: Board, tmp_path: Path) -> None:
+    """A forgotten pause of a type does not hold `worker --until-empty`, and its last line counts what it leaves."""
+    registry = tmp_path / "services.yaml"
+    registry.write_text(far_end("http://127.0.0.1:9", "pay", ok={}))
+    board.sql("SELECT jobs.enqueue('pay', 'ok')")
+    board("pause", "--type", "http")
+    said = board("worker", "--registry", str(registry), "--until-empty")
+    assert said.code == 0
+    (last,) = [line for line in said.err.splitlines() if "worker_stopped" in line]
+    assert last.endswith("pending=1")
+
+
+def test_a_breaker_of_nobody_is_exit_3(board: Board) -> None:
+    """A misspelt service is refused with the nearest that jobs, workers or pauses tell of, however long ago."""
+    board.add(service="Payments", status="completed")
+    board.sql("SELECT jobs.pause('mail')")
+    said = board("breaker", "reset", "paymets", "-o", "json")
+    assert (said.code, said.error["code"], said.error["hint"]) == (3, "E310", "did you mean payments?")
+    assert "the queue has mail, payments" in board("breaker", "reset", "zzz").err
+    for known in ("PAYMENTS", "mail"):
+        assert board("breaker", "reset", known, "-o", "json").data["was_open"] is False
+
+
+def test_a_breaker_of_a_service_of_the_registry_is_known(board: Board, tmp_path: Path) -> None:
+    """Without any job yet: the registry of this folder tells of the service, and a broken one is no hindrance."""
+    registry = tmp_path / "services.yaml"
+    registry.write_text(far_end("http://127.0.0.1:9", "pay", ok={}))
+    env = {"SPECQL_JOBS_DSN": board.dsn}
+    assert specql_jobs("breaker", "reset", "pay", env=env, folder=tmp_path).code == 0
+    said = specql_jobs("breaker", "reset", "payy", env=env, folder=tmp_path)
+    assert (said.code, "did you mean pay?" in said.err) == (3, True)
+    registry.write_text("services: [")
+    said = specql_jobs("breaker", "reset", "pay", env=env, folder=tmp_path)
+    assert (said.code, "E310" in said.err) == (3, True)

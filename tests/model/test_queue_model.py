@@ -451,7 +451,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert self.bench.run(store.held(life.worker_id)) == {id_: job.lease_seq for id_, job in mine.items()}
             asked = {id_ for id_, job in mine.items() if job.cancel_requested}
             assert set(self.bench.run(store.cancel_requests(life.worker_id, list(mine)))) == asked
-        assert self.bench.run(store.open_jobs(Scope())) == any(
+        assert self.bench.run(store.open_jobs(Scope(), {})) == any(
             job.status in OPEN
             and (job.status == "running" or ((job.due or job.lease_seq > 0) and not self._is_paused(job)))
             for job in self.jobs.values()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
@@ -394,3 +394,57 @@ async def test_pruning_a_dependency_leaves_its_dependents_as_they_are(dsn: str) 
         await it.rows("DELETE FROM jobs.tb_job_run WHERE id = %s", child)
         edges = await it.rows("SELECT * FROM jobs.tb_job_dependency")
     assert (waiting, again, edges) == ([("pending", 1)], [("pending", 1)], [])
+
+
+# ---- whose right it is -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def role(dsn: str) -> Iterator[str]:
+    """A role that may use the schema and nothing in it, dropped with its grants afterwards."""
+    name = f"sqj_dependents_{uuid4().hex[:8]}"
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name}; GRANT USAGE ON SCHEMA jobs TO {name}".encode())
+        yield name
+        connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}".encode())
+
+
+@pytest.mark.parametrize("call", ["note_ended", "judge_dependents"])
+async def test_only_the_triggers_judge(dsn: str, role: str, call: str) -> None:
+    """A role that may use the schema cannot judge other people's jobs: they stay as they are, due when they were."""
+    async with queue(dsn) as it:
+        first = await it.add()
+        child = await _add(it, first)
+        await it.rows("UPDATE jobs.tb_job_run SET status = 'completed', completed_at = now() WHERE id = %s", first)
+        before = await _state(it, child)
+        await it.rows(f"SET ROLE {role}")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            await it.rows(f"SELECT jobs.{call}(%s)", [child])
+        await it.rows("RESET ROLE")
+        assert await _state(it, child) == before
+
+
+@pytest.mark.parametrize("function", ["judge_ended", "judge_new_dependents", "collect_ended"])
+async def test_nobody_else_makes_triggers_of_them(dsn: str, role: str, function: str) -> None:
+    """The triggers' functions work as their owner, so a role cannot put them on a table of its own."""
+    async with queue(dsn) as it:
+        await it.rows(f"SET ROLE {role}")
+        await it.rows("CREATE TEMPORARY TABLE bait (id uuid, status text)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            await it.rows(
+                f"CREATE TRIGGER hook AFTER UPDATE ON bait FOR EACH STATEMENT EXECUTE FUNCTION jobs.{function}()"
+            )
+
+
+@pytest.mark.parametrize(("end", "becomes"), [("completed", "pending"), ("failed", "failed")])
+async def test_a_role_that_may_write_the_tables_needs_no_more(dsn: str, role: str, end: str, becomes: str) -> None:
+    """Who may insert and update rows makes dependents, before and after the end, and ends what they wait for."""
+    async with queue(dsn) as it:
+        await it.rows(f"GRANT SELECT, INSERT, UPDATE ON jobs.tb_job_run, jobs.tb_job_dependency TO {role}")
+        await it.rows(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA jobs TO {role}")
+        await it.rows(f"SET ROLE {role}")
+        first = await it.add()
+        child = await _add(it, first)
+        await it.rows("UPDATE jobs.tb_job_run SET status = %s, completed_at = now() WHERE id = %s", end, first)
+        late = await _add(it, first)
+        assert await _states(it, child, late) == [(becomes, 0), (becomes, 0)]

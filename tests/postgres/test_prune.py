@@ -82,6 +82,20 @@ async def test_what_belongs_to_a_job_goes_with_it(dsn: str) -> None:
         assert len(await it.rows("SELECT id FROM jobs.tb_audit_event")) == 1
 
 
+async def test_the_ledger_keeps_what_never_listed_jobs(dsn: str) -> None:
+    """Pauses, resumes, breaker resets and prunes, the present one too, stay in the ledger whatever the retention."""
+    async with queue(dsn) as it:
+        await it.rows("SELECT jobs.pause('svc', reason => 'INC-1'), jobs.resume('svc')")
+        await it.rows("INSERT INTO jobs.tb_service_state (service_name, open_until) VALUES ('svc', now())")
+        await it.rows("SELECT jobs.reset_breaker('svc')")
+        await it.store.cancel([await it.add()], "no more", "mo")
+        everything = Retention(completed=0.0, failed=0.0, cancelled=0.0)
+        await prune.open_ledger(it.connection, "mo", "audit", everything)
+        assert await pruned(it, everything) == {"cancelled": 1}
+        kinds = [row["kind"] for row in await it.rows("SELECT kind FROM jobs.tb_change ORDER BY id")]
+    assert kinds == ["pause", "resume", "breaker_reset", "prune"]
+
+
 async def test_a_parent_of_an_open_job_stays(dsn: str) -> None:
     """A job that has ended long ago stays while a child of it is pending, and goes after that."""
     async with queue(dsn) as it:
@@ -149,7 +163,7 @@ async def test_a_batch_reads_the_primary_key_and_nothing_else(dsn: str) -> None:
             "batch": 100, "after": UUID(int=0), "until": UUID(int=(1 << 128) - 1), "ids": list(await left(it))[:100],
         }  # fmt: skip
         for name in ("page", "delete"):
-            cursor = await it.connection.execute(f"EXPLAIN {prune._query(name)}".encode(), given)
+            cursor = await it.connection.execute(f"EXPLAIN {prune._ask.text(name)}".encode(), given)
             plan = "\n".join(row["QUERY PLAN"] for row in await cursor.fetchall())
             assert "Seq Scan on tb_job_run" not in plan, plan
             assert "using tb_job_run_pkey" in plan, plan
