@@ -28,6 +28,7 @@ COMMANDS: dict[str, Entry] = {
     "enqueue": Entry("enqueue", "Queue", "Put jobs in the queue; --wait follows them to the end"),
     "list": Entry("list", "Queue", "Select jobs"),
     "show": Entry("show", "Queue", "Everything about a job, and why it is where it is"),
+    "logs": Entry("logs", "Queue", "Captured output of jobs, by attempt; -f follows"),
     "tail": Entry("tail", "Queue", "The latest events of many jobs; -f follows, --logs with their output"),
     "wait": Entry("wait", "Queue", "Wait until jobs have ended: 0 all completed, 1 some did not, 8 time is up"),
     "schedules": Entry("schedules", "Queue", "Jobs that the clock makes: next and last ticks, the last job"),

@@ -55,6 +55,10 @@ class Console:
         """Write lines of data; False when nobody reads them any more."""
         return streams.write_out(text if text.endswith("\n") or not text else text + "\n")
 
+    def raw(self, text: str) -> bool:
+        """Write data as it came, control characters and all: for pipes and files only."""
+        return streams.write_out(text)
+
     def clear_screen(self) -> None:
         """Begin at the top of an empty screen; a file or pipe just goes on."""
         if streams.is_terminal(sys.stdout):
