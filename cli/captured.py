@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -29,10 +29,12 @@ class Captured:
         """Read a job's output no more."""
         self._cursors.pop(id_, None)
 
-    async def new(self, follower: Follower) -> AsyncIterator[list[dict[str, Any]]]:
-        """Yield the chunks that were not read before: job by job, in the order in which they were kept."""
-        while self._cursors:
-            rows = await follower.ask(lambda connection: following.output_after(connection, self._cursors))
+    async def new(self, follower: Follower, ids: Iterable[UUID] | None = None) -> AsyncIterator[list[dict[str, Any]]]:
+        """Yield the chunks that were not read before, of these jobs or of all: job by job, as they were kept."""
+        wanted = list(self._cursors) if ids is None else [*dict.fromkeys(ids)]
+        while wanted:
+            cursors = {id_: self._cursors[id_] for id_ in wanted}
+            rows = await follower.ask(lambda connection: following.output_after(connection, cursors))  # noqa: B023 - awaited
             for row in rows:
                 self._cursors[row["job_id"]] = (row["lease_seq"], row["chunk"])
             if rows:

@@ -15,6 +15,7 @@ from ..core.clock import monotonic
 from ..core.store import following
 from ..core.store.db import Connection, is_connection_loss, reachable
 from ..core.worker.link import Link
+from .context import target_dsn
 from .output.text import duration
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Follower:
 async def follower(console: Console, settings: Settings, *, patience: float = PATIENCE) -> AsyncIterator[Follower]:
     """Yield a follower of the configured database."""
     log.configure(level=log.Level.ERROR)  # the follower says itself what happens to its connection
-    async with reachable(settings.require_dsn()) as dsn:
+    async with reachable(target_dsn(console, settings)) as dsn:
         made = Follower(console, dsn, patience)
         try:
             yield made

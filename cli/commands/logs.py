@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +13,6 @@ from ..context import settings_for
 from ..leaf import Streamed, command, group
 from ..options import Target
 from ..output.console import Console
-from ..output.streams import is_terminal
 from ..selectors import complete, read_ids
 
 if TYPE_CHECKING:
@@ -38,9 +36,7 @@ class Part:
     attempt: Annotated[int | None, Option("--attempt", min=1, metavar="N", help="This attempt's; else the last")] = None
     all_attempts: Annotated[bool, Option("--all-attempts", help="Every attempt's, the oldest first")] = False
     stream: Annotated[Stream | None, Option("--stream", help="Only this one")] = None
-    tail: Annotated[int | None, Option("--tail", min=0, metavar="N", help="Only the last N lines of each job")] = (
-        None
-    )
+    tail: Annotated[int | None, Option("--tail", min=0, metavar="N", help="Only the last N lines of each job")] = None
     follow: Annotated[bool, Option("--follow", "-f", help="Go on until the jobs have ended")] = False
     raw: Annotated[bool, Option("--raw", help="As it was said, without marks: for a pipe or a file")] = False
 
@@ -68,6 +64,7 @@ async def logs(
     _refuse(console, part)
     if part.follow and not follow:
         console.warn("one JSON document cannot be followed: -o jsonl writes one line of output a line")
+    console.streaming = True
     from ..following import follower  # noqa: PLC0415 - psycopg costs 170 ms
     from ..log_view import LogView  # noqa: PLC0415 - with it
 
@@ -86,7 +83,7 @@ def _refuse(console: Console, part: Part) -> None:
         raise UsageError("--attempt goes with neither --all-attempts nor --follow", hint="leave one of them out")
     if part.raw and console.format != "text":
         raise UsageError("--raw and -o together", hint="--raw writes the output as it was said, and nothing else")
-    if part.raw and is_terminal(sys.stdout):
+    if part.raw and console.on_terminal:
         raise UsageError(
             "--raw could send control characters to this terminal", hint="leave --raw out, or write to a pipe or a file"
         )

@@ -30,6 +30,7 @@ class Console:
     env: Mapping[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     answered: bool = False  # whether stdout already holds the one JSON document
+    streaming: bool = False  # whether stdout is a stream of JSON lines, which ends with its summary or an error
     known_secrets: Secrets | None = None  # what error messages and crash files mask
 
     @property
@@ -45,6 +46,11 @@ class Console:
     def is_json(self) -> bool:
         """Whether stdout must hold exactly one JSON document."""
         return self.format == "json"
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether a person looks at the data."""
+        return streams.is_terminal(sys.stdout)
 
     @property
     def width(self) -> int | None:
@@ -148,4 +154,6 @@ class Console:
         if self.is_json and not self.answered:
             self.document(None, problem=problem)
             return
+        if self.streaming and self.format == "jsonl":
+            self.lines([{"type": "error", "error": problem.as_json()}])
         self.complain(problem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +49,13 @@ async def hear(connection: Connection, seconds: float) -> None:
     """Wait for word of a change, at most so long."""
     async for _ in connection.notifies(timeout=seconds, stop_after=1):
         pass
+
+
+async def now(connection: Connection) -> datetime:
+    """Return the database's time."""
+    (row,) = await _rows(connection, "now", {})
+    at: datetime = row["at"]
+    return at
 
 
 async def open_jobs(connection: Connection, ids: Sequence[UUID]) -> list[UUID]:

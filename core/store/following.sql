@@ -1,5 +1,8 @@
 -- Following jobs: reads only, each of them by the primary keys of the jobs that are meant.
 
+-- name: now
+SELECT now() AS at;
+
 -- name: open_jobs
 SELECT j.id FROM jobs.tb_job_run j WHERE j.id = ANY (%(ids)s::uuid[]) AND j.status IN ('pending', 'running');
 
