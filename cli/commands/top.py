@@ -14,7 +14,7 @@ from ..context import settings_for
 from ..leaf import command, group
 from ..options import Target
 from ..output.console import Console
-from ..output.streams import is_terminal, wants_colour
+from ..output.streams import is_terminal
 
 app = group("The queue on the whole screen.")
 
@@ -37,7 +37,7 @@ async def top(
     from ..output.top_view import TopView  # noqa: PLC0415 - with it
     from ..top_loop import TopLoop  # noqa: PLC0415 - the same
 
-    view = TopView(colour=wants_colour(console.colour, console.env, sys.stdout))
+    view = TopView(colour=console.coloured)
     async with follower(replace(console, quiet=True), settings) as following:
         loop = TopLoop(view, following, settings, seconds)
         try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..top_screen import Line, Order, Pane, Screen
 from . import job_text
-from .job_why import pause_words
 from .text import age, duration, one_line
 
 if TYPE_CHECKING:
@@ -96,12 +96,18 @@ def _service(row: Row) -> tuple[str, ...]:
 
 def _state(row: Row) -> str:
     if row["pause"]:
-        return f"PAUSED {one_line(pause_words(row['pause']))}"
+        return _pause(row["pause"])
     if row["breaker_seconds"] is not None:
         return "BREAKER OPEN" if row["breaker_seconds"] > 0 else "BREAKER half open"
     if not row["workers"] and row["ready"]:
         return "NO WORKER"
     return "ok"
+
+
+def _pause(pause: Row) -> str:
+    until = f" until {datetime.fromisoformat(pause['until']).astimezone():%H:%M}" if pause["until"] else ""
+    reason = f": {pause['reason']}" if pause["reason"] else ""
+    return one_line(f"PAUSED{until} ({pause['actor']}{reason})")
 
 
 def _errors(rows: Sequence[Row]) -> Table:

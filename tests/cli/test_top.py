@@ -74,7 +74,7 @@ def test_pause_resume_and_cancel(busy: Board) -> None:
     with _top(busy) as seen:
         seen.shows("thumbs")
         seen.press("p")
-        seen.shows("PAUSED")
+        seen.shows("PAUSED (mo: from top)")
         assert busy.sql("SELECT name, actor FROM jobs.tb_pause") == [("mail", "mo")]
         seen.press("p")
         seen.shows("service mail is dispatched again")
