@@ -29,13 +29,14 @@ T = TypeVar("T")
 PATIENCE = 60.0  # seconds
 
 #: Two looks are at least SOONEST apart, and at most LATEST.
-SOONEST = 0.05  # seconds
-#: While things happen, for workers spare their words (followers.SPACING).
+SOONEST = 0.01  # seconds
+#: While things happen and after a word of them, for workers spare their words (followers.SPACING).
 CLOSE = 0.2  # seconds
 LATEST = 1.0  # seconds
 
 #: A look that is dear is made less often: it takes at most a third of the time.
 REST = 2.0  # times what the look before took
+CHEAP = 0.05  # seconds; a look that takes no longer than this is not dear
 
 
 class FollowingLink(Link):
@@ -52,6 +53,7 @@ class Follower:
         self._console = console
         self._link = FollowingLink(dsn, console.command, patience=patience, prepare=self._join, notice=self._notice)
         self._fresh = False
+        self._heard = False
         self._lost_at: float | None = None
         self._asked_at = -following.ASKING
         self._cost = 0.0
@@ -64,10 +66,11 @@ class Follower:
         return answer
 
     async def change(self, *, busy: bool = False, most: float = LATEST) -> None:
-        """Wait until something may have changed, at most `most` seconds; sooner while the queue is `busy`."""
-        rest = min(max(SOONEST, self._cost * REST), most)
+        """Wait until something may have changed, at most `most` seconds; shorter while the queue is `busy`."""
+        rest = min(SOONEST if self._cost < CHEAP else self._cost * REST, most)
         await asyncio.sleep(rest)
-        await self._link.ask(lambda store: self._hear(store.connection, min(CLOSE if busy else LATEST, most) - rest))
+        longest = min(CLOSE if busy or self._heard else LATEST, most)
+        self._heard = await self._link.ask(lambda store: self._hear(store.connection, longest - rest))
 
     def announce(self, replayed: str = "") -> None:
         """Say that the connection is back, if it was away, and what was caught up with."""
@@ -83,15 +86,14 @@ class Follower:
         await following.listen(store.connection)
         self._fresh = True
 
-    async def _hear(self, connection: Connection, seconds: float) -> None:
+    async def _hear(self, connection: Connection, seconds: float) -> bool:
         if self._fresh:  # nothing was heard while there was no connection
             self._fresh = False
-            return
+            return True
         if monotonic() >= self._asked_at + following.ASKING:
             await following.ask(connection)
             self._asked_at = monotonic()
-        if seconds > 0:
-            await following.hear(connection, seconds)
+        return seconds > 0 and await following.hear(connection, seconds)
 
     def _notice(self, error: Exception) -> None:
         if self._lost_at is None and is_connection_loss(error):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -30,14 +31,16 @@ Cursor = tuple[int, int]
 
 
 async def listen(connection: Connection) -> None:
-    """Hear of changes on this connection from now on."""
-    for channel in _HEARD:
-        await connection.execute(f"LISTEN {channel}".encode())
+    """Hear of changes on this connection from now on; a standby tells nothing, and is looked at by the clock alone."""
+    with suppress(psycopg.errors.ReadOnlySqlTransaction):
+        for channel in _HEARD:
+            await connection.execute(f"LISTEN {channel}".encode())
 
 
 async def ask(connection: Connection) -> None:
-    """Let every worker know that somebody follows."""
-    await connection.execute(f"NOTIFY {FOLLOW}".encode())
+    """Let every worker know that somebody follows; from a standby nobody hears it."""
+    with suppress(psycopg.errors.ReadOnlySqlTransaction):
+        await connection.execute(f"NOTIFY {FOLLOW}".encode())
 
 
 async def tell(connection: Connection) -> None:
@@ -45,10 +48,9 @@ async def tell(connection: Connection) -> None:
     await connection.execute(f"NOTIFY {CHANGED}".encode())
 
 
-async def hear(connection: Connection, seconds: float) -> None:
-    """Wait for word of a change, at most so long."""
-    async for _ in connection.notifies(timeout=seconds, stop_after=1):
-        pass
+async def hear(connection: Connection, seconds: float) -> bool:
+    """Wait for word of a change, at most so long; return whether it came."""
+    return bool([note async for note in connection.notifies(timeout=seconds, stop_after=1)])
 
 
 async def now(connection: Connection) -> datetime:

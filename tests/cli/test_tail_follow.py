@@ -102,3 +102,20 @@ def test_a_stream_that_fails_says_so_as_json() -> None:
     assert "error[E502" in said.err
     (line,) = map(json.loads, said.out.splitlines())
     assert (line["type"], line["error"]["code"]) == ("error", "E502")
+
+
+def test_a_standby_is_followed_by_looking(own_server: Server, spawn: Callable[..., Started]) -> None:
+    """A server in recovery neither listens nor notifies: tail, logs and wait look at it all the same."""
+    board = Board(own_server.dsn)
+    id_ = board.add(status="running", lease_seq=1)
+    assert own_server.private is not None
+    own_server.private.leave()
+    (own_server.private.data / "standby.signal").touch()
+    own_server.private.join()
+    assert board.sql("SELECT pg_is_in_recovery()") == [(True,)]
+    assert board("wait", id_, "--timeout", "1s").code == 8
+    assert id_ in board("tail", "-f", "--until-idle", "1s").out
+    process = spawn("logs", id_, "-f", env={"SPECQL_JOBS_DSN": own_server.dsn})
+    process.wait_for("attempt 1 is running")
+    process.terminate()
+    assert process.finish() == 143
