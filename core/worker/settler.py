@@ -12,9 +12,11 @@ from ..job import Category, Status
 from ..lanes import Breaker, News
 from ..lifecycle import Event, Settlement, by_plainness
 from ..log import log_event
+from ..store import following
 from ..store.db import is_locked, is_the_data
 from ..store.locks import waiting_for_locks
 from ..store.store import Store
+from .followers import Followers
 from .link import Link
 from .news import news_of
 
@@ -43,6 +45,7 @@ class Settler:
         self.breaker_of: Callable[[str], Breaker | None] | None = None
         #: Told of what was written, once it is; None: nobody wants to know.
         self.written: Callable[[Sequence[Settlement]], None] | None = None
+        self.followers = Followers()
         self._waiting: list[Settlement] = []
         self._aside: list[Settlement] = []  # their rows are locked by somebody
         self._some = asyncio.Event()
@@ -84,6 +87,8 @@ class Settler:
                 self.written(written)
             if self.breaker_of is not None:
                 await self._tell_breakers(written, self.breaker_of)
+            if self.followers.due():
+                await self._link.ask(lambda store: following.tell(store.connection))
             if not self._waiting:
                 self._some.clear()
             if not self.backlog:
