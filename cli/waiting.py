@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -18,18 +18,29 @@ FIRST_LOOK = 0.02
 LONGEST_LOOK = 1.0
 
 
+async def looks(seconds: float) -> AsyncIterator[bool]:
+    """Yield whenever it is time for a look, seldomer and seldomer; True at the last one, when `seconds` are over."""
+    deadline = monotonic() + seconds
+    pause = FIRST_LOOK
+    while True:
+        last = monotonic() >= deadline
+        yield last
+        if last:
+            return
+        await asyncio.sleep(min(pause, max(deadline - monotonic(), 0.0)))
+        pause = min(pause * 1.5, LONGEST_LOOK)
+
+
 async def wait_for(connection: Connection, ids: Sequence[UUID], seconds: float) -> dict[str, dict[str, Any]]:
     """Return status, output and error of each job once all have ended, or as they are after `seconds`."""
     from ..core.store import report  # noqa: PLC0415 - psycopg costs 170 ms
 
-    deadline = monotonic() + seconds
-    pause = FIRST_LOOK
-    while True:
+    rows: dict[UUID, dict[str, Any]] = {}
+    async for _ in looks(seconds):
         rows = await report.jobs(connection, ids)
-        if all(Status(row["status"]).terminal for row in rows.values()) or monotonic() >= deadline:
-            return {str(id_): _ended(row) for id_, row in rows.items()}
-        await asyncio.sleep(min(pause, max(deadline - monotonic(), 0.0)))
-        pause = min(pause * 1.5, LONGEST_LOOK)
+        if all(Status(row["status"]).terminal for row in rows.values()):
+            break
+    return {str(id_): _ended(row) for id_, row in rows.items()}
 
 
 def _ended(row: dict[str, Any]) -> dict[str, Any]:
