@@ -161,8 +161,11 @@ def test_rate_takes_minutes_too(board: Board) -> None:
 
 @pytest.mark.parametrize(
     "pace",
-    [("--rate", "20"), ("--rate", "0/s"), ("--rate", "-1/s"), ("--rate", "5/d"), ("--rate", "x"), ("--canary", "0")]
-    + [("--canary", "5,0%"), ("--canary", "5,101%"), ("--canary", "x"), ("--canary", "1", "--canary-timeout", "10")],
+    [
+        *(("--rate", word) for word in ("20", "0/s", "-1/s", "5/d", "x")),
+        *(("--canary", word) for word in ("0", "5,0%", "5,101%", "x")),
+        ("--canary", "1", "--canary-timeout", "10"),
+    ],
 )
 def test_a_pace_that_is_none(board: Board, pace: tuple[str, ...]) -> None:
     """A malformed rate or canary is a wrong call and changes nothing."""
