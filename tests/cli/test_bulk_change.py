@@ -136,6 +136,17 @@ def test_a_word_that_is_no_plan(board: Board, word: str) -> None:
     assert statuses(board) == {"failed": 1}
 
 
+def test_a_retry_of_what_is_paused_says_so(board: Board) -> None:
+    """Retried jobs of a paused service or operation will wait: a warning says so, of no other service."""
+    board.add("Pay", "ok", status="failed")
+    board.add("mail", "send", status="failed")
+    assert board("pause", "--service", "pay", "--reason", "INC-2").code == 0
+    warnings = board("retry", "-s", "failed", "-n", "-o", "json").document["warnings"]
+    assert warnings == ["pay is paused by mo: its jobs wait until specql-jobs resume --service pay"]
+    assert board("retry", "--service", "mail", "-n", "-o", "json").document["warnings"] == []
+    assert board("discard", "--service", "pay", "-n", "-o", "json").document["warnings"] == []
+
+
 # ---- rate ------------------------------------------------------------------------------------------------------------
 
 
@@ -256,6 +267,19 @@ def test_what_a_killed_client_left_is_gone_on_with(board: Board, spawn: Spawn) -
     assert {round((later - sooner).total_seconds(), 3) for sooner, later in pairwise(due)} == {0.1}
 
 
+def test_a_client_that_is_told_to_end(board: Board, spawn: Spawn) -> None:
+    """SIGTERM while the first jobs are waited for is exit 143; how to go on was said before."""
+    fail_many(board, 3)
+    process = start(spawn, board, "retry", "-s", "failed", "--canary", "1", "--yes")
+    process.wait_for("waiting for the 1 that went first")
+    process.terminate()
+    assert process.finish() == 143
+    assert "if this ends early: specql-jobs changes resume 1" in process.said()
+    end_canaries(board, "completed")
+    assert board("changes", "resume", "1").code == 0
+    assert statuses(board) == {"completed": 1, "pending": 2}
+
+
 def test_a_client_killed_between_batches_leaves_none_half_done(board: Board, spawn: Spawn) -> None:
     """kill -9 in the middle: ledger and rows agree job by job, and the same command again does the rest."""
     fail_many(board, 20_000)
@@ -337,6 +361,13 @@ def test_cancel_says_what_still_runs(board: Board) -> None:
         running: "still_running",
         waiting: "cancelled",
     }
+
+
+def test_without_a_wait_cancel_promises_nothing(board: Board) -> None:
+    """A running job was asked, not stopped, and the answer says so in words."""
+    id_ = board.add(status="running")
+    said = board("cancel", id_, "--yes")
+    assert said.out == f"requested  {id_}\nrequested: cancelled when its worker has stopped it; --wait follows it\n"
 
 
 def _results(process: Started) -> Any:
