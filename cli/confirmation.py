@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO
 
 from ..core import dsn as address
 from ..core.errors import Conflict, UsageError
@@ -22,15 +21,6 @@ UNASKED = 10
 TERMINAL = "/dev/tty"
 
 
-def confirm(console: Console, settings: Settings, safety: Safety, rows: Sequence[dict[str, Any]], verb: str) -> None:
-    """Ask unless the change is small, or --yes was given.
-
-    Raises UsageError where a question is needed and nobody can answer it, Conflict when the answer is no.
-    """
-    change = Change(verb, len(rows), sum(row["status"] == "running" for row in rows))
-    confirm_change(console, settings, safety, change)
-
-
 @dataclass(frozen=True, slots=True)
 class Change:
     """What is asked about: the verb, how many jobs, how many of them running."""
@@ -41,7 +31,10 @@ class Change:
 
 
 def confirm_change(console: Console, settings: Settings, safety: Safety, change: Change) -> None:
-    """The same for a change that is known by its size."""
+    """Ask unless the change is small, or --yes was given.
+
+    Raises UsageError where a question is needed and nobody can answer it, Conflict when the answer is no.
+    """
     total, running = change.total, change.running
     _refuse_unreasoned(settings, safety)
     if safety.yes or (total <= UNASKED and not running and not settings.protected):

@@ -97,3 +97,6 @@ class Safety:
     expect: Annotated[
         int | None, Option("--expect", min=0, max=10**9, metavar="N", help="Change nothing unless exactly N jobs match")
     ] = None
+    plan: Annotated[
+        str, Option("--plan", metavar="TOKEN", help="Change nothing unless these are the jobs of that --dry-run")
+    ] = ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..core import selector as read
@@ -130,3 +130,23 @@ async def complete(connection: Connection, ids: Ids) -> tuple[UUID, ...]:
             raise UsageError(f"more than one job's id begins with {prefix}", hint="type more of it")
         found += matches
     return tuple(dict.fromkeys(found))
+
+
+def as_record(selector: Selector, limit: int | None) -> dict[str, Any]:
+    """Return a selector as the ledger keeps it: what was asked and nothing else, `!word` for what was excluded."""
+    record: dict[str, Any] = {}
+    for each in fields(selector):
+        value = getattr(selector, each.name)
+        if value and each.name != "ids":
+            record[each.name] = _recorded(value)
+    return record | ({"ids": len(selector.ids)} if selector.ids else {}) | ({"limit": limit} if limit else {})
+
+
+def _recorded(value: Any) -> Any:
+    match value:
+        case read.Words():
+            return [*value.wanted, *(f"!{word}" for word in value.excluded)]
+        case read.Moment():
+            return value.at.isoformat() if value.at else f"{value.ago_seconds}s ago"
+        case _:
+            return [each.as_json if isinstance(each, read.InputMatch) else each for each in value]

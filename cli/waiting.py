@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -11,6 +12,10 @@ from .following import LATEST, Follower
 
 if TYPE_CHECKING:
     from ..core.store.db import Connection
+
+#: Seconds between two looks without a notification: short at first, because most jobs are, then easy on the database.
+FIRST_LOOK = 0.02
+LONGEST_LOOK = 1.0
 
 
 async def wait_for(follower: Follower, ids: Sequence[UUID], seconds: float) -> None:
@@ -32,6 +37,19 @@ async def endings(connection: Connection, ids: Sequence[UUID]) -> dict[str, dict
     from ..core.store import report  # noqa: PLC0415 - psycopg costs 170 ms
 
     return {str(id_): _ended(row) for id_, row in (await report.jobs(connection, ids)).items()}
+
+
+async def looks(seconds: float) -> AsyncIterator[bool]:
+    """Yield whenever it is time for a look, seldomer and seldomer; True at the last one, when `seconds` are over."""
+    deadline = monotonic() + seconds
+    pause = FIRST_LOOK
+    while True:
+        last = monotonic() >= deadline
+        yield last
+        if last:
+            return
+        await asyncio.sleep(min(pause, max(deadline - monotonic(), 0.0)))
+        pause = min(pause * 1.5, LONGEST_LOOK)
 
 
 def _ended(row: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Event(StrEnum):
     DEPENDENCY_FAIL = "a dependency failed, by choice fail"
     DEPENDENCY_SKIP = "a dependency failed, by choice skip"
     RETRY = "retry by a person"
+    DISCARD = "discard by a person"
 
 
 TRANSITIONS: dict[tuple[Status, Event], Status] = {
@@ -46,6 +47,7 @@ TRANSITIONS: dict[tuple[Status, Event], Status] = {
     (Status.RUNNING, Event.CRASH_LOOP): Status.FAILED,
     (Status.FAILED, Event.RETRY): Status.PENDING,
     (Status.CANCELLED, Event.RETRY): Status.PENDING,
+    (Status.FAILED, Event.DISCARD): Status.CANCELLED,
 }
 
 #: How often a job may take its worker down before it is failed with `crash_loop`.

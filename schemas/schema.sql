@@ -30,6 +30,56 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION jobs.advance_change(change bigint, after integer, until integer, most integer) RETURNS TABLE(reached integer, jobs integer, locked integer)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  entry  jobs.tb_change;
+  ids    uuid[];
+  free   uuid[];
+  start  timestamptz;
+  due    timestamptz[];
+BEGIN
+  PERFORM set_config('lock_timeout', '0', true);  -- for its turn it waits
+  SELECT * INTO entry FROM jobs.tb_change c WHERE c.id = change FOR NO KEY UPDATE;
+  PERFORM set_config('lock_timeout', '2s', true);  -- and not for long for anything else
+  SELECT array_agg(m.job_id ORDER BY m.position), max(m.position) INTO ids, reached
+    FROM (SELECT p.job_id, p.position FROM jobs.tb_change_job p
+           WHERE p.change_id = change AND p.outcome = 'planned' AND p.position > after AND p.position <= until
+           ORDER BY p.position LIMIT most) AS m;
+  IF ids IS NULL THEN
+    RETURN;
+  END IF;
+  WITH held AS MATERIALIZED (
+    SELECT j.id FROM jobs.tb_job_run j WHERE j.id = ANY (ids) ORDER BY j.id FOR UPDATE SKIP LOCKED
+  )
+  SELECT array_agg(w.id ORDER BY w.n) INTO free FROM unnest(ids) WITH ORDINALITY AS w (id, n)
+   WHERE EXISTS (SELECT FROM held h WHERE h.id = w.id) OR NOT EXISTS (SELECT FROM jobs.tb_job_run j WHERE j.id = w.id);
+  jobs := coalesce(cardinality(free), 0);
+  locked := cardinality(ids) - jobs;
+  start := greatest(now(), entry.next_at);
+  IF entry.rate IS NOT NULL AND after >= coalesce(entry.canary, 0) THEN
+    due := ARRAY(SELECT start + (n - 1) * interval '1 second' / entry.rate FROM generate_series(1, jobs) AS n);
+    entry.next_at := start + jobs * interval '1 second' / entry.rate;
+  END IF;
+  IF jobs > 0 THEN
+    BEGIN
+      CASE entry.kind
+        WHEN 'retry' THEN PERFORM jobs.retry_rows(change, free, due);
+        WHEN 'cancel' THEN PERFORM jobs.cancel_rows(change, free);
+        WHEN 'discard' THEN PERFORM jobs.discard_rows(change, free);
+      END CASE;
+    EXCEPTION WHEN lock_not_available THEN  -- somebody holds a dependent for longer than lock_timeout
+      jobs := 0;
+      locked := cardinality(ids);
+    END;
+  END IF;
+  UPDATE jobs.tb_change c SET updated_at = clock_timestamp(), next_at = entry.next_at WHERE c.id = change;
+  RETURN NEXT;
+END
+$$;
+
 CREATE FUNCTION jobs.audit_link_hash(chain text, seq bigint, batch bigint, first_id bigint, last_id bigint, anchors jsonb, previous_hash bytea) RETURNS bytea
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -103,7 +153,17 @@ DECLARE
 BEGIN
   INSERT INTO jobs.tb_change (kind, actor, reason) VALUES ('cancel', cancel_jobs.actor, cancel_jobs.reason)
     RETURNING tb_change.id INTO change;
-  RETURN QUERY
+  PERFORM jobs.cancel_rows(change, job_ids);
+  RETURN QUERY SELECT m.job_id, m.outcome FROM unnest(job_ids) AS wanted (id)
+    JOIN jobs.tb_change_job m ON m.change_id = change AND m.job_id = wanted.id;
+END
+$$;
+
+CREATE FUNCTION jobs.cancel_rows(change bigint, job_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+BEGIN
   WITH locked AS MATERIALIZED (
     SELECT j.id, j.status, j.status = 'pending' OR j.worker_id = 'external' AS at_once
       FROM jobs.tb_job_run j WHERE j.id = ANY (job_ids) ORDER BY j.id FOR UPDATE
@@ -116,16 +176,13 @@ BEGIN
       updated_at = now()
     FROM locked l WHERE j.id = l.id AND l.status IN ('pending', 'running')
     RETURNING j.id, CASE WHEN l.at_once THEN 'cancelled' ELSE 'requested' END AS outcome
-  ), answer AS (
-    SELECT wanted.id, coalesce(c.outcome, 'already_' || l.status, 'not_found') AS outcome
-      FROM unnest(job_ids) AS wanted (id)
-      LEFT JOIN locked l ON l.id = wanted.id
-      LEFT JOIN changed c ON c.id = wanted.id
-  ), noted AS (
-    INSERT INTO jobs.tb_change_job (change_id, job_id, outcome)
-    SELECT change, a.id, a.outcome FROM answer a ON CONFLICT DO NOTHING
   )
-  SELECT a.id, a.outcome FROM answer a;
+  INSERT INTO jobs.tb_change_job (change_id, job_id, outcome)
+  SELECT DISTINCT change, wanted.id, coalesce(c.outcome, 'already_' || l.status, 'not_found')
+    FROM unnest(job_ids) AS wanted (id)
+    LEFT JOIN locked l ON l.id = wanted.id
+    LEFT JOIN changed c ON c.id = wanted.id
+  ON CONFLICT (change_id, job_id) DO UPDATE SET outcome = excluded.outcome;
   PERFORM pg_notify('specql_jobs_cancel', '')
     FROM jobs.tb_job_run j WHERE j.id = ANY (job_ids) AND j.status = 'running' LIMIT 1;
 END
@@ -381,6 +438,47 @@ BEGIN
   UPDATE jobs.tb_job_run
      SET status = 'completed', output_data = output, completed_at = now(), updated_at = now()
    WHERE id = job_id AND status = 'running' AND worker_id = 'external';
+END
+$$;
+
+CREATE FUNCTION jobs.discard(id uuid, reason text DEFAULT NULL::text) RETURNS text
+    LANGUAGE sql
+    AS $$ SELECT outcome FROM jobs.discard_jobs(ARRAY[discard.id], discard.reason, session_user::text) $$;
+
+CREATE FUNCTION jobs.discard_jobs(job_ids uuid[], reason text, actor text) RETURNS TABLE(id uuid, outcome text)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  change bigint;
+BEGIN
+  INSERT INTO jobs.tb_change (kind, actor, reason) VALUES ('discard', discard_jobs.actor, discard_jobs.reason)
+    RETURNING tb_change.id INTO change;
+  PERFORM jobs.discard_rows(change, job_ids);
+  RETURN QUERY SELECT m.job_id, m.outcome FROM unnest(job_ids) AS wanted (id)
+    JOIN jobs.tb_change_job m ON m.change_id = change AND m.job_id = wanted.id;
+END
+$$;
+
+CREATE FUNCTION jobs.discard_rows(change bigint, job_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+BEGIN
+  WITH locked AS MATERIALIZED (
+    SELECT j.id, j.status FROM jobs.tb_job_run j WHERE j.id = ANY (job_ids) ORDER BY j.id FOR UPDATE
+  ), changed AS (
+    UPDATE jobs.tb_job_run j SET status = 'cancelled', updated_at = now()
+      FROM locked l WHERE j.id = l.id AND l.status = 'failed'
+    RETURNING j.id
+  )
+  INSERT INTO jobs.tb_change_job (change_id, job_id, outcome)
+  SELECT DISTINCT change, wanted.id,
+         CASE WHEN c.id IS NOT NULL THEN 'discarded' ELSE coalesce('already_' || l.status, 'not_found') END
+    FROM unnest(job_ids) AS wanted (id)
+    LEFT JOIN locked l ON l.id = wanted.id
+    LEFT JOIN changed c ON c.id = wanted.id
+  ON CONFLICT (change_id, job_id) DO UPDATE SET outcome = excluded.outcome;
 END
 $$;
 
@@ -980,20 +1078,33 @@ CREATE FUNCTION jobs.retry_jobs(job_ids uuid[], reason text, actor text) RETURNS
     AS $$
 #variable_conflict use_column
 DECLARE
-  change  bigint;
+  change bigint;
+BEGIN
+  INSERT INTO jobs.tb_change (kind, actor, reason) VALUES ('retry', retry_jobs.actor, retry_jobs.reason)
+    RETURNING tb_change.id INTO change;
+  PERFORM jobs.retry_rows(change, job_ids, NULL);
+  RETURN QUERY SELECT m.job_id, m.outcome FROM unnest(job_ids) AS wanted (id)
+    JOIN jobs.tb_change_job m ON m.change_id = change AND m.job_id = wanted.id;
+END
+$$;
+
+CREATE FUNCTION jobs.retry_rows(change bigint, job_ids uuid[], due timestamp with time zone[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
   wanted  uuid[] := job_ids;
   again   uuid[];  -- of this round
   parents uuid[];  -- those of them that others wait for
   waiting uuid[];
   retried uuid[] := '{}';
 BEGIN
-  INSERT INTO jobs.tb_change (kind, actor, reason) VALUES ('retry', retry_jobs.actor, retry_jobs.reason)
-    RETURNING tb_change.id INTO change;
   LOOP
     PERFORM FROM jobs.tb_job_run j WHERE j.id = ANY (wanted) ORDER BY j.id FOR UPDATE;
     WITH changed AS (
       UPDATE jobs.tb_job_run j SET
-        status = 'pending', attempts = 0, crash_count = 0, run_at = now(), worker_id = NULL, started_at = NULL,
+        status = 'pending', attempts = 0, crash_count = 0, worker_id = NULL, started_at = NULL,
+        run_at = CASE WHEN due IS NULL THEN now() ELSE coalesce(due[array_position(job_ids, j.id)], now()) END,
         completed_at = NULL, cancel_requested_at = NULL, output_data = NULL, error_category = NULL, error_message = NULL,
         fingerprint = NULL, deadline_at = NULL, updated_at = now(),
         blocked_by = CASE WHEN j.on_dependency_failure IS NULL THEN 0 ELSE (
@@ -1018,21 +1129,19 @@ BEGIN
       SELECT count(*) FROM jobs.tb_job_dependency d WHERE d.job_id = j.id AND d.ended_as IS NULL)
      WHERE j.id = ANY (waiting) AND j.status = 'pending';
     SELECT array_agg(j.id) INTO wanted FROM jobs.tb_job_run j
-     WHERE j.id = ANY (waiting) AND (j.error_category = 'dependency_failed' OR j.id = ANY (job_ids));
+     WHERE j.id = ANY (waiting)
+       AND (j.error_category = 'dependency_failed' OR j.id = ANY (job_ids) OR EXISTS (
+         SELECT FROM jobs.tb_change_job m
+          WHERE m.change_id = change AND m.job_id = j.id AND m.outcome = 'dependency_failed'));
   END LOOP;
-  RETURN QUERY
-  WITH answer AS (
-    SELECT wanted.id, CASE WHEN wanted.id = ANY (retried) THEN 'retried' WHEN j.id IS NULL THEN 'not_found'
-                           WHEN j.status IN ('failed', 'cancelled') THEN 'dependency_failed'
-                           ELSE 'already_' || j.status END AS outcome
-      FROM unnest(job_ids) AS wanted (id) LEFT JOIN jobs.tb_job_run j ON j.id = wanted.id
-  ), noted AS (
-    INSERT INTO jobs.tb_change_job (change_id, job_id, outcome)
-    SELECT change, a.id, a.outcome FROM answer a
-     UNION SELECT change, r.id, 'retried' FROM unnest(retried) AS r (id)
-    ON CONFLICT DO NOTHING
-  )
-  SELECT a.id, a.outcome FROM answer a;
+  INSERT INTO jobs.tb_change_job (change_id, job_id, outcome)
+  SELECT change, w.id, CASE WHEN w.id = ANY (retried) THEN 'retried' WHEN j.id IS NULL THEN 'not_found'
+                            WHEN j.status IN ('failed', 'cancelled') THEN 'dependency_failed'
+                            ELSE 'already_' || j.status END
+    FROM unnest(job_ids) AS w (id) LEFT JOIN jobs.tb_job_run j ON j.id = w.id
+   UNION
+  SELECT change, r.id, 'retried' FROM unnest(retried) AS r (id)
+  ON CONFLICT (change_id, job_id) DO UPDATE SET outcome = excluded.outcome WHERE tb_change_job.outcome <> 'retried';
   PERFORM pg_notify('specql_jobs_ready', '');
 END
 $$;
@@ -1265,7 +1374,21 @@ CREATE TABLE jobs.tb_change (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     scope text,
     details jsonb,
-    CONSTRAINT ck_kind_is_a_word CHECK ((kind ~ '^[a-z_]{1,40}$'::text))
+    state text DEFAULT 'done'::text NOT NULL,
+    selector jsonb,
+    plan text,
+    matched integer,
+    rate double precision,
+    next_at timestamp with time zone,
+    canary integer,
+    canary_percent integer,
+    counts jsonb,
+    updated_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    CONSTRAINT ck_canary_in_bounds CHECK (((canary > 0) AND ((canary_percent >= 1) AND (canary_percent <= 100)))),
+    CONSTRAINT ck_change_state_known CHECK ((state = ANY (ARRAY['running'::text, 'canary'::text, 'stopped'::text, 'done'::text]))),
+    CONSTRAINT ck_kind_is_a_word CHECK ((kind ~ '^[a-z_]{1,40}$'::text)),
+    CONSTRAINT ck_rate_positive CHECK ((rate > (0)::double precision))
 );
 
 ALTER TABLE jobs.tb_change ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -1280,7 +1403,8 @@ ALTER TABLE jobs.tb_change ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE jobs.tb_change_job (
     change_id bigint NOT NULL,
     job_id uuid NOT NULL,
-    outcome text NOT NULL
+    outcome text NOT NULL,
+    "position" integer
 );
 
 CREATE TABLE jobs.tb_job_attempt (
@@ -1522,6 +1646,8 @@ CREATE INDEX ix_tb_audit_event_place ON jobs.tb_audit_event USING brin (at, job_
 CREATE INDEX ix_tb_callback_run_waiting ON jobs.tb_callback_run USING btree (next_at) WHERE (state = 'waiting'::text);
 
 CREATE INDEX ix_tb_change_job_job ON jobs.tb_change_job USING btree (job_id);
+
+CREATE INDEX ix_tb_change_job_planned ON jobs.tb_change_job USING btree (change_id, "position") WHERE (outcome = 'planned'::text);
 
 CREATE INDEX ix_tb_job_dependency_depends_on ON jobs.tb_job_dependency USING btree (depends_on);
 

@@ -71,14 +71,14 @@ async def count_jobs(connection: Connection, selector: Selector) -> int:
     return int(rows[0]["total"])
 
 
-async def break_down(connection: Connection, selector: Selector) -> list[Row]:
-    """Return the selected jobs' number by status, service and operation, largest first."""
-    return await _rows(connection, "break_down", selector.parameters())
+async def snapshot(connection: Connection, selector: Selector, limit: int | None = None) -> list[Row]:
+    """Return what a bulk change would meet: ids, number and digest by status, service, operation and fingerprint."""
+    return await _rows(connection, "snapshot", selector.parameters() | {"limit": limit})
 
 
-async def matching(connection: Connection, selector: Selector, limit: int | None = None) -> list[Row]:
-    """Return id, status, service and operation of the selected jobs, oldest first: a bulk change's snapshot."""
-    return await _rows(connection, "matching_ids", selector.parameters() | {"limit": limit})
+async def existing(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of the ids that jobs have."""
+    return {row["id"] for row in await _rows(connection, "existing", {"ids": list(ids)})}
 
 
 async def ids_between(connection: Connection, low: UUID, high: UUID) -> list[UUID]:

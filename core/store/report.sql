@@ -46,21 +46,23 @@ SELECT j.id, j.status, j.service_name, j.operation, lower(j.execution_type) AS e
 -- name: count_jobs
 SELECT count(*) AS total FROM jobs.tb_job_run j WHERE {selection};
 
--- name: break_down
--- What a bulk change would meet, for the confirmation.
-SELECT j.status, j.service_name, j.operation, count(*) AS jobs
-  FROM jobs.tb_job_run j
- WHERE {selection}
- GROUP BY 1, 2, 3
- ORDER BY 4 DESC, 1, 2, 3;
+-- name: snapshot
+-- What a bulk change would meet, group by group, the largest first; with a limit, the oldest. places: of the ids, by age.
+-- The digest is another one when a job has come or gone, or has run again since.
+SELECT s.status, s.service_name, s.operation, s.fingerprint, count(*) AS jobs, array_agg(s.id) AS ids,
+       array_agg(s.place) AS places,
+       encode(sha256(convert_to(string_agg(s.id || ' ' || s.lease_seq, ',' ORDER BY s.id), 'UTF8')), 'hex') AS digest
+  FROM (SELECT j.id, j.status, j.service_name, j.operation, j.fingerprint, j.lease_seq,
+               row_number() OVER (ORDER BY j.created_at, j.id) AS place
+          FROM jobs.tb_job_run j
+         WHERE {selection}
+         ORDER BY j.created_at, j.id
+         LIMIT %(limit)s) AS s
+ GROUP BY 1, 2, 3, 4
+ ORDER BY 5 DESC, 1, 2, 3, 4;
 
--- name: matching_ids
--- The snapshot that a bulk change works on, oldest first.
-SELECT j.id, j.status, j.service_name, j.operation
-  FROM jobs.tb_job_run j
- WHERE {selection}
- ORDER BY j.created_at, j.id
- LIMIT %(limit)s;
+-- name: existing
+SELECT j.id FROM jobs.tb_job_run j WHERE j.id = ANY (%(ids)s::uuid[]);
 
 -- name: ids_between
 -- An id's prefix as a range, so that the primary key serves it.

@@ -35,7 +35,7 @@ class Enqueued:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What a change made of one job: cancelled, requested, retried, already_<status> or not_found."""
+    """What a change made of one job: cancelled, requested, retried, discarded, already_<status> or not_found."""
 
     id: UUID
     outcome: str
@@ -168,6 +168,11 @@ class Store(Claims, WorkerRows):
     async def retry(self, ids: Sequence[UUID], reason: str, actor: str) -> list[Changed]:
         """Make failed and cancelled jobs pending again, in one ledgered change."""
         rows = await self._rows("retry", {"ids": list(ids), "reason": reason or None, "actor": actor})
+        return [Changed(*row) for row in rows]
+
+    async def discard(self, ids: Sequence[UUID], reason: str, actor: str) -> list[Changed]:
+        """Give failed jobs up: they are cancelled and keep their error, in one ledgered change."""
+        rows = await self._rows("discard", {"ids": list(ids), "reason": reason or None, "actor": actor})
         return [Changed(*row) for row in rows]
 
     async def rescue(self, lost: str | None = None) -> list[tuple[UUID, str, str]]:

@@ -208,6 +208,9 @@ SELECT id, outcome FROM jobs.cancel_jobs(%(ids)b::uuid[], %(reason)s, %(actor)s)
 -- name: retry
 SELECT id, outcome FROM jobs.retry_jobs(%(ids)b::uuid[], %(reason)s, %(actor)s);
 
+-- name: discard
+SELECT id, outcome FROM jobs.discard_jobs(%(ids)b::uuid[], %(reason)s, %(actor)s);
+
 -- name: register
 INSERT INTO jobs.tb_worker
   (worker_id, host, pid, version, lock_key, execution_types, services, concurrency, registry_digest, service_types)

@@ -52,6 +52,8 @@ async def _apply(it: Queue, job: JobRecord, event: Event) -> None:
         await it.claim("w2", 1)
     elif event is Event.RETRY:
         await it.store.retry([job.id], "", "test")
+    elif event is Event.DISCARD:
+        await it.store.discard([job.id], "", "test")
     elif event is Event.CANCEL and (await it.job(job.id))["status"] != "running":
         await it.store.cancel([job.id], "", "test")
     elif event in OUTCOMES:

@@ -143,9 +143,10 @@ def test_a_refusal_names_every_violation_and_is_final() -> None:
 
 
 def test_nothing_but_a_person_leads_out_of_a_terminal_state() -> None:
-    """From completed nothing leads on; from failed and cancelled only a retry does."""
+    """From completed nothing leads on; from failed and cancelled only a retry does, and failed can be given up."""
     ways = {(status, event) for status, event in TRANSITIONS if status.terminal}
-    assert ways == {(Status.FAILED, Event.RETRY), (Status.CANCELLED, Event.RETRY)}
+    retries = {(Status.FAILED, Event.RETRY), (Status.CANCELLED, Event.RETRY)}
+    assert ways == {*retries, (Status.FAILED, Event.DISCARD)}
 
 
 def test_running_is_entered_by_a_claim_alone() -> None:
