@@ -30,8 +30,9 @@ app = group("Execute a queued job's input here.")
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """How much of what is recorded with the job is taken."""
+    """Which job, and how much of what is recorded with it is taken."""
 
+    id_: Annotated[str, Argument(metavar="ID", help="The job's id, or a unique beginning of it")]
     set: Assignments = None
     as_recorded: Annotated[
         bool, Option("--as-recorded", help="Only under the registry that the job last ran with, by its digest")
@@ -48,11 +49,10 @@ class Recording:
 )
 async def replay(
     console: Console,
-    id_: Annotated[str, Argument(metavar="ID", help="The job's id, or a unique beginning of it")],
+    recording: Recording,
     target: Target,
     sources: Sources,
     manner: Manner,
-    recording: Recording,
 ) -> None:
     """Execute a job's input on this host, with this host's registry and policy. The job's row is not touched.
 
@@ -60,7 +60,7 @@ async def replay(
     Idempotency-Key, so that one that honours them does not act twice.
     """
     settings = settings_with(console, manner, target)
-    found = await _recorded(console, settings, id_)
+    found = await _recorded(console, settings, recording.id_)
     job = found.job
     if manner.timeout:
         job = job._replace(timeout_seconds=timeout_seconds(manner.timeout))
