@@ -30,6 +30,7 @@ COMMANDS: dict[str, Entry] = {
     "show": Entry("show", "Queue", "Everything about a job, and why it is where it is"),
     "tail": Entry("tail", "Queue", "The latest events of many jobs; -f follows"),
     "schedules": Entry("schedules", "Queue", "Jobs that the clock makes: next and last ticks, the last job"),
+    "report": Entry("report", "Queue", "What happened in a time window, as one page with plots"),
     "retry": Entry("retry", "Fix", "Run failed or cancelled jobs again: same row, same id"),
     "cancel": Entry("cancel", "Fix", "Stop pending or running jobs, keep their record"),
     "pause": Entry("pause", "Fix", "Stop dispatch of a service, operation, type, tenant, or of everything"),
