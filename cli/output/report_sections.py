@@ -103,8 +103,8 @@ def _failures(data: Data, span: Span) -> Iterator[Element]:
     ]
     label = f"Failed jobs in each step, the {len(series)} largest groups"
     yield from plotted(bool(drawn), series, "", lambda width: stacked_bars(series, span, width, label))
-    heads = ("Jobs", "Before", "Trend", "Fingerprint", "Category", "Last message", "Operations", "First", "Last")
-    kinds = ("number", "number", None, "nowrap", None, None, None, "nowrap", "nowrap")
+    heads = ("Jobs", "Before", "Trend", "Last message", "Fingerprint", "Category", "Operations", "First", "Last")
+    kinds = ("number", "number", None, None, "nowrap", None, None, "nowrap", "nowrap")
     yield table(heads, (_failure_row(each) for each in data["failures"]), kinds)
     left = data["failure_groups"] - len(data["failures"])
     if left > 0:
@@ -116,9 +116,9 @@ def _failure_row(each: Data) -> tuple[Child, ...]:
         f"{each['jobs']:,}",
         f"{each['jobs_before']:,}",
         tag("span", each["trend"], class_=each["trend"]),
+        tag("div", cut(one_line(each["message"] or ""), LONGEST_MESSAGE), class_="message"),
         tag("code", _group(each)),
         each["category"] or "",
-        tag("div", cut(one_line(each["message"] or ""), LONGEST_MESSAGE), class_="message"),
         ", ".join(each["operations"]),
         clock(each["first_at"]),
         clock(each["last_at"]),

@@ -32,7 +32,7 @@ svg text { fill: var(--dim); font-size: 12px; font-family: inherit; } .grid { st
 th { text-align: left; font-weight: 600; color: var(--dim); font-size: 13px; white-space: nowrap; }
 th, td { padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.message { min-width: 240px; overflow-wrap: anywhere; } td.nowrap { white-space: nowrap; }
+.message { min-width: 240px; overflow-wrap: anywhere; } td.nowrap { white-space: nowrap; }
 .new, .growing { color: var(--bad); font-weight: 600; } .shrinking { color: var(--good); }
 .mark { stroke-width: 3; } .people { stroke: var(--p50); background: var(--p50); }
 .trouble { stroke: var(--failed); background: var(--failed); } .workers { stroke: var(--cancelled);
