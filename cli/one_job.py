@@ -20,6 +20,7 @@ from .exits import Exit, Finished
 from .job_input import fields_hint
 from .options import Sources, Target
 from .output.console import Console
+from .visiting import at_leisure, require_place, say_kept, visit_of
 
 if TYPE_CHECKING:
     from ..core.registry.model import Registry
@@ -49,6 +50,10 @@ class Manner:
     mock: Annotated[
         str, Option("--mock", metavar="FILE|STATUS", help="HTTP: a server on 127.0.0.1 answers, not the target")
     ] = ""
+    keep: Annotated[bool, Option("--keep", help="Shell, docker: leave the scratch folder or the container")] = False
+    shell: Annotated[
+        bool, Option("--shell", help="Shell, docker: a shell for you, confined as the job would be, in its place")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,14 @@ async def carry_out(console: Console, sources: Sources, manner: Manner, given: G
     """Execute the job, or plan it, print what came of it, and end with its exit code."""
     from . import local_run  # noqa: PLC0415 - the planner and its schemas
 
-    settings, job = given.settings, given.job
+    settings, job, visit = given.settings, given.job, visit_of(console, manner)
     registry, path = load_registry(sources, settings), policy_path(sources.policy, settings)
     given.admit(registry)
     ceiling = load_ceiling(path) if path else None
-    async with local_run.surroundings(registry, ceiling, console.secrets, settings) as around:
+    async with local_run.surroundings(registry, ceiling, console.secrets, settings, visit) as around:
         prepared = around.planner.prepared(job.service_name, job.operation)
+        if visit:
+            require_place(prepared, manner)
         data = given.read(prepared)
         _check(prepared, data)
         drafted = local_run.draft(around, prepared, job, data)
@@ -82,6 +89,10 @@ async def carry_out(console: Console, sources: Sources, manner: Manner, given: G
             for missing in local_run.missing_secrets(drafted, around.secrets):
                 console.warn(f"{missing}: without it the job is not executed")
         ran, seen = (None, {}) if manner.dry_run else await _executed(manner, drafted, job, around)
+    if visit and ran:
+        say_kept(console, visit)
+        seen = {"kept": visit.kept}
+        _end_visit(console, manner, ran)
     from .output import run_text  # noqa: PLC0415 - after the work
 
     if ran is None:
@@ -100,9 +111,18 @@ async def _executed(
 
     async with standing_in(manner.mock) as far_end:
         if far_end is None:
-            return await local_run.execute(drafted, job, around), {}
+            timed = drafted if isinstance(drafted, PlanError) else at_leisure(drafted, manner)
+            return await local_run.execute(timed, job, around), {}
         led = drafted if isinstance(drafted, PlanError) else led_to(drafted, far_end)
         return await local_run.execute(led, job, around), {"mock": {"requests": far_end.asked}}
+
+
+def _end_visit(console: Console, manner: Manner, ran: Ran) -> None:
+    """A shell that ended is no failed job, whatever its last command said."""
+    code = ran.result.usage.get("exit_code")
+    if manner.shell and isinstance(code, int):
+        console.say(f"the shell ended with {code}")
+        raise Finished(Exit.OK)
 
 
 def _exit_code(ran: Ran | None, *, allowed: bool, propagate: bool) -> int:

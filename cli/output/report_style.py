@@ -1,7 +1,7 @@
 """The style of a report's page: light and dark by the reader's own setting, narrow and wide screens, and paper."""
 
 #: Colours keep 3:1 against their ground in both schemes; every plot has a legend or a table beside it.
-STYLE = """
+SHEET = """
 :root { color-scheme: light dark; --ground: #ffffff; --panel: #f6f7f9; --text: #1b1f24; --dim: #57606a;
   --line: #d5dae0;
   --completed: #2da160; --failed: #cf3b34; --cancelled: #8a8f98; --p50: #1f7a8c; --p95: #b7791f; --p99: #cf3b34;
@@ -52,4 +52,4 @@ def style() -> str:
     """Return the whole style sheet; a class fills a shape, or strokes a line, in the colour of its name."""
     fills = [f".{name} {{ fill: var(--{name}); background: var(--{name}); }}" for name in _FILLED]
     strokes = [f".line.{name} {{ fill: none; background: none; stroke: var(--{name}); }}" for name in _FILLED]
-    return "\n".join([STYLE, *fills, *strokes])
+    return "\n".join([SHEET, *fills, *strokes])

@@ -100,8 +100,8 @@ def test_lost_workers_and_open_breakers_stand_out(board: Board) -> None:
     """A worker that was lost counts its jobs; it and a breaker that opened are said in a sentence of the page."""
     for number in (1, 2):
         board.sql(
-            "INSERT INTO jobs.tb_audit_event (chain, outcome, job_id, lease_seq, attempt, service_name, operation, status,"
-            " worker_id) VALUES ('w', 'worker_lost', gen_random_uuid(), %s, 1, 'pay', 'ok', 'pending', 'app-2')",
+            "INSERT INTO jobs.tb_audit_event (chain, outcome, job_id, lease_seq, attempt, service_name, operation,"
+            " status, worker_id) VALUES ('w', 'worker_lost', gen_random_uuid(), %s, 1, 'pay', 'ok', 'pending', 'app-2')",
             number,
         )
     board.sql("INSERT INTO jobs.tb_service_state (service_name, opened_at) VALUES ('pay', now())")
