@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Protocol
 
 from ..core.errors import UsageError
 from .output.console import Console
-from .output.streams import is_terminal
+from .output.streams import at_terminal
 
 if TYPE_CHECKING:
     from ..core.worker.planner import Draft, Prepared
@@ -45,7 +44,7 @@ def visit_of(console: Console, wishes: Wishes) -> Visit | None:
         return None
     if wishes.shell and (console.is_json or wishes.mock):
         raise UsageError("--shell goes with neither -o json nor --mock", hint="leave one of them out")
-    if wishes.shell and not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
+    if wishes.shell and not at_terminal():
         raise UsageError("--shell needs a terminal for stdin and stdout", hint="run it without a pipe, or with ssh -t")
     return Visit(keep=wishes.keep, shell=wishes.shell)
 

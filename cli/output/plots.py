@@ -16,7 +16,7 @@ HEIGHT = 230.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 10.0, 10.0, 26.0  # room for the labels, in the units of the drawing
 _BAR, _ROW = 12.0, 40.0  # of horizontal bars: a bar's thickness, a group's height
 _GAPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)  # between labels, s
-_LABEL_WIDTH = 70.0  # of one time below the axis
+_LABEL_WIDTH, _LONG_LABEL = 70.0, 105.0  # of one time below the axis, without and with its day
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +220,15 @@ def _empty(width: float, height: float, label: str) -> Element:
 def _times(frame: Frame, y: float) -> Iterator[Element]:
     yield tag("line", class_="axis", x1=_LEFT, x2=frame.width - _RIGHT, y1=y, y2=y)
     inner = frame.width - _LEFT - _RIGHT
-    for at in _round_times(frame.span, max(int(inner // _LABEL_WIDTH), 2)):
+    for at in _round_times(frame.span, max(int(inner // _label_width(frame.span)), 2)):
         x = frame.x(at)
         anchor = "start" if x < _LEFT + _LABEL_WIDTH / 3 else "end" if x > frame.width - _LABEL_WIDTH / 3 else "middle"
         yield tag("line", class_="axis", x1=x, x2=x, y1=y, y2=y + 4)
         yield tag("text", _clock(at, frame.span), x=x, y=y + 18, text_anchor=anchor)
+
+
+def _label_width(span: Span) -> float:
+    return _LONG_LABEL if 86400 < span.seconds < 604800 else _LABEL_WIDTH
 
 
 def _round_times(span: Span, most: int) -> Iterator[datetime]:

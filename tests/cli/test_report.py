@@ -101,16 +101,16 @@ def test_lost_workers_and_open_breakers_stand_out(board: Board) -> None:
     for number in (1, 2):
         board.sql(
             "INSERT INTO jobs.tb_audit_event (chain, outcome, job_id, lease_seq, attempt, service_name, operation,"
-            " status, worker_id) VALUES ('w', 'worker_lost', gen_random_uuid(), %s, 1, 'pay', 'ok', 'pending', 'app-2')",
+            " status, worker_id) VALUES ('w', 'worker_lost', gen_random_uuid(), %s, 1, 'pay', 'ok', 'pending', 'app')",
             number,
         )
     board.sql("INSERT INTO jobs.tb_service_state (service_name, opened_at) VALUES ('pay', now())")
     events = board("report", "-o", "json").data["events"]
     assert {(each["kind"], each["subject"], each["jobs"]) for each in events} == {
-        ("worker_lost", "app-2", 2), ("breaker_open", "pay", 0),
+        ("worker_lost", "app", 2), ("breaker_open", "pay", 0),
     }  # fmt: skip
     page = board("report", "--html", "-").out
-    assert "1 worker was lost: app-2." in page
+    assert "1 worker was lost: app." in page
     assert "Circuit breakers opened: pay." in page
 
 
