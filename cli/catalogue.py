@@ -33,6 +33,7 @@ COMMANDS: dict[str, Entry] = {
     "wait": Entry("wait", "Queue", "Wait until jobs have ended: 0 all completed, 1 some did not, 8 time is up"),
     "top": Entry("top", "Queue", "The queue on the whole screen, with keys to pause, retry and cancel"),
     "schedules": Entry("schedules", "Queue", "Jobs that the clock makes: next and last ticks, the last job"),
+    "report": Entry("report", "Queue", "What happened in a time window, as one page with plots"),
     "retry": Entry("retry", "Fix", "Run failed or cancelled jobs again: same row, same id"),
     "cancel": Entry("cancel", "Fix", "Stop pending or running jobs, keep their record"),
     "discard": Entry("discard", "Fix", "Give failed jobs up, keep their record as cancelled"),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..core.registry.load import Loaded
     from ..core.registry.model import Registry
     from ..core.store.db import Connection
+    from ..runners.visit import Visit
 
 #: Where a registry is looked for when nothing names one.
 DEFAULT_REGISTRIES = ("services.yaml", "services.yml", "registry.yaml", "registry.yml", "services")
@@ -35,11 +36,12 @@ def settings_for(console: Console, target: Target | None = None) -> Settings:
     return settings
 
 
-def runner_settings(settings: Settings) -> dict[ExecutionType, dict[str, Any]]:
+def runner_settings(settings: Settings, visit: Visit | None = None) -> dict[ExecutionType, dict[str, Any]]:
     """Return what the runners are made with: constructor arguments by execution type."""
     from ..core.job import ExecutionType  # noqa: PLC0415 - only commands that execute need it
 
-    return {ExecutionType.DOCKER: {"url": settings.docker_host}}
+    watched = {"visit": visit} if visit else {}
+    return {ExecutionType.DOCKER: {"url": settings.docker_host, **watched}, ExecutionType.SHELL: watched}
 
 
 def target_dsn(console: Console, settings: Settings) -> str:

@@ -28,7 +28,12 @@ def read_input(given: JobInput, schema: Mapping[str, Any]) -> dict[str, Any]:
     data = parse_input(_text(given.input)) if given.input else {}
     if not isinstance(data, dict):
         raise InvalidInput("the input is not a JSON object", hint="""write --input '{"amount": 1200}'""")
-    for assignment in given.set or ():
+    return assigned(data, given.set, schema)
+
+
+def assigned(data: dict[str, Any], assignments: list[str] | None, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the input with each --set put on top; raise UsageError for one that is not K=V."""
+    for assignment in assignments or ():
         _assign(data, assignment, schema)
     return data
 

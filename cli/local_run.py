@@ -21,6 +21,7 @@ from ..core.settings import Settings
 from ..core.worker.attempt import Surroundings, perform
 from ..core.worker.planner import Draft, Planner, Prepared
 from ..runners import RunnerRegistry
+from ..runners.visit import Visit
 from .context import runner_settings
 from .exits import Terminated
 
@@ -39,10 +40,10 @@ class Ran:
 
 @asynccontextmanager
 async def surroundings(
-    registry: Registry, ceiling: Ceiling | None, secrets: Secrets, settings: Settings
+    registry: Registry, ceiling: Ceiling | None, secrets: Secrets, settings: Settings, visit: Visit | None = None
 ) -> AsyncIterator[Surroundings]:
     """Yield what an attempt needs; the runners' pools are released afterwards."""
-    runners = RunnerRegistry(settings=runner_settings(settings), chosen=settings.runners)
+    runners = RunnerRegistry(settings=runner_settings(settings, visit), chosen=settings.runners)
     try:
         yield Surroundings(Planner(registry, runners, ceiling), secrets)
     finally:

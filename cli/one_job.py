@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from ..core.config_file import read_env_file
+from ..core.contract import PlanError
 from ..core.errors import InvalidInput, UsageError
 from ..core.job import JobRecord
 from ..core.selector import parse_duration
@@ -19,10 +20,13 @@ from .exits import Exit, Finished
 from .job_input import fields_hint
 from .options import Sources, Target
 from .output.console import Console
+from .visiting import at_leisure, require_place, say_kept, visit_of
 
 if TYPE_CHECKING:
+    from ..core.registry.model import Registry
     from ..core.settings import Settings
-    from ..core.worker.planner import Prepared
+    from ..core.worker.attempt import Surroundings
+    from ..core.worker.planner import Draft, Prepared
     from .local_run import Ran
 
 #: Gives the input of a job whose operation was found.
@@ -43,41 +47,82 @@ class Manner:
     propagate: Annotated[
         bool, Option("--propagate", help="End with the exit code of the job's process, where it has one")
     ] = False
+    mock: Annotated[
+        str, Option("--mock", metavar="FILE|STATUS", help="HTTP: a server on 127.0.0.1 answers, not the target")
+    ] = ""
+    keep: Annotated[bool, Option("--keep", help="Shell, docker: leave the scratch folder or the container")] = False
+    shell: Annotated[
+        bool, Option("--shell", help="Shell, docker: a shell for you, confined as the job would be, in its place")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One job to carry out: under which settings, and how its input is read. `named` is added to the answer."""
+    """One job to carry out: under which settings, and how its input is read. `named` is added to the answer.
+
+    `admit` is asked about the registry before anything else and raises where it is not the one that is wanted.
+    """
 
     settings: Settings
     job: JobRecord
     read: ReadInput
     named: Mapping[str, Any] = field(default_factory=dict)
+    admit: Callable[[Registry], None] = lambda _registry: None
 
 
 async def carry_out(console: Console, sources: Sources, manner: Manner, given: Given) -> None:
     """Execute the job, or plan it, print what came of it, and end with its exit code."""
     from . import local_run  # noqa: PLC0415 - the planner and its schemas
 
-    settings, job = given.settings, given.job
+    settings, job, visit = given.settings, given.job, visit_of(console, manner)
     registry, path = load_registry(sources, settings), policy_path(sources.policy, settings)
+    given.admit(registry)
     ceiling = load_ceiling(path) if path else None
-    async with local_run.surroundings(registry, ceiling, console.secrets, settings) as around:
+    async with local_run.surroundings(registry, ceiling, console.secrets, settings, visit) as around:
         prepared = around.planner.prepared(job.service_name, job.operation)
+        if visit:
+            require_place(prepared, manner)
         data = given.read(prepared)
         _check(prepared, data)
         drafted = local_run.draft(around, prepared, job, data)
         if manner.dry_run:
             for missing in local_run.missing_secrets(drafted, around.secrets):
                 console.warn(f"{missing}: without it the job is not executed")
-        ran = None if manner.dry_run else await local_run.execute(drafted, job, around)
+        ran, seen = (None, {}) if manner.dry_run else await _executed(manner, drafted, job, around)
+    if visit and ran:
+        say_kept(console, visit)
+        seen = {"kept": visit.kept}
+        _end_visit(console, manner, ran)
     from .output import run_text  # noqa: PLC0415 - after the work
 
     if ran is None:
         allowed = run_text.show_verdict(console, prepared, drafted, registry.digest, named=given.named)
     else:
-        allowed = run_text.show_result(console, prepared, drafted, ran, registry.digest, named=given.named)
+        allowed = run_text.show_result(console, prepared, drafted, ran, registry.digest, named={**given.named, **seen})
     raise Finished(_exit_code(ran, allowed=allowed, propagate=manner.propagate))
+
+
+async def _executed(
+    manner: Manner, drafted: Draft | PlanError, job: JobRecord, around: Surroundings
+) -> tuple[Ran, dict[str, Any]]:
+    """Execute the job, against a stand-in if one is asked for; return also what is to be told of the surroundings."""
+    from . import local_run  # noqa: PLC0415 - the planner and its schemas
+    from .stand_in import led_to, standing_in  # noqa: PLC0415 - only when a job is really executed
+
+    async with standing_in(manner.mock) as far_end:
+        if far_end is None:
+            timed = drafted if isinstance(drafted, PlanError) else at_leisure(drafted, manner)
+            return await local_run.execute(timed, job, around), {}
+        led = drafted if isinstance(drafted, PlanError) else led_to(drafted, far_end)
+        return await local_run.execute(led, job, around), {"mock": {"requests": far_end.asked}}
+
+
+def _end_visit(console: Console, manner: Manner, ran: Ran) -> None:
+    """A shell that ended is no failed job, whatever its last command said."""
+    code = ran.result.usage.get("exit_code")
+    if manner.shell and isinstance(code, int):
+        console.say(f"the shell ended with {code}")
+        raise Finished(Exit.OK)
 
 
 def _exit_code(ran: Ran | None, *, allowed: bool, propagate: bool) -> int:

@@ -32,6 +32,17 @@ class Sources:
     policy: Annotated[str, Option("--policy", metavar="FILE", help="Host ceiling: no policy may allow more")] = ""
 
 
+#: `--set`, over whatever input there is.
+Assignments = Annotated[
+    list[str] | None,
+    Option(
+        "--set",
+        metavar="K=V",
+        help="One field, a.b=v; v is JSON, or text where the field is a string. May be repeated",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class JobInput:
     """One operation, and its input in up to two ways."""
@@ -40,14 +51,7 @@ class JobInput:
     input: Annotated[
         str, Option("--input", "-i", metavar="JSON|@FILE|-", help="A JSON object, a file, or - for stdin")
     ] = ""
-    set: Annotated[
-        list[str] | None,
-        Option(
-            "--set",
-            metavar="K=V",
-            help="One field, a.b=v; v is JSON, or text where the field is a string. May be repeated",
-        ),
-    ] = None
+    set: Assignments = None
 
 
 _Words = list[str] | None

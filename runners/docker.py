@@ -28,18 +28,20 @@ from ..core.contract import (
 )
 from ..core.job import Category, ExecutionType
 from . import docker_checks, docker_sweep, docker_usage
-from .docker_attempt import Attempt, Lodging
+from .docker_attempt import Attempt
 from .docker_batch import Batch
 from .docker_batch_config import BatchSpec, is_batch, read_batch
 from .docker_batch_plan import BatchPlan, make_batch_plan
 from .docker_create import Image
 from .docker_engine import Engine, EngineError, Facts
 from .docker_images import on_engine
+from .docker_lodging import Lodging
 from .docker_mounts import hold, release
 from .docker_outcome import engine_outcome, image_missing
 from .docker_plan import DockerPlan, make_plan
 from .docker_spec import DockerSpec, read_spec
 from .paths import PathProblem, path_outcome
+from .visit import NOBODY, Visit
 
 if TYPE_CHECKING:
     from ..core.registry.model import Service
@@ -55,8 +57,9 @@ class DockerRunner(JobRunner[Spec, Plan]):
     execution_type = ExecutionType.DOCKER
     version = "docker/1"
 
-    def __init__(self, *, url: str = "") -> None:
-        """`url` is DOCKER_HOST's; "" is the engine's usual socket."""
+    def __init__(self, *, url: str = "", visit: Visit = NOBODY) -> None:
+        """`url` is DOCKER_HOST's; "" is the engine's usual socket. `visit` is of a person who watches one execution."""
+        self._visit = visit
         self._stated = bool(url)
         self._engine = Engine(url)
         self._running: set[str] = set()
@@ -77,7 +80,12 @@ class DockerRunner(JobRunner[Spec, Plan]):
 
     async def execute(self, plan: Plan, context: ExecutionContext) -> JobResult:
         """Run the plan's container to its end, or to the first limit, and return what came of it."""
-        return await (self._batch.run(plan, context) if isinstance(plan, BatchPlan) else self._local(plan, context))
+        if not isinstance(plan, BatchPlan):
+            return await self._local(plan, context)
+        if self._visit != NOBODY:
+            message = "the container runs at AWS Batch: nothing of it can be kept or entered on this machine"
+            return JobResult(Failed(Category.INFRASTRUCTURE, message))
+        return await self._batch.run(plan, context)
 
     async def _local(self, plan: DockerPlan, context: ExecutionContext) -> JobResult:
         started = time.monotonic()
@@ -87,7 +95,8 @@ class DockerRunner(JobRunner[Spec, Plan]):
             image = await on_engine(self._engine, plan.image) if refusal is None else None
             if refusal is not None or image is None:
                 return JobResult(refusal or image_missing(plan.image))
-            return await self._lodge(plan, context, Lodging(self._engine, facts, self._running, self._removals), image)
+            lodging = Lodging(self._engine, facts, self._running, self._removals, self._visit)
+            return await self._lodge(plan, context, lodging, image)
         except EngineError as error:
             return JobResult(engine_outcome(error, started=False))
         except PathProblem as problem:

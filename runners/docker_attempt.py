@@ -7,20 +7,20 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..core.contract import ExecutionContext, JobResult, StopReason
 from . import docker_usage
 from .arguments import identity
 from .cgroup import MIB, GroupUsage
-from .docker_create import Image, Setting, request
-from .docker_engine import Engine, EngineError, Facts
+from .docker_create import Image, Setting, request, visited
+from .docker_engine import EngineError, Facts
+from .docker_lodging import Lodging, leave
 from .docker_mounts import Held, VolumeProblem, misplaced
 from .docker_outcome import engine_outcome, may_be_oom, usage, with_oom
 from .docker_plan import DockerPlan
 from .docker_stream import Streams, attach
-from .docker_sweep import labels, name_of, own_name, remove
+from .docker_sweep import kept_name, labels, name_of, own_name, remove
 from .docker_usage import Sample
 from .ending import Ending, Said, flood_limit, outcome
 from .paths import path_outcome
@@ -33,16 +33,6 @@ LAST_WAIT = 5.0  # seconds in which a killed container must have ended
 SHORTEST_LOOK, LONGEST_LOOK = 0.005, 1.0  # seconds between two looks at a container
 
 
-@dataclass(slots=True)
-class Lodging:
-    """Where containers are made: the engine, and what of this process is in it."""
-
-    engine: Engine
-    facts: Facts
-    running: set[str]  # names of this process's containers
-    removals: set[asyncio.Task[None]] = field(default_factory=set)
-
-
 class Attempt:
     """The container of one attempt. `run` is called once; whatever happens, the container is removed by its end."""
 
@@ -51,7 +41,7 @@ class Attempt:
         self._context = context
         self._lodging = lodging
         self._image = image
-        self._name = name_of(context)
+        self._name = kept_name() if lodging.visit.keep else name_of(context)
         self._parent = docker_usage.parent_path(own_name(), self._name) if _measurable(lodging.facts) else ""
         self._id = ""
         self._started = False
@@ -81,10 +71,12 @@ class Attempt:
 
     async def _work(self, held: tuple[Held, ...]) -> None:
         body = request(self._plan, self._setting())
+        if self._lodging.visit.shell:
+            body |= visited()
         await self._ask(lambda client: self._create(client, body))
         await self._ask(self._attach)
         assert self._connection is not None
-        self._streams = Streams(self._connection, self._plan.output_bytes, flood_limit(self._plan))
+        self._streams = self._made_streams(self._connection)
         self._listening = asyncio.create_task(self._streams.listen())
         self._started = True  # from here on it may run, whatever the engine answers
         await self._ask(lambda client: client.start(self._id))
@@ -92,6 +84,13 @@ class Attempt:
         if held:
             await self._check_mounts(held)
         await self._watch(self._streams)
+
+    def _made_streams(self, connection: socket.socket) -> Streams:
+        if not self._lodging.visit.shell:
+            return Streams(connection, self._plan.output_bytes, flood_limit(self._plan))
+        from .docker_visit import TerminalStreams  # noqa: PLC0415 - only for a visitor
+
+        return TerminalStreams(connection, self._lodging.engine, self._id)
 
     def _create(self, client: Any, body: dict[str, Any]) -> None:
         """In a thread, so that the id is known even if nobody waits for the answer any more."""
@@ -263,11 +262,13 @@ class Attempt:
                 self._streams.close()
             elif self._connection is not None:
                 self._connection.close()
-            if self._id:
+            if self._id and self._lodging.visit.keep:
+                await leave(self._lodging, self._id, self._name)
+            elif self._id:
                 # An engine that is gone keeps the container until the next sweep.
                 with suppress(EngineError):
                     await remove(self._lodging.engine, self._id)
-            if self._parent:
+            if self._parent and not self._lodging.visit.keep:
                 await asyncio.to_thread(docker_usage.remove, self._parent)
         finally:
             self._lodging.running.discard(self._name)

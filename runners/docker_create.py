@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cgroup import MIB
 from .docker_describe import tmpfs_options
+from .visit import SHELL
 
 if TYPE_CHECKING:
     from .docker_plan import DockerPlan
@@ -72,6 +73,11 @@ def request(plan: DockerPlan, setting: Setting) -> dict[str, Any]:
     if plan.working_dir:
         body["WorkingDir"] = plan.working_dir
     return body
+
+
+def visited() -> dict[str, Any]:
+    """Return what a visitor's shell changes in the request: the program and its terminal, nothing that confines it."""
+    return {"Tty": True, "Entrypoint": list(SHELL[:1]), "Cmd": list(SHELL[1:])}
 
 
 def _host(plan: DockerPlan, setting: Setting) -> dict[str, Any]:

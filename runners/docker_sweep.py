@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from ..core.contract import ExecutionContext
 from . import docker_usage
@@ -61,6 +62,11 @@ def is_dead(owner: str) -> bool | None:
 def name_of(context: ExecutionContext) -> str:
     """Return the name of an attempt's container: one per lease."""
     return f"specql-{context.job_id}-{context.lease_seq}"
+
+
+def kept_name() -> str:
+    """Return the name of a container that a person keeps: not one that a sweep knows."""
+    return f"specql-kept-{uuid4()}"
 
 
 def labels(context: ExecutionContext) -> dict[str, str]:

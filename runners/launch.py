@@ -38,6 +38,7 @@ class Launch:
     inherit: tuple[int, ...] = ()
     name: str = ""  # argv[0], where it is not the first word
     gate_on_stdin: bool = False  # the first line of stdin opens the gate; else `block` does
+    terminal: int | None = None  # all three streams, instead of pipes
 
 
 class Status:
@@ -201,7 +202,7 @@ class Running:
 
 
 def _start(launch: Launch, theirs: tuple[int, int, int]) -> subprocess.Popen[bytes]:
-    stdin, stdout, stderr = theirs
+    stdin, stdout, stderr = theirs if launch.terminal is None else (launch.terminal,) * 3
     drop = launch.uid is not None
     return subprocess.Popen(  # noqa: S603 - no shell; the words were judged by policy
         (launch.name or launch.words[0], *launch.words[1:]),

@@ -13,6 +13,7 @@ from ..core.contract import Mount, ResourceRequirements
 
 MIB = 1024 * 1024
 SCRATCH = "/work"  # the job's private folder, its HOME and, unless the service names another, its working directory
+INPUT_FILE = f"{SCRATCH}/input.json"  # of a visitor's shell
 TMP_MIB = 64  # /tmp, beside the scratch; both are charged to the job's memory
 SHM_BYTES = MIB
 
@@ -53,11 +54,15 @@ class Sandbox:
     seccomp: int = -1
     block: int = -1
     status: int = -1
+    kept_scratch: int = -1  # a folder of the host in the scratch's place, which stays; without the scratch's size
+    input_file: int = -1  # what the job would read from stdin, where a terminal takes its place
 
     @property
     def descriptors(self) -> tuple[int, ...]:
         """Every descriptor that bubblewrap must inherit, beside the one of its arguments."""
-        return (self.passwd, self.seccomp, self.block, self.status, *(source.descriptor for source in self.sources))
+        optional = (each for each in (self.kept_scratch, self.input_file) if each >= 0)
+        sources = (source.descriptor for source in self.sources)
+        return (self.passwd, self.seccomp, self.block, self.status, *sources, *optional)
 
 
 def options(sandbox: Sandbox) -> list[str]:
@@ -67,6 +72,7 @@ def options(sandbox: Sandbox) -> list[str]:
         *_system(sandbox),
         "--perms", "0444", "--ro-bind-data", str(sandbox.passwd), "/etc/passwd",
         *_scratch(sandbox),
+        *_input_file(sandbox),
         *(word for target, link in sandbox.links for word in ("--symlink", target, link)),
         *(word for source in sandbox.sources for word in _bind(source)),
         "--remount-ro", "/dev", "--remount-ro", "/",
@@ -119,7 +125,15 @@ def _scratch(sandbox: Sandbox) -> Iterator[str]:
     yield from ("--size", str(SHM_BYTES), "--tmpfs", "/dev/shm")  # noqa: S108 - the job's own, not the host's
     tmp = min(sandbox.scratch_mib, TMP_MIB) * MIB
     yield from ("--size", str(tmp), "--perms", "1777", "--tmpfs", "/tmp")  # noqa: S108 - the job's own
-    yield from ("--size", str(sandbox.scratch_mib * MIB), "--perms", "0700", "--tmpfs", SCRATCH)
+    if sandbox.kept_scratch >= 0:
+        yield from ("--bind-fd", str(sandbox.kept_scratch), SCRATCH)
+    else:
+        yield from ("--size", str(sandbox.scratch_mib * MIB), "--perms", "0700", "--tmpfs", SCRATCH)
+
+
+def _input_file(sandbox: Sandbox) -> Iterator[str]:
+    if sandbox.input_file >= 0:
+        yield from ("--perms", "0444", "--ro-bind-data", str(sandbox.input_file), INPUT_FILE)
 
 
 def _bind(source: Source) -> tuple[str, str, str]:

@@ -44,6 +44,7 @@ from .shell_orphans import sweep_orphans
 from .shell_outcome import unavailable
 from .shell_plan import ShellPlan, ShellSpec, make_plan, read_spec
 from .shell_scratch import sweep_scratch
+from .visit import NOBODY, Visit
 
 if TYPE_CHECKING:
     from ..core.registry.model import Service
@@ -72,13 +73,16 @@ class ShellScriptRunner(JobRunner[ShellSpec, ShellPlan]):
         bwrap: str = "/usr/bin/bwrap",
         allow_unsandboxed: bool = False,
         allow_weak_limits: bool = False,
+        visit: Visit = NOBODY,
     ) -> None:
+        """`visit` is for one execution that a person watches; a worker's has none."""
         if job_uid <= 0:
             raise ConfigError("job_uid must be an unprivileged user id", hint="choose a number that no account has")
         self._job_uid = job_uid
         self._bwrap = bwrap
         self._allow_unsandboxed = allow_unsandboxed
         self._allow_weak_limits = allow_weak_limits
+        self._visit = visit
         self._looking = threading.Lock()
         self._host: Host | None = None
         self._cgroups: CgroupHost | None = None
@@ -143,7 +147,7 @@ class ShellScriptRunner(JobRunner[ShellSpec, ShellPlan]):
             return refusal
         try:
             weak = bool(shell_checks.unenforced(plan.resources, cgroups.enforces))
-            return Admitted(Where(host, cgroups, weak), prepare(plan, host.owner))
+            return Admitted(Where(host, cgroups, weak, self._visit), prepare(plan, host.owner))
         except PathProblem as problem:
             return path_outcome(problem)
 
@@ -151,6 +155,8 @@ class ShellScriptRunner(JobRunner[ShellSpec, ShellPlan]):
         if plan.sandbox == "none" and not self._allow_unsandboxed:
             message = "the policy says sandbox: none, but this worker runs nothing without one (allow_unsandboxed)"
             return Refused((Violation("sandbox_none_not_allowed", message, "sandbox"),))
+        if plan.sandbox == "none" and self._visit.shell:
+            return unavailable("the policy says sandbox: none, so there is no sandbox to open a shell in")
         problem = self._host_problem(host) if plan.sandbox != "none" else ""
         if problem:
             return unavailable(problem)

@@ -6,8 +6,8 @@ import asyncio
 import errno
 import os
 import time
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from .shell_launch import (
     Where,
     boxed,
     environment,
+    kept_folder,
     unboxed,
 )
 from .shell_outcome import host_busy, outcome, unavailable
@@ -88,6 +89,7 @@ async def _running(
     plan: ShellPlan, context: ExecutionContext, admitted: Admitted, group: JobGroup | None
 ) -> AsyncIterator[Running]:
     """The started job, still at its gate; whatever happens, nothing of it lives afterwards."""
+    terminal = None
     async with _scratch(plan, admitted.where) as scratch:
         variables = environment(plan, context, scratch)
         if plan.sandbox == "none":
@@ -97,10 +99,27 @@ async def _running(
                 box = boxed(plan, admitted.files, variables, admitted.where, Lending(lent, kept))
                 running = Running(box.launch, box.status, box.gate)
                 kept.pop_all()
+            terminal = box.terminal
         try:
-            yield running
+            with _visited(terminal):
+                yield running
         finally:
             await running.end(group)
+
+
+@contextmanager
+def _visited(terminal: int | None) -> Iterator[None]:
+    """Connect our end of a visitor's pseudo-terminal, if there is one, with this process's own, and close it."""
+    if terminal is None:
+        yield
+        return
+    from .terminal import lent, resize  # noqa: PLC0415 - only for a visitor
+
+    try:
+        with lent(terminal, lambda wanted: resize(terminal, wanted)):
+            yield
+    finally:
+        os.close(terminal)
 
 
 @asynccontextmanager
@@ -108,6 +127,9 @@ async def _scratch(plan: ShellPlan, where: Where) -> AsyncIterator[str]:
     """The job's private folder: the sandbox brings its own, without one it is a folder of this host."""
     if plan.sandbox != "none":
         yield SCRATCH
+        return
+    if where.visit.keep:
+        yield kept_folder(where)
         return
     scratch = await asyncio.to_thread(make_scratch, where.host.uid)
     try:

@@ -18,7 +18,10 @@ from .sandbox import SCRATCH, HostLayout, Sandbox, Source, limit_words, options
 from .seccomp import program as seccomp_program
 from .shell_orphans import name_for
 from .shell_plan import FIRST_ENVIRONMENT, ShellPlan
+from .shell_scratch import make_kept
+from .visit import NOBODY, SHELL, Visit
 
+SETSID = "/usr/bin/setsid"  # of util-linux, which the sandbox needs anyhow
 #: Reads one line, the gate, then becomes the job. Used only where policy and worker both switched the sandbox off.
 GATE = ("/bin/sh", "-c", 'read -r _ && exec "$@"', "job")
 
@@ -36,11 +39,15 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Where a job runs: this host, its control groups, and whether they cannot hold a stated limit (`weak`)."""
+    """Where a job runs: this host, its control groups, and whether they cannot hold a stated limit (`weak`).
+
+    `visit` is what a person at this machine wants of it.
+    """
 
     host: Host
     cgroups: CgroupHost
     weak: bool
+    visit: Visit = NOBODY
 
 
 @dataclass(slots=True)
@@ -90,6 +97,7 @@ class Boxed:
     launch: Launch
     status: int
     gate: int
+    terminal: int | None = None  # our end of a visitor's
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,21 @@ class Lending:
         os.write(descriptor, data)
         os.lseek(descriptor, 0, os.SEEK_SET)
         return descriptor
+
+    def folder(self, path: str) -> int:
+        """Lend an opened folder."""
+        descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self.lent.callback(os.close, descriptor)
+        return descriptor
+
+    def terminal(self, uid: int | None) -> tuple[int, int]:
+        """Return (lent end, kept end) of a pseudo-terminal that belongs to the job's user."""
+        kept, lent = os.openpty()
+        self.lent.callback(os.close, lent)
+        self.kept.callback(os.close, kept)
+        if uid is not None:
+            os.fchown(lent, uid, -1)
+        return lent, kept
 
     def pipe(self) -> tuple[int, int]:
         """Return (lent end, kept end) of a pipe that the sandbox writes."""
@@ -137,6 +160,8 @@ def boxed(plan: ShellPlan, prepared: Prepared, variables: Mapping[str, str], whe
     status, status_end = lending.pipe()
     block, gate = lending.gate()
     path, links, extra = _place(prepared.program, host.layout)
+    visit = where.visit
+    lent, terminal = lending.terminal(host.uid) if visit.shell else (None, None)
     sandbox = Sandbox(
         layout=host.layout,
         network=plan.network,
@@ -149,19 +174,34 @@ def boxed(plan: ShellPlan, prepared: Prepared, variables: Mapping[str, str], whe
         seccomp=lending.memory(seccomp_program(host.machine, plan.network) or b""),
         block=block,
         status=status,
+        kept_scratch=lending.folder(kept_folder(where)) if visit.keep else -1,
+        input_file=lending.memory(plan.stdin) if visit.shell else -1,
     )
     arguments = lending.memory(b"".join(word.encode() + b"\0" for word in options(sandbox)))
     limits = limit_words(plan.resources, weak=where.weak)
     launch = Launch(
-        words=(host.bwrap, "--args", str(arguments), "--", *limits, path, *plan.argv[1:]),
+        words=(host.bwrap, "--args", str(arguments), "--", *limits, *_program(path, plan, visit)),
         stdin=plan.stdin,
         keep=plan.output_bytes,
         flood=flood_limit(plan),
         uid=host.uid,
         inherit=(arguments, *sandbox.descriptors),
         name=name_for(os.getpid()),
+        terminal=lent,
     )
-    return Boxed(launch, status_end, gate)
+    return Boxed(launch, status_end, gate, terminal)
+
+
+def _program(path: str, plan: ShellPlan, visit: Visit) -> tuple[str, ...]:
+    """The job's program, or a visitor's shell with its terminal as the controlling one, for Ctrl-C and job control."""
+    return (SETSID, "--ctty", "--wait", *SHELL) if visit.shell else (path, *plan.argv[1:])
+
+
+def kept_folder(where: Where) -> str:
+    """Return a folder in the scratch's place that stays, and tell the visitor of it."""
+    folder = make_kept(where.host.uid)
+    where.visit.kept.append(folder)
+    return folder
 
 
 def _place(program: Program, layout: HostLayout) -> tuple[str, tuple[tuple[str, str], ...], tuple[Source, ...]]:

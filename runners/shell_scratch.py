@@ -18,6 +18,8 @@ from pathlib import Path
 #: holds, of newborn ones those whose maker is dead.
 NEWBORN = "specql-new-"
 HELD = "specql-job-"
+#: What a person asked to keep; nobody removes it but they.
+KEPT = "specql-kept-"
 
 #: Seconds after which a folder that was never held is a dead worker's, if its maker cannot be seen from here, or its
 #: number is another's now; holding one takes milliseconds at most.
@@ -43,6 +45,14 @@ def make_scratch(uid: int | None) -> Scratch:
     if uid is not None:
         os.chown(folder, uid, uid)
     return Scratch(folder, lock)
+
+
+def make_kept(uid: int | None) -> str:
+    """Return a new folder that only the job user may enter, and that no sweep takes."""
+    folder = tempfile.mkdtemp(prefix=KEPT)
+    if uid is not None:
+        os.chown(folder, uid, uid)
+    return folder
 
 
 def remove_scratch(scratch: Scratch) -> None:

@@ -20,6 +20,8 @@ app = group("Execute one job here.")
     """run payments.charge --input '{"amount": 1200, "currency": "eur"}'""",
     "run payments.charge --input @charge.json --dry-run",
     "run thumbs.resize --set path=/srv/images/1.png --timeout 30s -o json",
+    "run payments.charge --input @charge.json --mock 503    (no target is asked: a local server answers)",
+    "run thumbs.resize --set path=/srv/images/1.png --shell    (look around where the job would run)",
     "run thumbs.resize --set path=/srv/images/1.png --propagate    (ends with the program's own exit code)",
 )
 async def run(console: Console, job_input: JobInput, sources: Sources, manner: Manner) -> None:

@@ -63,6 +63,11 @@ def is_terminal(stream: TextIO) -> bool:
         return False
 
 
+def at_terminal() -> bool:
+    """Whether a person both types and reads: stdin and stdout are terminals."""
+    return is_terminal(sys.stdin) and is_terminal(sys.stdout)
+
+
 def width() -> int | None:
     """Return the terminal's columns, or None when stdout is not a terminal: then nothing is ever cut."""
     if not is_terminal(sys.stdout):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -12,8 +13,19 @@ from .db import Connection, queries, translate
 from .store import Store
 
 
-async def recorded(connection: Connection, id_: UUID) -> tuple[JobRecord, str | None] | None:
-    """Return the job and its input as JSON text (None where it is too large or unprintable); None where there is none.
+class Recorded(NamedTuple):
+    """A job of the queue, with its input as JSON text: None where it is too large or unprintable.
+
+    `registry_digest` is that of the last attempt that ended; "" where none did.
+    """
+
+    job: JobRecord
+    document: str | None
+    registry_digest: str
+
+
+async def recorded(connection: Connection, id_: UUID) -> Recorded | None:
+    """Return the job as it is in the queue; None where there is none.
 
     The session is read-only from here on: nothing that a later statement does can reach the queue.
     """
@@ -24,7 +36,8 @@ async def recorded(connection: Connection, id_: UUID) -> tuple[JobRecord, str | 
             row = await cursor.fetchone()
         if row is None:
             return None
-        ((job, document),) = await Store(connection).documents([JobRecord(*row)])
+        *columns, digest = row
+        ((job, document),) = await Store(connection).documents([JobRecord(*columns)])
     except psycopg.Error as error:
         raise translate(error) from None
-    return job, document
+    return Recorded(job, document, digest or "")

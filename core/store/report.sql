@@ -111,9 +111,10 @@ SELECT j.id, j.identifier, j.idempotency_key, j.service_name, j.operation, j.exe
  WHERE j.id = ANY (%(ids)s::uuid[]);
 
 -- name: recorded
--- A job's small columns in the order of JobRecord, for `replay`: its last attempt, or the first where it had none.
+-- A job's small columns in the order of JobRecord, for `replay`: its last attempt, or the first where it had none; then
+-- the registry that it ran with.
 SELECT j.id, j.service_name, j.operation, j.lease_seq, greatest(j.attempts, 1), j.max_attempts, j.timeout_seconds,
-       j.crash_count, j.idempotency_key, j.tenant_id, j.correlation_id
+       j.crash_count, j.idempotency_key, j.tenant_id, j.correlation_id, j.registry_digest
   FROM jobs.tb_job_run j WHERE j.id = %(id)s;
 
 -- name: attempts

@@ -106,3 +106,33 @@ def test_without_a_database_it_is_exit_2_or_5(registry: str) -> None:
     id_ = str(uuid4())
     assert specql_jobs("replay", id_, "-r", registry, "-o", "json").code == 2
     assert specql_jobs("replay", id_, "-r", registry, "--dsn", "postgresql://x@127.0.0.1:9/x", "-o", "json").code == 5
+
+
+def test_as_recorded_takes_the_same_registry_only(board: Board, registry: str, tmp_path: Path) -> None:
+    """Under the digest that the row has it runs; under another one it is exit 6, naming both and what to type."""
+    id_ = board.add("pay", "ok", "failed", input_data={"amount": 7}, error_category="target_error")
+    then = _replayed(board, id_, "-n", "-r", registry, "-o", "json").data["plan"]["registry_digest"]
+    board.sql("UPDATE jobs.tb_job_run SET registry_digest = %s WHERE id = %s", then, id_)
+    said = _replayed(board, id_, "--as-recorded", "-r", registry, "-o", "json")
+    assert (said.code, said.data["source_job"]["registry_digest"]) == (0, then), said.out
+    now = tmp_path / "now.yaml"
+    now.write_text(Path(registry).read_text("utf-8").replace("path: /ok", "path: /okay"), "utf-8")
+    said = _replayed(board, id_, "--as-recorded", "-r", str(now), "-o", "json")
+    assert (said.code, said.error["code"]) == (6, "E605")
+    assert then in said.error["message"]
+    assert f"replay {id_} --as-recorded --registry" in said.error["hint"]
+
+
+def test_a_job_that_never_ran_has_no_recorded_registry(board: Board, registry: str) -> None:
+    """--as-recorded of it is exit 6; without the flag it is executed."""
+    id_ = board.add("pay", "ok", input_data={"amount": 7})
+    said = _replayed(board, id_, "--as-recorded", "-r", registry, "-o", "json")
+    assert (said.code, said.error["name"]) == (6, "registry-differs")
+
+
+def test_set_changes_the_input_of_this_execution(board: Board, registry: str) -> None:
+    """--set is put over the job's input; what does not fit the schema then is exit 2."""
+    id_ = board.add("pay", "ok", "failed", input_data={"amount": 7}, error_category="target_error")
+    said = _replayed(board, id_, "--set", "amount=1", "--set", "note=why", "-r", registry, "-o", "json")
+    assert said.data["output"]["got"] == {"amount": 1, "note": "why"}
+    assert _replayed(board, id_, "--set", "amount=much", "-r", registry, "-o", "json").code == 2
