@@ -40,6 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "db": Entry("db", "Admin", "Create, migrate and inspect the schema jobs"),
     "audit": Entry("audit", "Admin", "What was executed and refused; verify finds tampering with the record"),
     "doctor": Entry("doctor", "Admin", "What this host can really enforce, and how to fix what it cannot"),
+    "config": Entry("config", "Admin", "Every setting that holds here, and which flag, variable or file decided it"),
     "version": Entry("version", "Help", "Versions of specql-jobs and what it runs on"),
 }
 
@@ -52,6 +53,7 @@ GROUPS = {
     "breaker": ("list", "reset"),
     "schedules": ("list",),
     "worker": ("list", "drain"),
+    "config": ("show",),
     "schema": ("list", "show"),
 }
 
