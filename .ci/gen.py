@@ -1,8 +1,9 @@
 """Write the generated files, or with --check say which are stale and end with 1: `gen.py [--check] [FILE…]`.
 
-docs/lifecycle.md gets its diagram and table from core/lifecycle.TRANSITIONS; schemas/registry.schema.json and
-schemas/ceiling.schema.json, for editors, are made from registry.shape.json; schemas/schema.sql is what the migrations
-add up to, dumped from an empty database of the embedded PostgreSQL.
+completions/ and man/ are made from the commands themselves; docs/lifecycle.md gets its diagram and table from
+core/lifecycle.TRANSITIONS; schemas/registry.schema.json and schemas/ceiling.schema.json, for editors, are made from
+registry.shape.json; schemas/schema.sql is what the migrations add up to, dumped from an empty database of the embedded
+PostgreSQL.
 """
 
 from __future__ import annotations
@@ -134,7 +135,20 @@ def shape() -> dict[str, Any]:
     return read
 
 
+# ---- completions -----------------------------------------------------------------------------------------------------
+
+
+def completions(shell: str) -> str:
+    """Return a shell's completion script, made of the commands."""
+    from specql_jobs.cli.completion.scripts import script  # noqa: PLC0415 - imports every command
+
+    return script(shell)
+
+
 GENERATED: dict[str, Callable[[], str]] = {
+    "completions/_specql-jobs": lambda: completions("zsh"),
+    "completions/specql-jobs.bash": lambda: completions("bash"),
+    "completions/specql-jobs.fish": lambda: completions("fish"),
     "docs/lifecycle.md": lifecycle_page,
     "schemas/ceiling.schema.json": ceiling_schema,
     "schemas/registry.schema.json": registry_schema,

@@ -41,6 +41,7 @@ COMMANDS: dict[str, Entry] = {
     "audit": Entry("audit", "Admin", "What was executed and refused; verify finds tampering with the record"),
     "doctor": Entry("doctor", "Admin", "What this host can really enforce, and how to fix what it cannot"),
     "config": Entry("config", "Admin", "Every setting that holds here, and which flag, variable or file decided it"),
+    "completions": Entry("completions", "Help", "The completion script for bash, zsh or fish"),
     "version": Entry("version", "Help", "Versions of specql-jobs and what it runs on"),
 }
 

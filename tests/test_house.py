@@ -359,7 +359,16 @@ def test_the_error_tree_is_drawn() -> None:
 # ---- documents that are true -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["docs/lifecycle.md", "schemas/schema.sql"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "completions/_specql-jobs",
+        "completions/specql-jobs.bash",
+        "completions/specql-jobs.fish",
+        "docs/lifecycle.md",
+        "schemas/schema.sql",
+    ],
+)
 def test_generated_files_are_fresh(name: str) -> None:
     """`make gen` would change nothing."""
     if name.endswith(".sql"):
@@ -443,6 +452,16 @@ def test_the_wheel_brings_no_other_top_level_name() -> None:
     """Nothing called core, cli, runners or tests lands in a user's site-packages."""
     tops = {path.split("/")[0] for path in _installed() if not path.startswith("..")}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"specql_jobs"}
+
+
+def test_the_wheel_brings_completions_where_shells_look() -> None:
+    """The files of completions/ land below share/, in the folder of each shell."""
+    shared = {path[path.index("share/") :] for path in _installed() if path.startswith("..") and "share/" in path}
+    assert shared >= {
+        "share/bash-completion/completions/specql-jobs.bash",
+        "share/zsh/site-functions/_specql-jobs",
+        "share/fish/vendor_completions.d/specql-jobs.fish",
+    }
 
 
 def test_what_is_tested_is_what_is_installed() -> None:

@@ -28,6 +28,7 @@ class Console:
     verbose: int = 0
     colour: str = "auto"
     env: Mapping[str, str] = field(default_factory=dict)
+    profile: str = ""  # of the database that is asked; names of its jobs are remembered under it
     warnings: list[str] = field(default_factory=list)
     answered: bool = False  # whether stdout already holds the one JSON document
     known_secrets: Secrets | None = None  # what error messages and crash files mask
