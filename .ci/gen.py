@@ -145,6 +145,24 @@ def completions(shell: str) -> str:
     return script(shell)
 
 
+# ---- the manual ------------------------------------------------------------------------------------------------------
+
+
+def manual(name: str) -> Callable[[], str]:
+    """Return what makes the page of that name."""
+    from specql_jobs.cli.manual.pages import page  # noqa: PLC0415 - imports that page's command
+    from specql_jobs.cli.manual.roff import roff  # noqa: PLC0415 - with it
+
+    return lambda: roff(page(name))
+
+
+def manual_files() -> list[str]:
+    """Return the names of all pages' files."""
+    from specql_jobs.cli.manual.pages import files  # noqa: PLC0415 - the other files need nothing of it
+
+    return files()
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "completions/_specql-jobs": lambda: completions("zsh"),
     "completions/specql-jobs.bash": lambda: completions("bash"),
@@ -153,6 +171,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "schemas/ceiling.schema.json": ceiling_schema,
     "schemas/registry.schema.json": registry_schema,
     "schemas/schema.sql": schema_dump,
+    **{f"man/{name}": manual(name) for name in manual_files()},
 }
 
 if __name__ == "__main__":

@@ -85,10 +85,10 @@ def _call(arguments: list[str], invocation: Invocation) -> None:
 
 
 def _meant(arguments: list[str]) -> list[str]:
-    """`help list` is `list --help`; `worker` is `worker start`."""
+    """`help list` is `list --help`, where `list` is no topic; `worker` is `worker start`."""
     match arguments:
-        case ["help", *words]:
-            return _meant([*words, "--help"])
+        case ["help", name, *words] if name in COMMANDS:
+            return _meant([name, *words, "--help"])
         case ["db", "callbacks", *words] if not words or re.match(r"-(?!h$|-help$)", words[0]):
             return ["db", "callbacks", "list", *words]
         case [name, *words] if name in DEFAULTS and words[:1] not in [

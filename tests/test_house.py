@@ -52,6 +52,7 @@ OWNERS: Final = {
     "subprocess": {
         "runners/": "starting programs is what the shell runner is for",
         "core/store/embedded.py": "starts and stops the wheel's PostgreSQL",
+        "cli/manual/reader.py": "opens a page with man",
         "cli/revision.py": "asks git how the registry stood at a commit; the library and workers need no git",
     },
 }
@@ -454,13 +455,15 @@ def test_the_wheel_brings_no_other_top_level_name() -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == {"specql_jobs"}
 
 
-def test_the_wheel_brings_completions_where_shells_look() -> None:
-    """The files of completions/ land below share/, in the folder of each shell."""
+def test_the_wheel_brings_completions_and_manual_where_they_are_looked_for() -> None:
+    """The files of completions/ and man/ land below share/, each where shells and man look."""
     shared = {path[path.index("share/") :] for path in _installed() if path.startswith("..") and "share/" in path}
     assert shared >= {
         "share/bash-completion/completions/specql-jobs.bash",
         "share/zsh/site-functions/_specql-jobs",
         "share/fish/vendor_completions.d/specql-jobs.fish",
+        "share/man/man1/specql-jobs.1",
+        "share/man/man5/specql-jobs-registry.5",
     }
 
 

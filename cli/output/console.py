@@ -52,6 +52,11 @@ class Console:
         """Columns to fit text into; None when nothing may be cut."""
         return streams.width()
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person looks at stdout."""
+        return streams.is_terminal(sys.stdout)
+
     def data(self, text: str) -> bool:
         """Write lines of data; False when nobody reads them any more."""
         return streams.write_out(text if text.endswith("\n") or not text else text + "\n")
