@@ -75,8 +75,7 @@ def _load(checking: Checking, settings: Settings) -> Loaded:
         return load_text(read_stdin(), "<stdin>", environment=environment, variables=settings.variables)
     paths = registry_paths(checking.paths, settings)
     loaded = load(paths, environment=environment, variables=settings.variables)
-    if loaded.registry is not None:
-        remember_registry(loaded.registry, paths, settings)
+    remember_registry(loaded, paths, settings)
     return loaded
 
 

@@ -99,20 +99,18 @@ def read_registry(sources: Sources, settings: Settings) -> tuple[Registry, Loade
 
     paths = registry_paths(sources.registry, settings)
     loaded = load(paths, environment=environment_name(sources.env, settings), variables=settings.variables)
-    registry = usable(loaded)
-    remember_registry(registry, paths, settings)
-    return registry, loaded
+    remember_registry(loaded, paths, settings)
+    return usable(loaded), loaded
 
 
-def remember_registry(registry: Registry, paths: list[Path], settings: Settings) -> None:
+def remember_registry(loaded: Loaded, paths: list[Path], settings: Settings) -> None:
     """Keep the names of services and operations, and of profiles, for completion."""
     from .completion import memory  # noqa: PLC0415 - only commands that read a registry
 
     home = paths[0].absolute()
-    names = {service.name: [*service.operations] for service in registry.services.values()}
     folder = home if home.is_dir() else home.parent
     profiles = [memory.Name("profile", str(folder), name) for name in settings.profiles]
-    memory.keep([*memory.of_registry(names, folder), *profiles], settings.variables, instead=True)
+    memory.keep([*memory.of_registry(loaded.defined, folder), *profiles], settings.variables, instead=True)
 
 
 def policy_path(flag: str, settings: Settings) -> Path | None:

@@ -11,12 +11,16 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...core.settings import cache_folder
+
+if TYPE_CHECKING:
+    from ...core.registry.canonical import Named
 
 FILE = "names.tsv"
 #: Names of each kind that are kept; ids age within hours.
@@ -52,12 +56,19 @@ def of_jobs(records: Iterable[Mapping[str, Any]], profile: str) -> list[Name]:
     return found
 
 
-def of_registry(operations: Mapping[str, Iterable[str]], folder: Path) -> list[Name]:
-    """Return the services of a registry with their operations."""
+def of_registry(defined: Mapping[str, Named], folder: Path) -> list[Name]:
+    """Return the services of a registry with their operations, as far as there is room; those with errors, too."""
     home = str(folder)
-    services = [Name("service", home, service, "service") for service in operations]
-    below = [Name("operation", home, f"{s}.{each}", "operation") for s, names in operations.items() for each in names]
-    return services + below
+    services = [Name("service", home, each.name, "service") for each in islice(defined.values(), MOST)]
+    pairs = ((each.name, below) for each in defined.values() for below in _operations(each))
+    return services + [Name("operation", home, f"{service}.{name}") for service, name in islice(pairs, MOST)]
+
+
+def _operations(service: Named) -> Iterator[str]:
+    """The names below `operations`, which is a mapping in the canonical form."""
+    operations = service.node.get("operations")
+    if operations is not None:
+        yield from operations.pairs
 
 
 def keep(names: Sequence[Name], env: Mapping[str, str], *, instead: bool = False) -> None:
