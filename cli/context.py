@@ -110,7 +110,7 @@ def remember_registry(loaded: Loaded, paths: list[Path], settings: Settings) -> 
     home = paths[0].absolute()
     folder = home if home.is_dir() else home.parent
     profiles = [memory.Name("profile", str(folder), name) for name in settings.profiles]
-    memory.keep([*memory.of_registry(loaded.defined, folder), *profiles], settings.variables, instead=True)
+    memory.keep([*memory.of_registry(loaded, folder), *profiles], settings.variables, instead=True)
 
 
 def policy_path(flag: str, settings: Settings) -> Path | None:

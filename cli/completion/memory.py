@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.settings import cache_folder
 
 if TYPE_CHECKING:
-    from ...core.registry.canonical import Named
+    from ...core.registry.load import Loaded
 
 FILE = "names.tsv"
 #: Names of each kind that are kept; ids age within hours.
@@ -56,19 +56,12 @@ def of_jobs(records: Iterable[Mapping[str, Any]], profile: str) -> list[Name]:
     return found
 
 
-def of_registry(defined: Mapping[str, Named], folder: Path) -> list[Name]:
+def of_registry(loaded: Loaded, folder: Path) -> list[Name]:
     """Return the services of a registry with their operations, as far as there is room; those with errors, too."""
     home = str(folder)
-    services = [Name("service", home, each.name, "service") for each in islice(defined.values(), MOST)]
-    pairs = ((each.name, below) for each in defined.values() for below in _operations(each))
-    return services + [Name("operation", home, f"{service}.{name}") for service, name in islice(pairs, MOST)]
-
-
-def _operations(service: Named) -> Iterator[str]:
-    """The names below `operations`, which is a mapping in the canonical form."""
-    operations = service.node.get("operations")
-    if operations is not None:
-        yield from operations.pairs
+    services = [Name("service", home, each.name, "service") for each in islice(loaded.defined.values(), MOST)]
+    below = islice(loaded.declared(), MOST)
+    return services + [Name("operation", home, f"{each.service}.{each.operation}") for each in below]
 
 
 def keep(names: Sequence[Name], env: Mapping[str, str], *, instead: bool = False) -> None:
