@@ -49,5 +49,5 @@ bench: dev ## Measure the queue beside peers and floors: a table and a plot (10 
 docs: gen ## Bring the generated pages up to date and check every link
 	$(BIN)/python -m pytest -q tests/test_house.py tests/test_readme.py -k "docs or links or readme"
 
-gen: dev ## Write the generated files again: docs/lifecycle.md, schemas/registry.schema.json, schemas/schema.sql
+gen: dev ## Write the generated files again: completions, manual pages, docs/lifecycle.md, schemas
 	$(BIN)/python .ci/gen.py

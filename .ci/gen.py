@@ -1,8 +1,9 @@
 """Write the generated files, or with --check say which are stale and end with 1: `gen.py [--check] [FILE…]`.
 
-docs/lifecycle.md gets its diagram and table from core/lifecycle.TRANSITIONS; schemas/registry.schema.json and
-schemas/ceiling.schema.json, for editors, are made from registry.shape.json; schemas/schema.sql is what the migrations
-add up to, dumped from an empty database of the embedded PostgreSQL.
+completions/ and man/ are made from the commands themselves; docs/lifecycle.md gets its diagram and table from
+core/lifecycle.TRANSITIONS; schemas/registry.schema.json and schemas/ceiling.schema.json, for editors, are made from
+registry.shape.json; schemas/schema.sql is what the migrations add up to, dumped from an empty database of the embedded
+PostgreSQL.
 """
 
 from __future__ import annotations
@@ -134,11 +135,43 @@ def shape() -> dict[str, Any]:
     return read
 
 
+# ---- completions -----------------------------------------------------------------------------------------------------
+
+
+def completions(shell: str) -> str:
+    """Return a shell's completion script, made of the commands."""
+    from specql_jobs.cli.completion.scripts import script  # noqa: PLC0415 - imports every command
+
+    return script(shell)
+
+
+# ---- the manual ------------------------------------------------------------------------------------------------------
+
+
+def manual(name: str) -> Callable[[], str]:
+    """Return what makes the page of that name."""
+    from specql_jobs.cli.manual.pages import page  # noqa: PLC0415 - imports that page's command
+    from specql_jobs.cli.manual.roff import roff  # noqa: PLC0415 - with it
+
+    return lambda: roff(page(name))
+
+
+def manual_files() -> list[str]:
+    """Return the names of all pages' files."""
+    from specql_jobs.cli.manual.pages import files  # noqa: PLC0415 - the other files need nothing of it
+
+    return files()
+
+
 GENERATED: dict[str, Callable[[], str]] = {
+    "completions/_specql-jobs": lambda: completions("zsh"),
+    "completions/specql-jobs.bash": lambda: completions("bash"),
+    "completions/specql-jobs.fish": lambda: completions("fish"),
     "docs/lifecycle.md": lifecycle_page,
     "schemas/ceiling.schema.json": ceiling_schema,
     "schemas/registry.schema.json": registry_schema,
     "schemas/schema.sql": schema_dump,
+    **{f"man/{name}": manual(name) for name in manual_files()},
 }
 
 if __name__ == "__main__":

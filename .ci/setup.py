@@ -29,6 +29,11 @@ HOST = {
     "busybox-static": ("busybox", "there is nothing to make test images of, so tests of container jobs are skipped"),
     "faketime": ("faketime", "the test of workers with wrong clocks is skipped"),
     "pgbouncer": ("pgbouncer", "the tests of workers behind a pooler are skipped"),
+    "zsh": ("zsh", "its completions are not tested"),
+    "fish": ("fish", "its completions are not tested"),
+    "shellcheck": ("shellcheck", "the completions for bash are not checked"),
+    "man-db": ("man", "the manual pages are not checked, and `specql-jobs man` prints them as plain text"),
+    "mandoc": ("mandoc", "the manual pages are not checked"),
 }
 #: Where an engine listens that somebody runs here already: then none is installed.
 ENGINE_SOCKET = Path("/var/run/docker.sock")

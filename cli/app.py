@@ -35,13 +35,7 @@ class Root(typer_core.TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the framework's signature
         """Import the command's module and return its command, or None for an unknown name."""
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
-        module = importlib.import_module(f".commands.{entry.module}", __package__)
-        found = typer.main.get_command(module.app)
-        found.name = cmd_name
-        return found
+        return command_named(cmd_name) if cmd_name in COMMANDS else None
 
     def get_help(self, ctx: Any) -> str:  # noqa: ARG002 - the framework's signature
         """Return the root help from the table alone."""
@@ -53,6 +47,14 @@ class Root(typer_core.TyperGroup):
         if name in COMMANDS or name.startswith("-"):
             return super().resolve_command(ctx, args)
         raise _unknown_command(name)
+
+
+def command_named(name: str) -> Any:
+    """Import the module of a command of the catalogue and return its command."""
+    module = importlib.import_module(f".commands.{COMMANDS[name].module}", __package__)
+    found = typer.main.get_command(module.app)
+    found.name = name
+    return found
 
 
 def _unknown_command(name: str) -> UsageError:
@@ -83,10 +85,10 @@ def _call(arguments: list[str], invocation: Invocation) -> None:
 
 
 def _meant(arguments: list[str]) -> list[str]:
-    """`help list` is `list --help`; `worker` is `worker start`."""
+    """`help list` is `list --help`, where `list` is no topic; `worker` is `worker start`."""
     match arguments:
-        case ["help", *words]:
-            return _meant([*words, "--help"])
+        case ["help", name, *words] if name in COMMANDS:
+            return _meant([name, *words, "--help"])
         case ["db", "callbacks", *words] if not words or re.match(r"-(?!h$|-help$)", words[0]):
             return ["db", "callbacks", "list", *words]
         case [name, *words] if name in DEFAULTS and words[:1] not in [

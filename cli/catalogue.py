@@ -46,6 +46,10 @@ COMMANDS: dict[str, Entry] = {
     "db": Entry("db", "Admin", "Create, migrate and inspect the schema jobs"),
     "audit": Entry("audit", "Admin", "What was executed and refused; verify finds tampering with the record"),
     "doctor": Entry("doctor", "Admin", "What this host can really enforce, and how to fix what it cannot"),
+    "config": Entry("config", "Admin", "Every setting that holds here, and which flag, variable or file decided it"),
+    "help": Entry("help", "Help", "A topic (exit-codes, output, selectors, time), or a command's own help"),
+    "man": Entry("man", "Help", "The manual: of the program, of a command, of the registry's keys"),
+    "completions": Entry("completions", "Help", "The completion script for bash, zsh or fish"),
     "version": Entry("version", "Help", "Versions of specql-jobs and what it runs on"),
 }
 
@@ -59,6 +63,7 @@ GROUPS = {
     "changes": ("list", "show", "resume"),
     "schedules": ("list",),
     "worker": ("list", "drain"),
+    "config": ("show",),
     "schema": ("list", "show"),
 }
 
@@ -90,6 +95,8 @@ _EXAMPLES = (
     f"  {PROGRAM} run payments.charge --input @charge.json --dry-run",
     f"  {PROGRAM} list --status failed --since 1h",
     f"  {PROGRAM} retry --service payments --status failed --dry-run",
+    "",
+    "More: specql-jobs help exit-codes|output|selectors|time, specql-jobs man",
     "",
     "Exit codes: 0 ok, 1 the answer is no, 2 called wrongly, 3 not found, 4 denied, 5 unavailable,",
     "            6 conflict, 7 partly done, 8 still pending, 70 a bug, 130/143 signals.",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..core.errors import UsageError
 from . import entity_calls
 from .check_options import Checking, Comparing
-from .context import environment_name, load_ceiling, policy_path, registry_paths
+from .context import environment_name, load_ceiling, policy_path, registry_paths, remember_registry
 from .output.console import Console
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ def _load(checking: Checking, settings: Settings) -> Loaded:
             raise UsageError("- and paths together", hint="check stdin alone, or name files")
         return load_text(read_stdin(), "<stdin>", environment=environment, variables=settings.variables)
     paths = registry_paths(checking.paths, settings)
-    return load(paths, environment=environment, variables=settings.variables)
+    loaded = load(paths, environment=environment, variables=settings.variables)
+    remember_registry(loaded, paths, settings)
+    return loaded
 
 
 def read_stdin() -> str:

@@ -31,6 +31,7 @@ def settings_for(console: Console, target: Target | None = None) -> Settings:
     if settings.dsn is not None:
         for password in address.passwords(settings.dsn.text):
             console.secrets.protect(password)
+    console.profile = settings.profile
     if settings.dsn is not None and settings.dsn.origin == "--dsn" and address.passwords(settings.dsn.text):
         console.warn("other users of this host can see the password in --dsn with ps; set SPECQL_JOBS_DSN instead")
     return settings
@@ -107,7 +108,18 @@ def read_registry(sources: Sources, settings: Settings) -> tuple[Registry, Loade
 
     paths = registry_paths(sources.registry, settings)
     loaded = load(paths, environment=environment_name(sources.env, settings), variables=settings.variables)
+    remember_registry(loaded, paths, settings)
     return usable(loaded), loaded
+
+
+def remember_registry(loaded: Loaded, paths: list[Path], settings: Settings) -> None:
+    """Keep the names of services and operations, and of profiles, for completion."""
+    from .completion import memory  # noqa: PLC0415 - only commands that read a registry
+
+    home = paths[0].absolute()
+    folder = home if home.is_dir() else home.parent
+    profiles = [memory.Name("profile", str(folder), name) for name in settings.profiles]
+    memory.keep([*memory.of_registry(loaded, folder), *profiles], settings.variables, instead=True)
 
 
 def policy_path(flag: str, settings: Settings) -> Path | None:

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,25 @@ _PROFILE_KEYS: dict[str, type] = {
 _RETENTION_KEYS: dict[str, type] = {"completed": str, "failed": str, "cancelled": str, "worker": bool}
 
 
+class Source(StrEnum):
+    """The kinds of places that settings come from."""
+
+    FLAG = "flag"
+    PROFILE = "profile"
+    ENVIRONMENT = "environment"
+    FILE = "file"
+    LIBPQ = "libpq"
+    DEFAULT = "default"
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One setting, and where it came from."""
+    """One setting, and where it came from, in words; in a file there is a line, counted from 1, if it is known."""
 
     text: str
     origin: str
+    line: int = 0
+    source: Source = Source.FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +64,23 @@ class ConfigFile:
 
     path: Path
     content: Mapping[str, Any]
+    lines: Mapping[str, int]  # "profiles.prod.host" -> its line
 
     def value(self, key: str) -> Value | None:
         """Return the file's setting of that name, or None."""
         text = self.content.get(key, "")
-        return Value(text, str(self.path)) if text else None
+        return Value(text, str(self.path), self.line(key)) if text else None
+
+    def line(self, key: str) -> int:
+        """Return the line of a key such as `profiles.prod.host`, or of the table around it; 0 if it is not found."""
+        while key and key not in self.lines:
+            key = key.rpartition(".")[0]
+        return self.lines.get(key, 0)
 
     def file_value(self, key: str) -> Value | None:
         """Return a path setting, made absolute from the file's own folder."""
         found = self.value(key)
-        return Value(str(self.path.parent / found.text), found.origin) if found else None
+        return Value(str(self.path.parent / found.text), found.origin, found.line) if found else None
 
 
 def config_files(env: Mapping[str, str], folder: Path) -> Iterator[ConfigFile]:
@@ -88,14 +109,48 @@ def read_file(path: Path) -> ConfigFile:
         raise ConfigError(
             f"{path}{_place(str(error), text)}: not valid TOML", hint=f"mend the line in {path}"
         ) from None
-    _check_keys(path, "", content, _FILE_KEYS)
+    file = ConfigFile(path, content, dict(_key_lines(text)))
+    _check_keys(file, "", content, _FILE_KEYS)
     for name, profile in content.get("profiles", {}).items():
         if not isinstance(profile, dict):
-            raise ConfigError(f"{path}: [profiles.{name}] must be a table")
-        _check_keys(path, f"profiles.{name}.", profile, _PROFILE_KEYS)
+            raise ConfigError(
+                f"{path}: [profiles.{name}] must be a table", hint=f"write [profiles.{name}] on its own line"
+            )
+        _check_keys(file, f"profiles.{name}.", profile, _PROFILE_KEYS)
     check_runners(f"{path}: [runners]", content.get("runners", {}))
-    _check_keys(path, "retention.", content.get("retention", {}), _RETENTION_KEYS)
-    return ConfigFile(path, content)
+    _check_keys(file, "retention.", content.get("retention", {}), _RETENTION_KEYS)
+    return file
+
+
+_TABLE = re.compile(r"\[([^\[\]]+)\]")
+_KEY = re.compile(r"""((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
+
+
+def _key_lines(text: str) -> Iterator[tuple[str, int]]:
+    """Where each table and key stands, for messages: tomllib tells no positions."""
+    table = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if found := _TABLE.match(line.strip()):
+            table = f"{_plain_key(found[1])}."
+            yield table[:-1], number
+        elif found := _KEY.match(line.strip()):
+            yield f"{table}{_plain_key(found[1])}", number
+
+
+def _plain_key(key: str) -> str:
+    return ".".join(part.strip().strip("\"'") for part in key.split("."))
+
+
+def conninfo(profile: Mapping[str, Any]) -> str:
+    """Return a profile's database as a connection string; libpq adds what the profile leaves open."""
+    if "dsn" in profile:
+        return str(profile["dsn"])
+    return " ".join(f"{part}={_quoted(profile[part])}" for part in PROFILE_PARTS if part in profile)
+
+
+def _quoted(value: object) -> str:
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
 
 
 def check_runners(where: str, stated: Mapping[str, Any]) -> None:
@@ -124,15 +179,16 @@ def _place(message: str, text: str) -> str:
     return f":{match[1]}:{match[2]}" if match else f":{text.count(chr(10)) + 1}"
 
 
-def _check_keys(path: Path, prefix: str, content: Mapping[str, Any], allowed: Mapping[str, type]) -> None:
+def _check_keys(file: ConfigFile, prefix: str, content: Mapping[str, Any], allowed: Mapping[str, type]) -> None:
     for key, value in content.items():
+        where = f"{file.path}:{file.line(prefix + key)}"
         if key not in allowed:
             near = get_close_matches(key, allowed, n=1)
             hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(allowed)}"
-            raise ConfigError(f"{path}: unknown key `{prefix}{key}`", hint=hint)
+            raise ConfigError(f"{where}: unknown key `{prefix}{key}`", hint=hint)
         wanted = allowed[key]
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            raise ConfigError(f"{path}: `{prefix}{key}` must be of type {wanted.__name__}")
+            raise ConfigError(f"{where}: `{prefix}{key}` must be of type {wanted.__name__}")
 
 
 # ---- env files -------------------------------------------------------------------------------------------------------

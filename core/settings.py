@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .config_file import PROFILE_PARTS, PROJECT_FILE, ConfigFile, Value, check_runners, config_files
+from .config_file import PROJECT_FILE, ConfigFile, Source, Value, check_runners, config_files, conninfo
 from .errors import ConfigError, NotFound
 
 #: Any of these says that libpq's own variables are meant to name the server.
@@ -35,6 +35,7 @@ class Settings:
     actor: str = ""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     profiles: tuple[str, ...] = ()  # every profile that could be named
+    files: tuple[ConfigFile, ...] = field(default=(), repr=False)  # those that were read, the nearest first
 
     def require_dsn(self) -> str:
         """Return the DSN; raise ConfigError E213 when nothing names a database."""
@@ -56,8 +57,18 @@ def variables() -> dict[str, str]:
 
 def state_folder(env: Mapping[str, str]) -> Path:
     """Return where this user's crash files go: $XDG_STATE_HOME/specql-jobs or ~/.local/state/specql-jobs."""
-    stated = env.get("XDG_STATE_HOME", "")
-    root = Path(stated) if stated.startswith("/") else Path(env.get("HOME") or "/nonexistent", ".local", "state")
+    return _user_folder(env, "XDG_STATE_HOME", Path(".local", "state"))
+
+
+def cache_folder(env: Mapping[str, str]) -> Path:
+    """Return where names for completion are kept: $XDG_CACHE_HOME/specql-jobs or ~/.cache/specql-jobs."""
+    return _user_folder(env, "XDG_CACHE_HOME", Path(".cache"))
+
+
+def _user_folder(env: Mapping[str, str], variable: str, usual: Path) -> Path:
+    """A folder of the XDG specification, which counts absolute paths only."""
+    stated = env.get(variable, "")
+    root = Path(stated) if stated.startswith("/") else Path(env.get("HOME") or "/nonexistent") / usual
     return root / "specql-jobs"
 
 
@@ -85,6 +96,7 @@ def load_settings(
         actor=env.get("SPECQL_JOBS_ACTOR") or _person(env),
         variables=env,
         profiles=_profile_names(files),
+        files=files,
     )
 
 
@@ -116,7 +128,7 @@ def _first(*values: Value | None) -> Value | None:
 
 def _variable(env: Mapping[str, str], name: str) -> Value | None:
     text = env.get(name, "")
-    return Value(text, name) if text else None
+    return Value(text, name, source=Source.ENVIRONMENT) if text else None
 
 
 # ---- the database ----------------------------------------------------------------------------------------------------
@@ -141,12 +153,12 @@ def _database(
 def _flag(dsn: str) -> Value:
     if not dsn.strip():
         raise ConfigError("--dsn is empty", hint="leave the flag out, or pass postgresql://user@host/database")
-    return Value(dsn, "--dsn")
+    return Value(dsn, "--dsn", source=Source.FLAG)
 
 
 def _libpq(env: Mapping[str, str]) -> Value | None:
     used = [name for name in LIBPQ_VARIABLES if env.get(name)]
-    return Value("", ", ".join(used)) if used else None
+    return Value("", ", ".join(used), source=Source.LIBPQ) if used else None
 
 
 def _profile_name(flag: str, env: Mapping[str, str], files: tuple[ConfigFile, ...], dsn: str | None) -> str:
@@ -169,7 +181,9 @@ def _from_profile(name: str, files: tuple[ConfigFile, ...]) -> tuple[Value, bool
     for file in files:
         profile = file.content.get("profiles", {}).get(name)
         if profile is not None:
-            return Value(_conninfo(profile), f"profile {name} in {file.path}"), bool(profile.get("protected"))
+            origin, line = f"profile {name} in {file.path}", file.line(f"profiles.{name}")
+            found = Value(conninfo(profile), origin, line, Source.PROFILE)
+            return found, bool(profile.get("protected"))
     raise NotFound(
         f"there is no profile {name!r}; known: {', '.join(_profile_names(files)) or 'none'}",
         code="E304",
@@ -180,14 +194,3 @@ def _from_profile(name: str, files: tuple[ConfigFile, ...]) -> tuple[Value, bool
 
 def _profile_names(files: tuple[ConfigFile, ...]) -> tuple[str, ...]:
     return tuple(sorted({each for file in files for each in file.content.get("profiles", {})}))
-
-
-def _conninfo(profile: Mapping[str, Any]) -> str:
-    if "dsn" in profile:
-        return str(profile["dsn"])
-    return " ".join(f"{part}={_quoted(profile[part])}" for part in PROFILE_PARTS if part in profile)
-
-
-def _quoted(value: object) -> str:
-    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{text}'"

@@ -52,6 +52,7 @@ OWNERS: Final = {
     "subprocess": {
         "runners/": "starting programs is what the shell runner is for",
         "core/store/embedded.py": "starts and stops the wheel's PostgreSQL",
+        "cli/manual/reader.py": "opens a page with man",
         "cli/revision.py": "asks git how the registry stood at a commit; the library and workers need no git",
     },
 }
@@ -359,7 +360,16 @@ def test_the_error_tree_is_drawn() -> None:
 # ---- documents that are true -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["docs/lifecycle.md", "schemas/schema.sql"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "completions/_specql-jobs",
+        "completions/specql-jobs.bash",
+        "completions/specql-jobs.fish",
+        "docs/lifecycle.md",
+        "schemas/schema.sql",
+    ],
+)
 def test_generated_files_are_fresh(name: str) -> None:
     """`make gen` would change nothing."""
     if name.endswith(".sql"):
@@ -443,6 +453,18 @@ def test_the_wheel_brings_no_other_top_level_name() -> None:
     """Nothing called core, cli, runners or tests lands in a user's site-packages."""
     tops = {path.split("/")[0] for path in _installed() if not path.startswith("..")}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"specql_jobs"}
+
+
+def test_the_wheel_brings_completions_and_manual_where_they_are_looked_for() -> None:
+    """The files of completions/ and man/ land below share/, each where shells and man look."""
+    shared = {path[path.index("share/") :] for path in _installed() if path.startswith("..") and "share/" in path}
+    assert shared >= {
+        "share/bash-completion/completions/specql-jobs.bash",
+        "share/zsh/site-functions/_specql-jobs",
+        "share/fish/vendor_completions.d/specql-jobs.fish",
+        "share/man/man1/specql-jobs.1",
+        "share/man/man5/specql-jobs-registry.5",
+    }
 
 
 def test_what_is_tested_is_what_is_installed() -> None:

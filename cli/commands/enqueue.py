@@ -23,6 +23,7 @@ from ..operations import resolve
 from ..optional_value import optional_value
 from ..options import JobInput, Sources, Target
 from ..output.console import Console
+from ..output.listed import remember_jobs
 from ..selectors import Ids, complete, read_ids
 
 if TYPE_CHECKING:
@@ -202,6 +203,7 @@ def _answer(console: Console, data: list[dict[str, Any]], *, waited: bool) -> No
     problem = _unfinished(data) if waited else None
     if len(data) > 1 and not waited and not console.is_json:
         console.say(f"{len(data)} jobs were queued")
+    remember_jobs(console, data)
     console.answer({"jobs": data}, lambda: "\n".join(_text(console, each) for each in data), problem=problem)
     if problem is not None:
         raise Finished(problem.exit_code)

@@ -37,9 +37,10 @@ async def show(
     typed = read_ids(ids, prefixes=True)
     async with database(console, settings_for(console, target)) as connection:
         views = await job_views(connection, await complete(connection, typed))
-    from ..output import job_json, job_text  # noqa: PLC0415 - after the query
+    from ..output import job_json, job_text, listed  # noqa: PLC0415 - after the query
 
     data = [job_json.detail(view) for view in views]
+    listed.remember_jobs(console, data)
     console.answer(data, lambda: "\n\n".join(job_text.page(view, console) for view in views))
 
 

@@ -28,6 +28,7 @@ class Console:
     verbose: int = 0
     colour: str = "auto"
     env: Mapping[str, str] = field(default_factory=dict)
+    profile: str = ""  # of the database that is asked; names of its jobs are remembered under it
     warnings: list[str] = field(default_factory=list)
     answered: bool = False  # whether stdout already holds the one JSON document
     streaming: bool = False  # whether stdout is a stream of JSON lines, which ends with its summary or an error
@@ -61,6 +62,11 @@ class Console:
     def width(self) -> int | None:
         """Columns to fit text into; None when nothing may be cut."""
         return streams.width()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person looks at stdout."""
+        return streams.is_terminal(sys.stdout)
 
     def data(self, text: str) -> bool:
         """Write lines of data; False when nobody reads them any more."""

@@ -62,6 +62,8 @@ class Part:
 def answer_page(console: Console, part: Part, table: Callable[[], Table]) -> None:
     """Answer with a page of records, with -q their ids; say on stderr when some are missing. `table`: for people."""
     records = part.records
+    if part.what == "jobs":
+        remember_jobs(console, records)
     truncated = part.total > len(records)
     match console.format:
         case "json":
@@ -83,6 +85,13 @@ def answer_page(console: Console, part: Part, table: Callable[[], Table]) -> Non
         console.say(f"showing {len(records)} of {part.total} (--limit 0 for all)")
     elif not records and console.format == "text":
         console.say(f"no {part.what} match")
+
+
+def remember_jobs(console: Console, records: Sequence[dict[str, Any]]) -> None:
+    """Keep the ids of jobs that were shown for completion."""
+    from ..completion import memory  # noqa: PLC0415 - once there are jobs
+
+    memory.keep(memory.of_jobs(records[: memory.MOST_IDS], console.profile), console.env)
 
 
 def _cells(record: dict[str, Any]) -> list[Any]:

@@ -6,6 +6,11 @@ from ..errors import ConfigError
 from .db import Connection, connect
 
 
+async def stands_between(connection: Connection) -> bool:
+    """Whether the connection ends at a pooler: the server's process is not the one that it names."""
+    return await _process(connection) != connection.info.backend_pid
+
+
 async def require_session(connection: Connection, dsn: str) -> None:
     """Raise ConfigError where each transaction of a connection may be given another session.
 
