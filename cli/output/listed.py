@@ -57,12 +57,16 @@ class Part:
     records: Sequence[dict[str, Any]]
     total: int
     limit: int | None
+    exact: bool = True  # else `total` is an estimate
 
 
 def answer_page(console: Console, part: Part, table: Callable[[], Table]) -> None:
     """Answer with a page of records, with -q their ids; say on stderr when some are missing. `table`: for people."""
     records = part.records
     truncated = part.total > len(records)
+    about = "" if part.exact else "~"
+    if about and console.is_json:
+        console.warn(f"page.total is an estimate: {part.total} {part.what}, more or less; --exact counts them")
     match console.format:
         case "json":
             shown = {"returned": len(records), "limit": part.limit, "total": part.total, "truncated": truncated}
@@ -80,7 +84,7 @@ def answer_page(console: Console, part: Part, table: Callable[[], Table]) -> Non
             people = table()
             console.data(text_table(people.headers, people.rows, console.width, people.spare))
     if truncated:
-        console.say(f"showing {len(records)} of {part.total} (--limit 0 for all)")
+        console.say(f"showing {len(records)} of {about}{part.total} (--limit 0 for all)")
     elif not records and console.format == "text":
         console.say(f"no {part.what} match")
 

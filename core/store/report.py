@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +13,8 @@ import psycopg
 from psycopg.types.json import set_json_loads
 
 from ..selector import Selector
+from . import selection
+from .counting import PATIENCE, tally
 from .db import UNSTORABLE, Connection, queries, translate
 
 Row = dict[str, Any]
@@ -32,41 +33,30 @@ SHOWN_CHUNKS = 200
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the selected jobs, and how many there are in all."""
+    """Some of the selected jobs, and how many there are in all; `exact` False: about so many."""
 
     rows: list[Row]
     total: int
+    exact: bool = True
 
 
-@cache
-def _query(name: str) -> str:
-    named = queries("report.sql")
-    return named[name].replace("{selection}", named["selection"])
-
-
-async def list_jobs(connection: Connection, selector: Selector, limit: int | None) -> Page:
-    """Return the newest selected jobs and the number of all; `limit` None means every one."""
-    given = selector.parameters()
-    rows = await _rows(connection, "list_jobs", given | {"limit": limit})
+async def list_jobs(connection: Connection, selector: Selector, limit: int | None, *, exact: bool = False) -> Page:
+    """Return the selected jobs whose state changed last, and the number of all; `limit` None means every one."""
+    rows = await _selected(connection, "list_jobs", selector, limit)
     if limit is None or len(rows) < limit:
         return Page(rows, len(rows))
-    return Page(rows, await count_jobs(connection, selector))
-
-
-async def count_jobs(connection: Connection, selector: Selector) -> int:
-    """Return how many jobs are selected."""
-    rows = await _rows(connection, "count_jobs", selector.parameters())
-    return int(rows[0]["total"])
+    found = await tally(connection, selector, patience=None if exact else PATIENCE)
+    return Page(rows, max(found.total, len(rows)), found.exact)
 
 
 async def break_down(connection: Connection, selector: Selector) -> list[Row]:
     """Return the selected jobs' number by status, service and operation, largest first."""
-    return await _rows(connection, "break_down", selector.parameters())
+    return await _selected(connection, "break_down", selector, None)
 
 
 async def matching(connection: Connection, selector: Selector, limit: int | None = None) -> list[Row]:
     """Return id, status, service and operation of the selected jobs, oldest first: a bulk change's snapshot."""
-    return await _rows(connection, "matching_ids", selector.parameters() | {"limit": limit})
+    return await _selected(connection, "matching_ids", selector, limit)
 
 
 async def ids_between(connection: Connection, low: UUID, high: UUID) -> list[UUID]:
@@ -78,7 +68,7 @@ async def jobs(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Row]:
     """Return whole rows by id, with the database's `database_now` and whether a worker `has_worker` serves them."""
     given = {"ids": list(ids), "documents": True, "cap": LARGEST_SHOWN}
     try:
-        rows = await _fetched(connection, "job", given)
+        rows = await _fetched(connection, _query("job"), given)
     except UNSTORABLE:
         rows = await _rows(connection, "job", given | {"documents": False})
     except psycopg.Error as error:
@@ -125,17 +115,32 @@ async def events_after(connection: Connection, selector: Selector, after: dateti
     return await _rows(connection, "events_after", selector.parameters() | {"after": after})
 
 
-async def _rows(connection: Connection, name: str, parameters: Row) -> list[Row]:
+async def _selected(connection: Connection, name: str, selector: Selector, limit: int | None) -> list[Row]:
+    """Rows of a query over {chosen} or {latest}, which are made for the selector."""
+    text = queries("report.sql")[name]
+    for mark, source in (("{chosen}", selection.chosen), ("{latest}", selection.latest)):
+        text = text.replace(mark, source(selector)) if mark in text else text
     try:
-        return await _fetched(connection, name, parameters)
+        return await _fetched(connection, text, selector.parameters() | {"limit": limit})
     except psycopg.Error as error:
         raise translate(error) from None
 
 
-async def _fetched(connection: Connection, name: str, parameters: Row) -> list[Row]:
+async def _rows(connection: Connection, name: str, parameters: Row) -> list[Row]:
+    try:
+        return await _fetched(connection, _query(name), parameters)
+    except psycopg.Error as error:
+        raise translate(error) from None
+
+
+def _query(name: str) -> str:
+    return queries("report.sql")[name].replace("{selection}", selection.everywhere())
+
+
+async def _fetched(connection: Connection, text: str, parameters: Row) -> list[Row]:
     async with connection.cursor() as cursor:
         set_json_loads(_readable, cursor)
-        await cursor.execute(_query(name), parameters)
+        await cursor.execute(text.encode(), parameters)
         return await cursor.fetchall()
 
 

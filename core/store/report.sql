@@ -1,7 +1,7 @@
--- What people look at: reads only. `selection` is spliced into the queries that say {selection}; it is fixed text, and
--- every value is a parameter. A parameter that is NULL asks nothing, and the planner drops its line.
+-- What people look at: reads only. {selection}, {chosen} and {latest} are made of the first two texts here by selection.py;
+-- they are fixed text, and every value is a parameter. A parameter that is NULL asks nothing, and the planner drops its line.
 
--- name: selection
+-- name: words
     (%(ids)s::uuid[] IS NULL OR j.id = ANY (%(ids)s::uuid[]))
 AND (%(status)s::text[] IS NULL OR j.status = ANY (%(status)s::text[]))
 AND (%(not_status)s::text[] IS NULL OR j.status <> ALL (%(not_status)s::text[]))
@@ -27,38 +27,33 @@ AND (%(errors)s::text[] IS NULL OR EXISTS (
 AND (%(input_json)s::text[] IS NULL OR NOT EXISTS (
       SELECT FROM unnest(%(input_json)s::text[], %(input_text)s::text[]) AS wanted (as_json, as_text)
        WHERE NOT coalesce(j.input_data @> wanted.as_json::jsonb OR j.input_data @> wanted.as_text::jsonb, false)))
-AND (%(since_at)s::timestamptz IS NULL OR coalesce(j.completed_at, j.started_at, j.created_at) >= %(since_at)s)
-AND (%(since_ago)s::float8 IS NULL OR coalesce(j.completed_at, j.started_at, j.created_at)
-                                      >= now() - %(since_ago)s::float8 * interval '1 second')
-AND (%(until_at)s::timestamptz IS NULL OR coalesce(j.completed_at, j.started_at, j.created_at) <= %(until_at)s)
-AND (%(until_ago)s::float8 IS NULL OR coalesce(j.completed_at, j.started_at, j.created_at)
-                                      <= now() - %(until_ago)s::float8 * interval '1 second')
+
+-- name: window
+-- {changed} is the last change of state: of ended jobs their completed_at, which an index has.
+    (%(since_at)s::timestamptz IS NULL OR {changed} >= %(since_at)s)
+AND (%(since_ago)s::float8 IS NULL OR {changed} >= now() - %(since_ago)s::float8 * interval '1 second')
+AND (%(until_at)s::timestamptz IS NULL OR {changed} <= %(until_at)s)
+AND (%(until_ago)s::float8 IS NULL OR {changed} <= now() - %(until_ago)s::float8 * interval '1 second')
 
 -- name: list_jobs
 SELECT j.id, j.status, j.service_name, j.operation, lower(j.execution_type) AS execution_type, j.attempts,
        j.max_attempts, j.created_at, j.run_at, j.started_at, j.completed_at, j.worker_id, j.error_category,
        j.error_message, j.fingerprint, j.tenant_id, j.correlation_id, now() AS database_now
-  FROM jobs.tb_job_run j
- WHERE {selection}
- ORDER BY j.created_at DESC, j.id DESC
+  FROM {latest} j
+ ORDER BY j.changed_at DESC, j.id DESC
  LIMIT %(limit)s;
-
--- name: count_jobs
-SELECT count(*) AS total FROM jobs.tb_job_run j WHERE {selection};
 
 -- name: break_down
 -- What a bulk change would meet, for the confirmation.
 SELECT j.status, j.service_name, j.operation, count(*) AS jobs
-  FROM jobs.tb_job_run j
- WHERE {selection}
+  FROM {chosen} j
  GROUP BY 1, 2, 3
  ORDER BY 4 DESC, 1, 2, 3;
 
 -- name: matching_ids
 -- The snapshot that a bulk change works on, oldest first.
 SELECT j.id, j.status, j.service_name, j.operation
-  FROM jobs.tb_job_run j
- WHERE {selection}
+  FROM {chosen} j
  ORDER BY j.created_at, j.id
  LIMIT %(limit)s;
 
