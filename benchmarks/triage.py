@@ -124,24 +124,11 @@ def run(words: list[str], dsn: str) -> float:
     return time.monotonic() - begun
 
 
-async def explain(dsn: str) -> None:
-    """Have the server log the plan of what takes 20 ms or more from now on; the log is in the folder."""
-    async with await db.connect(dsn) as connection:
-        for setting, value in (
-            ("session_preload_libraries", "'auto_explain'"),
-            ("auto_explain.log_min_duration", "20"),
-        ):
-            await connection.execute(f"ALTER SYSTEM SET {setting} = {value}".encode())
-        await connection.execute(b"ALTER SYSTEM SET auto_explain.log_analyze = on")
-        await connection.execute(b"SELECT pg_reload_conf()")
-
-
 def main() -> None:
     """Fill and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--finished", type=int, default=10_000_000)
     parser.add_argument("--folder", type=Path, help="keep the database there; delete it yourself")
-    parser.add_argument("--plans", action="store_true", help="have the plans logged, in the folder's log")
     parser.add_argument("--only", default="", help="commands that contain this text")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sqj-triage-", dir="/tmp") as made:
@@ -149,8 +136,6 @@ def main() -> None:
         server.join()
         try:
             id_ = in_loop(prepare(server.dsn, given.finished))
-            if given.plans:
-                in_loop(explain(server.dsn))
             print(
                 f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; seconds of {RUNS} runs: first, median",
                 flush=True,

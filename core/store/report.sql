@@ -29,7 +29,7 @@ AND (%(input_json)s::text[] IS NULL OR NOT EXISTS (
        WHERE NOT coalesce(j.input_data @> wanted.as_json::jsonb OR j.input_data @> wanted.as_text::jsonb, false)))
 
 -- name: window
--- {changed} is the last change of state: of ended jobs their completed_at, which an index has.
+-- What is compared is the last change of state: of ended jobs their completed_at, which an index has.
     (%(since_at)s::timestamptz IS NULL OR {changed} >= %(since_at)s)
 AND (%(since_ago)s::float8 IS NULL OR {changed} >= now() - %(since_ago)s::float8 * interval '1 second')
 AND (%(until_at)s::timestamptz IS NULL OR {changed} <= %(until_at)s)
@@ -155,3 +155,22 @@ SELECT e.job_id, e.kind, e.id, coalesce(e.ended_as, p.status) AS status, p.servi
    (SELECT d.depends_on, 'dependents', d.job_id, NULL FROM jobs.tb_job_dependency d
      WHERE d.depends_on = wanted.id ORDER BY d.job_id LIMIT %(limit)s)) AS e
   LEFT JOIN jobs.tb_job_run p ON p.id = e.id;
+
+-- name: stats
+-- By a field, of the jobs that are open and of those that ended within the window.
+SELECT {key} AS key,
+       count(*) FILTER (WHERE j.status = 'pending') AS pending,
+       count(*) FILTER (WHERE j.status = 'pending' AND j.blocked_by = 0 AND j.run_at <= now()) AS ready,
+       count(*) FILTER (WHERE j.status = 'pending' AND j.error_category IS NOT NULL) AS retrying,
+       count(*) FILTER (WHERE j.status = 'running') AS running,
+       count(*) FILTER (WHERE j.status = 'completed') AS completed,
+       count(*) FILTER (WHERE j.status = 'failed') AS failed,
+       count(*) FILTER (WHERE j.status = 'cancelled') AS cancelled,
+       (extract(epoch FROM now() - min(j.run_at)
+          FILTER (WHERE j.status = 'pending' AND j.blocked_by = 0 AND j.run_at <= now())) * 1000)::int8 AS oldest_pending_ms,
+       percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (
+         ORDER BY (extract(epoch FROM j.completed_at - j.started_at) * 1000)::int8)
+         FILTER (WHERE j.status = 'completed' AND j.started_at IS NOT NULL) AS run_ms
+  FROM {source} j
+ GROUP BY 1
+ ORDER BY count(*) DESC, 1 NULLS LAST;
