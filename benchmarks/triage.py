@@ -1,12 +1,11 @@
 """What an operator reads at 3 a.m., beside ten million ended jobs: how long each command takes, and by which plan.
 
-    python benchmarks/triage.py --folder /tmp/sqj-triage                 fills 10,000,000 rows (10 GB), then measures
-    python benchmarks/triage.py --folder /tmp/sqj-triage --plans         with the plan of each
-    python benchmarks/triage.py --finished 200000                        a small one, in a folder that is removed
+    python benchmarks/triage.py --folder /tmp/sqj-triage      fills 10,000,000 rows (10 GB), then measures
+    python benchmarks/triage.py --finished 200000             a small one, in a folder that is removed
 
-Whole commands as processes, their start included: the second of three runs counts, so that the first reads the disk. The
-ended jobs are spread over 120 days; on top of them comes an incident: 100,000 jobs completed and 4,000 failed within the
-last hour, three attempts each, and 50,000 wait.
+Whole commands as processes, their start included: the first run, and the median of three. Ended jobs are spread over
+120 days; on top of them comes an incident: 100,000 jobs completed and 4,000 failed within the last hour, after three
+attempts each, and 50,000 wait. tests/postgres/test_read_plans.py holds which indexes are used.
 """
 
 from __future__ import annotations
@@ -36,7 +35,8 @@ INSERT INTO jobs.tb_job_run
   (service_name, operation, execution_type, input_data, status, attempts, max_attempts, lease_seq, worker_id, tenant_id,
    error_category, error_message, fingerprint, created_at, run_at, started_at, completed_at, updated_at)
 SELECT CASE WHEN n % 26 = 0 THEN 'payments' ELSE 'svc' || n % 7 END, CASE WHEN n % 26 = 0 THEN 'charge' ELSE 'op' END,
-       CASE n % 3 WHEN 0 THEN 'HTTP' ELSE 'shell' END, jsonb_build_object('customer', jsonb_build_object('id', n % 1000)),
+       CASE n % 3 WHEN 0 THEN 'HTTP' ELSE 'shell' END,
+       jsonb_build_object('customer', jsonb_build_object('id', n % 1000)),
        CASE WHEN n % 26 = 0 THEN 'failed' ELSE 'completed' END, CASE WHEN n % 26 = 0 THEN 3 ELSE 1 END, 3, 3,
        'host' || n % 9 || ':1:0', ('6f1c0b52-90a3-4c55-8f0e-3f6a1d7f2b1' || n % 3)::uuid,
        CASE WHEN n % 26 = 0 THEN 'target_unavailable' END,
@@ -45,9 +45,11 @@ SELECT CASE WHEN n % 26 = 0 THEN 'payments' ELSE 'svc' || n % 7 END, CASE WHEN n
        at - n % 900 * interval '1 ms', at, at
   FROM (SELECT n, now() - n * interval '34 ms' AS at FROM generate_series(1, 104000) AS n) AS t;
 INSERT INTO jobs.tb_job_run (service_name, operation, run_at, created_at)
-SELECT 'svc' || n % 7, 'op', now() - n * interval '20 ms', now() - n * interval '20 ms' FROM generate_series(1, 50000) AS n;
+SELECT 'svc' || n % 7, 'op', now() - n * interval '20 ms', now() - n * interval '20 ms'
+  FROM generate_series(1, 50000) AS n;
 INSERT INTO jobs.tb_job_run (service_name, operation, status, started_at, worker_id, lease_seq)
-SELECT 'svc' || n % 7, 'op', 'running', now(), 'host' || n % 9 || ':1:0', 1 FROM generate_series(1, 100) AS n;
+SELECT 'svc' || n % 7, 'op', 'running', now(), 'host' || n % 9 || ':1:0', 1
+  FROM generate_series(1, 100) AS n;
 INSERT INTO jobs.tb_job_attempt
   (job_id, lease_seq, attempt, worker_id, started_at, ended_at, error_category, error_message, fingerprint, resource_usage)
 SELECT j.id, k, k, j.worker_id, j.started_at, j.completed_at - (3 - k) * interval '5 s', j.error_category, j.error_message,

@@ -29,9 +29,9 @@ DEFAULT_SINCE = "1h"
 async def errors(console: Console, selection: Selection, grouping: Grouping, target: Target) -> None:
     """Show the failures of the last hour, or since --since, those that read alike as one group, the most first.
 
-    A failure is an attempt that failed, whatever became of the job; FAILED and RETRYING are the jobs whose last error it
-    is. BEFORE compares with the window of the same length before: new, up, down or same. With -q the fingerprints alone;
-    with --group-by it is `count` of failures.
+    A failure is an attempt that failed, whatever became of the job; FAILED and RETRYING are the jobs whose last error
+    it is. BEFORE compares with the window of the same length before: new, up, down or same. With -q the fingerprints
+    alone; with --group-by it is `count` of failures.
     """
     selector, ids = read_selector(selection), read_ids(selection.ids, prefixes=True)
     since = selector.since or parse_moment(DEFAULT_SINCE)

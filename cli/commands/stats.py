@@ -37,8 +37,8 @@ async def stats(
 ) -> None:
     """Show what waits and runs now, and what ended in the last hour or since --since, by service or another field.
 
-    READY is due and not blocked; OLDEST is how long the oldest of these is due. DONE/MIN and FAIL% are of the window, p50 and p95 how
-    long completed jobs ran. With -q the names alone.
+    READY is due and not blocked; OLDEST is how long the oldest of these is due. DONE/MIN and FAIL% are of the window,
+    p50 and p95 how long completed jobs ran. With -q the names alone.
     """
     if by not in FIELDS:
         raise UsageError(f"--by {by!r} is not known", hint=f"one of: {', '.join(FIELDS)}")

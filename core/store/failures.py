@@ -25,7 +25,7 @@ _OF_THE_ATTEMPT = re.compile(r"\bj\.(worker_id|error_category|error_message|fing
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Failures after `since` up to `until` are meant; those after `before` up to `since` are what they are held against."""
+    """Failures after `since` up to `until` are meant; they are held against those after `before` up to `since`."""
 
     before: datetime
     since: datetime
@@ -35,7 +35,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Failures that read alike. `failed` and `retrying` jobs are those whose last error this is; their numbers are of jobs."""
+    """Failures that read alike. `failed` and `retrying` count the jobs whose last error this is."""
 
     fingerprint: str | None  # None: of a program that is not ours, grouped by operation and category
     failures: int

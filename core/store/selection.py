@@ -1,7 +1,7 @@
 """The text of a selector: which parts of the job table are read, and how each is compared with times.
 
-The table's partial indexes hold parts of it. A condition on `status` with a parameter proves to no planner which part is
-meant, so each part is named, and the parts that a selector can meet are read one after another.
+The table's partial indexes hold parts of it. A condition on `status` with a parameter proves to no planner which part
+is meant, so each part is named, and the parts that a selector can meet are read one after another.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def chosen(selector: Selector) -> str:
 
 
 def latest(selector: Selector) -> str:
-    """Like `chosen`, of each part only the %(limit)s that changed last: an index that has them in order is read no further."""
+    """Like `chosen`, of each part only the %(limit)s that changed last: an index in that order is read no further."""
     limited = "({part}\n ORDER BY {changed} DESC, j.id DESC LIMIT %(limit)s)"
     parts = (limited.format(part=_part(name), changed=_changed(name)) for name in _parts(selector))
     return "(" + "\nUNION ALL\n".join(parts) + ")"
@@ -49,7 +49,7 @@ def open_or_ended(selector: Selector) -> str:
     return "(" + "\nUNION ALL\n".join(_part(name, timed=name in (*_TIMED, "untimed")) for name in parts) + ")"
 
 
-def sampled(selector: Selector) -> str:
+def sampled() -> str:
     """Like `chosen`, with a `weight`: every open and failed job, and %(percent)s of the pages for the others."""
     exact = [name for name in _by_status(Selector()) if name not in ("ended", "untimed")]
     parts = [_part(name, extra=", 1.0::float8 AS weight") for name in (*exact, "failed")]
@@ -94,7 +94,8 @@ def _changed(name: str) -> str:
 def _part(name: str, *, extra: str = "", sample: str = "", timed: bool = True) -> str:
     conditions: Iterable[str] = (_PARTS[name], words(), *((_window(_changed(name)),) if timed else ()))
     columns = f"j.*, {_changed(name)} AS changed_at{extra}"
-    return f"SELECT {columns} FROM jobs.tb_job_run j {sample}WHERE " + "\nAND ".join(conditions)
+    asked = "\nAND ".join(conditions)
+    return f"SELECT {columns} FROM jobs.tb_job_run j {sample}WHERE {asked}"  # noqa: S608 - fixed text, values are parameters
 
 
 def _window(changed: str) -> str:

@@ -7,12 +7,6 @@ import json
 import pytest
 from support.board import TENANT, Board
 
-#: Ended jobs that no machine counts within a millisecond.
-MANY = """
-INSERT INTO jobs.tb_job_run (service_name, operation, status, started_at, completed_at, worker_id, lease_seq)
-SELECT 'svc' || n % 2, 'op', 'completed', now(), now(), 'w', 1 FROM generate_series(1, 60000) AS n
-"""
-
 
 def groups(board: Board, *arguments: str) -> list[dict[str, object]]:
     said = board("count", *arguments, "-o", "json")
@@ -34,7 +28,7 @@ def test_the_number_alone(board: Board) -> None:
 
 
 def test_groups(board: Board) -> None:
-    """Each field groups by what selectors call it, the most first; several fields make pairs; nothing is NULL's own group."""
+    """Each field groups by what selectors call it, the most first; several make pairs; NULL is a group."""
     board.add("pay", "charge", "failed", error_category="timeout", fingerprint="f1", execution_type="API")
     board.add("Pay", "charge", "failed", error_category="timeout", fingerprint="f1", execution_type="HTTP")
     board.add("mail", "send", tenant_id=TENANT, created_at="2026-01-02T03:04:05Z")

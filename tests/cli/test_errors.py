@@ -8,7 +8,7 @@ from support.board import Board
 
 def fail(board: Board, message: str, ago: str = "1 minute", status: str = "failed", **columns: str) -> str:
     """Add a job with one failed attempt so long ago; return its id."""
-    mark = columns.pop("fingerprint", "f" + message.split()[-1])
+    mark = columns.pop("fingerprint", "f" + message.rpartition(" ")[2])
     error = {"error_category": "target_unavailable", "error_message": message, "fingerprint": mark}
     ended = {} if status == "pending" else {"completed_at": board.sql("SELECT now() - %s::interval", ago)[0][0]}
     id_ = board.add("pay", "charge", status, **error, **ended, **columns)
@@ -16,18 +16,18 @@ def fail(board: Board, message: str, ago: str = "1 minute", status: str = "faile
     return id_
 
 
-def attempt(board: Board, id_: str, message: str, mark: str, ago: str, lease: int = 1) -> None:
+def attempt(board: Board, id_: str, message: str, mark: str, ago: str, *, lease: int = 1) -> None:
     """Add a failed attempt to a job."""
     board.sql(
-        "INSERT INTO jobs.tb_job_attempt (job_id, lease_seq, attempt, worker_id, ended_at, error_category, error_message,"
-        " fingerprint, resource_usage)"
+        "INSERT INTO jobs.tb_job_attempt (job_id, lease_seq, attempt, worker_id, ended_at, error_category,"
+        " error_message, fingerprint, resource_usage)"
         " VALUES (%s, %s, 1, 'w1', now() - %s::interval, 'target_unavailable', %s, %s, '{\"status_code\": 503}')",
         id_, lease, ago, message, mark,
     )  # fmt: skip
 
 
 def test_failures_that_read_alike_are_one_group(board: Board) -> None:
-    """A group has its failures, the jobs that are failed and retrying, times, places, the template and the newest example."""
+    """A group has its failures, its jobs that are failed and retrying, places, the template, the newest example."""
     fail(board, "order 17 answered status 503", "9 minutes")
     newest = fail(board, "order 18 answered status 503", "2 minutes")
     fail(board, "order 19 answered status 503", "3 minutes", status="pending")
@@ -78,7 +78,7 @@ def test_attempts_count_whatever_became_of_the_job(board: Board) -> None:
 
 
 def test_a_failure_without_attempt_counts(board: Board) -> None:
-    """A job that a program of its own failed, or that fell with another, is there once, with or without a fingerprint."""
+    """A job that another program failed, or that fell with another job, is there once, whatever its fingerprint."""
     board.add("old", "call", "failed", error_category="target_error", error_message="it said no")
     board.add("new", "call", "failed", error_category="dependency_failed", fingerprint="dependency_failed")
     found = {each["fingerprint"]: each for each in board("errors", "-o", "json").data}
