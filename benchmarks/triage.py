@@ -1,6 +1,6 @@
 """What an operator reads at 3 a.m., beside ten million ended jobs: how long each command takes, and by which plan.
 
-    python benchmarks/triage.py --folder /tmp/sqj-triage      fills 10,000,000 rows (10 GB), then measures
+    python benchmarks/triage.py --folder /tmp/sqj-triage      fills 10,000,000 rows (5 GB), then measures
     python benchmarks/triage.py --finished 200000             a small one, in a folder that is removed
 
 Whole commands as processes, their start included: the first run, and the median of three. Ended jobs are spread over
@@ -51,9 +51,10 @@ INSERT INTO jobs.tb_job_run (service_name, operation, status, started_at, worker
 SELECT 'svc' || n % 7, 'op', 'running', now(), 'host' || n % 9 || ':1:0', 1
   FROM generate_series(1, 100) AS n;
 INSERT INTO jobs.tb_job_attempt
-  (job_id, lease_seq, attempt, worker_id, started_at, ended_at, error_category, error_message, fingerprint, resource_usage)
-SELECT j.id, k, k, j.worker_id, j.started_at, j.completed_at - (3 - k) * interval '5 s', j.error_category, j.error_message,
-       j.fingerprint, '{"status_code": 503}'
+  (job_id, lease_seq, attempt, worker_id, started_at, ended_at, error_category, error_message, fingerprint,
+   resource_usage)
+SELECT j.id, k, k, j.worker_id, j.started_at, j.completed_at - (3 - k) * interval '5 s', j.error_category,
+       j.error_message, j.fingerprint, '{"status_code": 503}'
   FROM jobs.tb_job_run j CROSS JOIN generate_series(1, 3) AS k WHERE j.status = 'failed'
 """
 

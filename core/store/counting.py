@@ -14,11 +14,16 @@ from ..selector import Selector
 from . import selection
 from .db import Connection, translate
 
-#: An exact count may take so long before it is estimated: with the program's start it is under a second. Seconds.
-PATIENCE: Final = 0.4
 
-#: What the planner expects to cost more than this is not tried: a scan of 2,000,000 entries of an index. Its own units.
-_COSTLY: Final = 60_000.0
+class Patience(NamedTuple):
+    """What an exact count may take before it is estimated: so long, and by the planner's own units so much."""
+
+    seconds: float
+    cost: float
+
+
+#: With the program's start it is under a second; dearer than a scan of 2,000,000 entries of an index is not even tried.
+PATIENCE: Final = Patience(seconds=0.4, cost=60_000.0)
 
 #: Pages that an estimate reads of the ended jobs: some 40,000 rows, which makes 10,000,000 good to 1 % or so.
 _SAMPLED_PAGES: Final = 2500
@@ -61,15 +66,15 @@ async def tally(
     selector: Selector,
     fields: Sequence[str] = (),
     limit: int | None = None,
-    patience: float | None = PATIENCE,
+    patience: Patience | None = PATIENCE,
 ) -> Tally:
     """Return the number of selected jobs by `fields`, of EXPRESSIONS; `patience` None: exact, however long it takes."""
     given, text = selector.parameters() | {"limit": limit}, selection.chosen(selector)
     statement = grouped(text, fields)
     try:
         planned = await _planned(connection, text, given) if patience is not None and _has_history(selector) else None
-        if planned is None or planned.cost < _COSTLY:
-            within = patience if planned else None
+        if planned is None or patience is None or planned.cost < patience.cost:
+            within = patience.seconds if planned and patience else None
             return as_tally(await _within(connection, statement, given, within), fields)
     except psycopg.errors.QueryCanceled:
         pass  # longer than it may take

@@ -94,12 +94,11 @@ async def test_reads_go_by_their_indexes(dsn: str) -> None:
 
 
 @pytest.mark.parametrize("fields", [(), ("status",)])
-async def test_an_estimate_says_so(dsn: str, fields: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_estimate_says_so(dsn: str, fields: tuple[str, ...]) -> None:
     """What would cost too much is estimated, with open and failed jobs counted; without patience for less, exact."""
-    monkeypatch.setattr(counting, "_COSTLY", 10.0)
     async with queue(dsn) as it:
         await filled(it)
-        found = await counting.tally(it.connection, Selector(), fields)
+        found = await counting.tally(it.connection, Selector(), fields, None, counting.Patience(60.0, cost=10.0))
         exact = await counting.tally(it.connection, Selector(), fields, patience=None)
     assert (found.exact, exact.exact) == (False, True)
     assert exact.total == ENDED + OPEN
@@ -113,6 +112,8 @@ async def test_an_exact_count_has_a_time_limit(dsn: str) -> None:
     """A count that takes longer than its patience becomes an estimate, and the connection goes on."""
     async with queue(dsn) as it:
         await filled(it)
-        found = await counting.tally(it.connection, Selector(), ("hour", "service"), patience=0.001)
+        found = await counting.tally(
+            it.connection, Selector(), ("hour", "service"), None, counting.Patience(0.001, cost=1e9)
+        )
         assert not found.exact
         assert (await it.rows("SELECT 1 AS one"))[0]["one"] == 1
