@@ -18,8 +18,8 @@ OPEN = 600
 HOUR = Moment(ago_seconds=3600)
 
 FILL = f"""
-INSERT INTO jobs.tb_job_run (service_name, operation, status, created_at, started_at, completed_at, worker_id, lease_seq,
-                             error_category, error_message, fingerprint)
+INSERT INTO jobs.tb_job_run (service_name, operation, status, created_at, started_at, completed_at, worker_id,
+                             lease_seq, error_category, error_message, fingerprint)
 SELECT 'svc' || n % 7, 'op', CASE WHEN n % 100 = 0 THEN 'failed' ELSE 'completed' END, at, at, at, 'w' || n % 9, 1,
        CASE WHEN n % 100 = 0 THEN 'timeout' END, CASE WHEN n % 100 = 0 THEN 'late' END,
        CASE WHEN n % 100 = 0 THEN 'f' || n % 3 END
