@@ -25,7 +25,7 @@ from pathlib import Path
 
 from specql_jobs.cli.worker_process import in_loop
 from specql_jobs.core.job import JobRecord, NewJob, Status
-from specql_jobs.core.lifecycle import Event, Settlement
+from specql_jobs.core.lifecycle import Event, Origin, Settlement
 from specql_jobs.core.retention import Retention
 from specql_jobs.core.store import db, migrate, prune
 from specql_jobs.core.store.embedded import EmbeddedServer
@@ -39,6 +39,7 @@ PRUNED = 100_000  # rows deleted by one measurement
 CHUNK = 250_000  # finished rows of one INSERT
 ENQUEUED = 1000  # jobs of one enqueue statement
 DAYS = 120  # the finished rows' times are spread over so many
+ORIGIN = Origin("http", "http/1", "0" * 64, "0" * 64)
 SAID = {"output": {"ok": True}, "usage": {"duration_seconds": 0.25, "cpu_seconds": 0.01, "memory_mb": 12.5}}
 
 #: Finished rows as a worker leaves them, oldest first, with the ids (UUIDv7) that they would have got then.
@@ -156,9 +157,7 @@ def _completed(job: JobRecord) -> Settlement:
         status=Status.COMPLETED,
         event=Event.SUCCEED,
         max_attempts=3,
-        execution_type="http",
-        runner_version="http/1",
-        policy_digest="0" * 64,
+        origin=ORIGIN,
         **SAID,  # type: ignore[arg-type] # a dict of two different fields
     )
 

@@ -88,6 +88,22 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class Grouping:
+    """How many of each, instead of each."""
+
+    group_by: Annotated[
+        _Words,
+        Option(
+            "--group-by",
+            metavar="FIELD[,FIELD]",
+            help="How many by status, service, operation, type, tenant, worker, category, fingerprint, correlation, "
+            "registry, minute, hour, day (of the last change)",
+        ),
+    ] = None
+    exact: Annotated[bool, Option("--exact", help="Count to the end, where an estimate would be quicker")] = False
+
+
+@dataclass(frozen=True, slots=True)
 class Safety:
     """What keeps a bulk change from hitting more than was meant."""
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..core.selector import Moment, Selector, Words, parse_operations, parse_words
-from ..core.store import gates, overview, report
-from ..core.store.store import Store
-from .changes import BATCH
+from ..core.store import changes, gates, overview, report
+from ..core.store.counting import tally
+from .output.change import Match
+from .selectors import as_record
 from .top_screen import REASON, Action, Line
 
 if TYPE_CHECKING:
@@ -52,9 +53,8 @@ class Engine:
         """Return what to ask before an action; empty where nothing has to be asked, for it can be undone."""
         if action.verb in ("pause", "resume"):
             return ""
-        count = await self._follower.ask(
-            lambda connection: report.count_jobs(connection, _selector(action.line, action))
-        )
+        selector = _selector(action.line, action)
+        count = (await self._follower.ask(lambda connection: tally(connection, selector, patience=None))).total
         return f"{action.verb} {count} job{'' if count == 1 else 's'} of {' '.join(action.line.words)}?"
 
     async def act(self, action: Action) -> str:
@@ -74,14 +74,23 @@ class Engine:
                 return await self._change(connection, action)
 
     async def _change(self, connection: Connection, action: Action) -> str:
-        rows = await report.matching(connection, _selector(action.line, action))
-        ids = [row["id"] for row in rows]
-        verb = getattr(Store(connection), action.verb)
-        done = 0
-        for start in range(0, len(ids), BATCH):
-            outcomes = await verb(ids[start : start + BATCH], REASON, self._settings.actor)
-            done += sum(each.outcome in ("retried", "cancelled", "requested") for each in outcomes)
-        return f"{action.verb}: {done} of {len(ids)} jobs"
+        selector = _selector(action.line, action)
+        groups = await report.snapshot(connection, selector)
+        ids = Match(groups, [], []).ids
+        order = changes.Order(
+            kind=action.verb,
+            actor=self._settings.actor,
+            reason=REASON,
+            selector=as_record(selector, None),
+            plan="",
+        )
+        entry = await changes.open_change(connection, order, ids)
+        async for _ in changes.drive(connection, entry):
+            pass  # each step is committed; the screen is drawn by another task
+        await changes.turn(connection, entry, "done")
+        outcomes = (await changes.tally(connection, entry)).outcomes
+        done = sum(outcomes.get(word, 0) for word in ("retried", "cancelled", "requested"))
+        return f"{action.verb}: {done} of {len(ids)} jobs; specql-jobs changes show {entry}"
 
 
 def _selector(line: Line, action: Action | None = None) -> Selector:

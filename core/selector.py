@@ -204,6 +204,20 @@ def _known(flag: str, words: Words, known: tuple[str, ...]) -> Words:
     return lowered
 
 
+#: What jobs and failures are counted by; times are those of the last change of state, or of the failure.
+GROUP_FIELDS = (
+    *("status", "service", "operation", "type", "tenant", "worker", "category", "fingerprint", "correlation"),
+    *("registry", "minute", "hour", "day"),
+)
+
+
+def parse_fields(flag: str, values: Iterable[str], known: tuple[str, ...] = GROUP_FIELDS) -> tuple[str, ...]:
+    """Return the fields to count by, each once; raise UsageError for a word that is none."""
+    words = parse_words(flag, values)
+    named = Words((*words.wanted, *(f"!{word}" for word in words.excluded)))
+    return tuple(dict.fromkeys(_known(flag, named, known).wanted))
+
+
 def parse_operations(values: Iterable[str]) -> Words:
     """Return `service.operation` words; raise UsageError where the dot is missing."""
     words = parse_words("--operation", values)

@@ -1649,17 +1649,31 @@ CREATE INDEX ix_tb_change_job_job ON jobs.tb_change_job USING btree (job_id);
 
 CREATE INDEX ix_tb_change_job_planned ON jobs.tb_change_job USING btree (change_id, "position") WHERE (outcome = 'planned'::text);
 
+CREATE INDEX ix_tb_job_attempt_ended ON jobs.tb_job_attempt USING btree (ended_at);
+
 CREATE INDEX ix_tb_job_dependency_depends_on ON jobs.tb_job_dependency USING btree (depends_on);
+
+CREATE INDEX ix_tb_job_run_blocked ON jobs.tb_job_run USING btree (created_at) WHERE ((status = 'pending'::text) AND (blocked_by <> 0));
+
+CREATE INDEX ix_tb_job_run_category ON jobs.tb_job_run USING btree (error_category) WHERE (error_category IS NOT NULL);
 
 CREATE INDEX ix_tb_job_run_claim ON jobs.tb_job_run USING btree (((- priority)), lower((service_name COLLATE "C")), lower((operation COLLATE "C")), COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid), run_at) WHERE ((status = 'pending'::text) AND (blocked_by = 0));
 
+CREATE INDEX ix_tb_job_run_ended ON jobs.tb_job_run USING btree (completed_at) WHERE (status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text]));
+
 CREATE INDEX ix_tb_job_run_failed ON jobs.tb_job_run USING btree (completed_at) WHERE (status = 'failed'::text);
+
+CREATE INDEX ix_tb_job_run_fingerprint ON jobs.tb_job_run USING btree (fingerprint) WHERE (fingerprint IS NOT NULL);
 
 CREATE INDEX ix_tb_job_run_running ON jobs.tb_job_run USING btree (lower((service_name COLLATE "C")), worker_id) WHERE (status = 'running'::text);
 
 CREATE UNIQUE INDEX uq_tb_job_run_idempotency ON jobs.tb_job_run USING btree (idempotency_key, COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid)) WHERE (idempotency_key IS NOT NULL);
 
 CREATE UNIQUE INDEX uq_tb_job_run_identifier ON jobs.tb_job_run USING btree (identifier) WHERE (identifier IS NOT NULL);
+
+CREATE STATISTICS jobs.st_tb_job_run_operation ON lower((service_name || '.'::text) || operation) FROM jobs.tb_job_run;
+
+CREATE STATISTICS jobs.st_tb_job_run_service ON lower(service_name) FROM jobs.tb_job_run;
 
 CREATE TRIGGER tg_audit_chain_forward BEFORE UPDATE ON jobs.tb_audit_chain FOR EACH ROW EXECUTE FUNCTION jobs.check_audit_head();
 

@@ -57,6 +57,7 @@ class Part:
     records: Sequence[dict[str, Any]]
     total: int
     limit: int | None
+    exact: bool = True  # else `total` is an estimate
 
 
 def answer_page(console: Console, part: Part, table: Callable[[], Table]) -> None:
@@ -65,6 +66,9 @@ def answer_page(console: Console, part: Part, table: Callable[[], Table]) -> Non
     if part.what == "jobs":
         remember_jobs(console, records)
     truncated = part.total > len(records)
+    about = "" if part.exact else "~"
+    if about and console.is_json:
+        console.warn(f"page.total is an estimate: {part.total} {part.what}, more or less; --exact counts them")
     match console.format:
         case "json":
             shown = {"returned": len(records), "limit": part.limit, "total": part.total, "truncated": truncated}
@@ -82,7 +86,7 @@ def answer_page(console: Console, part: Part, table: Callable[[], Table]) -> Non
             people = table()
             console.data(text_table(people.headers, people.rows, console.width, people.spare))
     if truncated:
-        console.say(f"showing {len(records)} of {part.total} (--limit 0 for all)")
+        console.say(f"showing {len(records)} of {about}{part.total} (--limit 0 for all)")
     elif not records and console.format == "text":
         console.say(f"no {part.what} match")
 

@@ -12,7 +12,9 @@ from uuid import UUID
 import psycopg
 
 from ..selector import Selector
-from .db import UNSTORABLE, Connection, translate
+from . import selection
+from .counting import PATIENCE, tally
+from .db import UNSTORABLE, Connection, queries, translate
 from .statements import Questions, Row
 
 #: A larger document is named, not shown. Bytes of JSON text.
@@ -29,10 +31,11 @@ SHOWN_CHUNKS = 200
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the selected jobs, and how many there are in all."""
+    """Some of the selected jobs, and how many there are in all; `exact` False: about so many."""
 
     rows: list[Row]
     total: int
+    exact: bool = True
 
 
 def _readable(text: str | bytes) -> Any:
@@ -52,28 +55,21 @@ def _is_shallow(value: Any) -> bool:
     return not level
 
 
-_ask = Questions("report.sql", spliced="selection", loads=_readable)
-_rows = _ask.rows
+_ask = Questions("report.sql", loads=_readable)
 
 
-async def list_jobs(connection: Connection, selector: Selector, limit: int | None) -> Page:
-    """Return the newest selected jobs and the number of all; `limit` None means every one."""
-    given = selector.parameters()
-    rows = await _rows(connection, "list_jobs", given | {"limit": limit})
+async def list_jobs(connection: Connection, selector: Selector, limit: int | None, *, exact: bool = False) -> Page:
+    """Return the selected jobs whose state changed last, and the number of all; `limit` None means every one."""
+    rows = await _selected(connection, "list_jobs", selector, limit)
     if limit is None or len(rows) < limit:
         return Page(rows, len(rows))
-    return Page(rows, await count_jobs(connection, selector))
-
-
-async def count_jobs(connection: Connection, selector: Selector) -> int:
-    """Return how many jobs are selected."""
-    rows = await _rows(connection, "count_jobs", selector.parameters())
-    return int(rows[0]["total"])
+    found = await tally(connection, selector, patience=None if exact else PATIENCE)
+    return Page(rows, max(found.total, len(rows)), found.exact)
 
 
 async def snapshot(connection: Connection, selector: Selector, limit: int | None = None) -> list[Row]:
     """Return what a bulk change would meet: ids, number and digest by status, service, operation and fingerprint."""
-    return await _rows(connection, "snapshot", selector.parameters() | {"limit": limit})
+    return await _selected(connection, "snapshot", selector, limit)
 
 
 async def existing(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
@@ -135,3 +131,16 @@ async def latest_events(connection: Connection, selector: Selector, limit: int |
 async def events_after(connection: Connection, selector: Selector, after: datetime) -> list[Row]:
     """Return the changes of the selected jobs at or after a time, oldest first."""
     return await _rows(connection, "events_after", selector.parameters() | {"after": after})
+
+
+async def _selected(connection: Connection, name: str, selector: Selector, limit: int | None) -> list[Row]:
+    """Rows of a query over {chosen} or {latest}, which are made for the selector."""
+    text = queries("report.sql")[name]
+    for mark, source in (("{chosen}", selection.chosen), ("{latest}", selection.latest)):
+        text = text.replace(mark, source(selector)) if mark in text else text
+    return await _ask.answer(connection, text, selector.parameters() | {"limit": limit})
+
+
+async def _rows(connection: Connection, name: str, parameters: Row) -> list[Row]:
+    text = queries("report.sql")[name].replace("{selection}", selection.everywhere())
+    return await _ask.answer(connection, text, parameters)

@@ -1,7 +1,7 @@
--- What people look at: reads only. `selection` is spliced into the queries that say {selection}; it is fixed text, and
--- every value is a parameter. A parameter that is NULL asks nothing, and the planner drops its line.
+-- What people look at: reads only. {selection}, {chosen} and {latest} are made of the first two texts here by selection.py;
+-- they are fixed text, and every value is a parameter. A parameter that is NULL asks nothing, and the planner drops its line.
 
--- name: selection
+-- name: words
     (%(ids)s::uuid[] IS NULL OR j.id = ANY (%(ids)s::uuid[]))
 AND (%(status)s::text[] IS NULL OR j.status = ANY (%(status)s::text[]))
 AND (%(not_status)s::text[] IS NULL OR j.status <> ALL (%(not_status)s::text[]))
@@ -27,24 +27,21 @@ AND (%(errors)s::text[] IS NULL OR EXISTS (
 AND (%(input_json)s::text[] IS NULL OR NOT EXISTS (
       SELECT FROM unnest(%(input_json)s::text[], %(input_text)s::text[]) AS wanted (as_json, as_text)
        WHERE NOT coalesce(j.input_data @> wanted.as_json::jsonb OR j.input_data @> wanted.as_text::jsonb, false)))
-AND (%(since_at)s::timestamptz IS NULL OR coalesce(j.completed_at, j.started_at, j.created_at) >= %(since_at)s)
-AND (%(since_ago)s::float8 IS NULL OR coalesce(j.completed_at, j.started_at, j.created_at)
-                                      >= now() - %(since_ago)s::float8 * interval '1 second')
-AND (%(until_at)s::timestamptz IS NULL OR coalesce(j.completed_at, j.started_at, j.created_at) <= %(until_at)s)
-AND (%(until_ago)s::float8 IS NULL OR coalesce(j.completed_at, j.started_at, j.created_at)
-                                      <= now() - %(until_ago)s::float8 * interval '1 second')
+
+-- name: window
+-- What is compared is the last change of state: of ended jobs their completed_at, which an index has.
+    (%(since_at)s::timestamptz IS NULL OR {changed} >= %(since_at)s)
+AND (%(since_ago)s::float8 IS NULL OR {changed} >= now() - %(since_ago)s::float8 * interval '1 second')
+AND (%(until_at)s::timestamptz IS NULL OR {changed} <= %(until_at)s)
+AND (%(until_ago)s::float8 IS NULL OR {changed} <= now() - %(until_ago)s::float8 * interval '1 second')
 
 -- name: list_jobs
 SELECT j.id, j.status, j.service_name, j.operation, lower(j.execution_type) AS execution_type, j.attempts,
        j.max_attempts, j.created_at, j.run_at, j.started_at, j.completed_at, j.worker_id, j.error_category,
        j.error_message, j.fingerprint, j.tenant_id, j.correlation_id, now() AS database_now
-  FROM jobs.tb_job_run j
- WHERE {selection}
- ORDER BY j.created_at DESC, j.id DESC
+  FROM {latest} j
+ ORDER BY j.changed_at DESC, j.id DESC
  LIMIT %(limit)s;
-
--- name: count_jobs
-SELECT count(*) AS total FROM jobs.tb_job_run j WHERE {selection};
 
 -- name: snapshot
 -- What a bulk change would meet, group by group, the largest first; with a limit, the oldest. places: of the ids, by age.
@@ -54,8 +51,7 @@ SELECT s.status, s.service_name, s.operation, s.fingerprint, count(*) AS jobs, a
        encode(sha256(convert_to(string_agg(s.id || ' ' || s.lease_seq, ',' ORDER BY s.id), 'UTF8')), 'hex') AS digest
   FROM (SELECT j.id, j.status, j.service_name, j.operation, j.fingerprint, j.lease_seq,
                row_number() OVER (ORDER BY j.created_at, j.id) AS place
-          FROM jobs.tb_job_run j
-         WHERE {selection}
+          FROM {chosen} j
          ORDER BY j.created_at, j.id
          LIMIT %(limit)s) AS s
  GROUP BY 1, 2, 3, 4
@@ -164,3 +160,22 @@ SELECT e.job_id, e.kind, e.id, coalesce(e.ended_as, p.status) AS status, p.servi
    (SELECT d.depends_on, 'dependents', d.job_id, NULL FROM jobs.tb_job_dependency d
      WHERE d.depends_on = wanted.id ORDER BY d.job_id LIMIT %(limit)s)) AS e
   LEFT JOIN jobs.tb_job_run p ON p.id = e.id;
+
+-- name: stats
+-- By a field, of the jobs that are open and of those that ended within the window.
+SELECT {key} AS key,
+       count(*) FILTER (WHERE j.status = 'pending') AS pending,
+       count(*) FILTER (WHERE j.status = 'pending' AND j.blocked_by = 0 AND j.run_at <= now()) AS ready,
+       count(*) FILTER (WHERE j.status = 'pending' AND j.error_category IS NOT NULL) AS retrying,
+       count(*) FILTER (WHERE j.status = 'running') AS running,
+       count(*) FILTER (WHERE j.status = 'completed') AS completed,
+       count(*) FILTER (WHERE j.status = 'failed') AS failed,
+       count(*) FILTER (WHERE j.status = 'cancelled') AS cancelled,
+       (extract(epoch FROM now() - min(j.run_at)
+          FILTER (WHERE j.status = 'pending' AND j.blocked_by = 0 AND j.run_at <= now())) * 1000)::int8 AS oldest_pending_ms,
+       percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (
+         ORDER BY (extract(epoch FROM j.completed_at - j.started_at) * 1000)::int8)
+         FILTER (WHERE j.status = 'completed' AND j.started_at IS NOT NULL) AS run_ms
+  FROM {source} j
+ GROUP BY 1
+ ORDER BY count(*) DESC, 1 NULLS LAST;

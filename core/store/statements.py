@@ -52,17 +52,24 @@ class Questions:
 
     async def rows(self, connection: Connection, name: str, given: Mapping[str, Any] | None = None) -> list[Row]:
         """Return a statement's rows; raise what `in_words` makes of a failure."""
+        return await self.answer(connection, self.text(name), given)
+
+    async def answer(self, connection: Connection, text: str, given: Mapping[str, Any] | None = None) -> list[Row]:
+        """The same for a statement of this file that was completed; `text` is fixed, values are parameters."""
         try:
-            return await self.fetch(connection, name, given)
+            return await self._sent(connection, text, given)
         except psycopg.Error as error:
             raise self.in_words(error) from None
 
     async def fetch(self, connection: Connection, name: str, given: Mapping[str, Any] | None = None) -> list[Row]:
         """Return a statement's rows; raise the driver's own errors."""
+        return await self._sent(connection, self.text(name), given)
+
+    async def _sent(self, connection: Connection, text: str, given: Mapping[str, Any] | None) -> list[Row]:
         async with connection.cursor() as cursor:
             if self.loads is not None:
                 set_json_loads(self.loads, cursor)
-            await cursor.execute(self.text(name).encode(), given)
+            await cursor.execute(text.encode(), given)
             return await cursor.fetchall() if cursor.description else []
 
     def text(self, name: str) -> str:

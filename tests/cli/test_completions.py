@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.at_terminal import at_terminal
 from support.board import Board
 from support.cli import specql_jobs, write_registry
 from support.require import require
-from support.at_terminal import at_terminal
 from support.tree import ROOT
 
 from specql_jobs.cli.catalogue import COMMANDS

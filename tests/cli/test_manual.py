@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.at_terminal import at_terminal
 from support.cli import specql_jobs
 from support.processes import COMMAND
 from support.require import require
-from support.at_terminal import at_terminal
 from support.tree import ROOT
 
 from specql_jobs.cli.catalogue import COMMANDS

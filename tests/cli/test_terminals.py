@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from support import postgres
+from support.at_terminal import at_terminal
 from support.board import Board
 from support.cli import write_registry
 from support.processes import COMMAND
-from support.at_terminal import at_terminal
 
 from specql_jobs.cli.command_tree import whole_tree
 
