@@ -52,9 +52,9 @@ def test_every_leaf_has_help_with_examples(name: str) -> None:
 
 def test_unknown_command_suggests_the_nearest() -> None:
     """A mistyped command is exit 2 with the command that was probably meant."""
-    said = specql_jobs("lisst")
+    said = specql_jobs("lisr")
     assert (said.code, said.out) == (2, "")
-    assert said.err.startswith("error[E202 command-unknown]: there is no command 'lisst'; did you mean `list`?\n  try: ")
+    assert said.err.startswith("error[E202 command-unknown]: there is no command 'lisr'; did you mean `list`?\n  try: ")
 
 
 def test_unknown_command_as_json() -> None:
@@ -217,7 +217,7 @@ def test_each_document_has_a_schema(name: str) -> None:
 def test_colour_follows_the_flag_and_the_environment() -> None:
     """Colour: --color first, then NO_COLOR, then FORCE_COLOR, and none in a pipe."""
     red = "\x1b[31m"
-    assert red not in specql_jobs("lisst").err
+    assert red not in specql_jobs("lisr").err
     assert red in specql_jobs("lst", env={"FORCE_COLOR": "1"}).err
     assert red not in specql_jobs("lst", env={"FORCE_COLOR": "0"}).err
     assert red not in specql_jobs("lst", env={"FORCE_COLOR": "1", "NO_COLOR": "1"}).err
