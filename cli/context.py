@@ -42,6 +42,13 @@ def runner_settings(settings: Settings) -> dict[ExecutionType, dict[str, Any]]:
     return {ExecutionType.DOCKER: {"url": settings.docker_host}}
 
 
+def target_dsn(console: Console, settings: Settings) -> str:
+    """Return the configured DSN, told to whoever asked with -v; raise ConfigError when there is none."""
+    dsn = settings.require_dsn()
+    console.detail(f"target: {address.describe(dsn)} (from {settings.dsn.origin if settings.dsn else ''})")
+    return dsn
+
+
 @asynccontextmanager
 async def database(console: Console, settings: Settings, *, create: bool = False) -> AsyncIterator[Connection]:
     """Yield a connection to the configured database; raise ConfigError when none is configured.
@@ -50,9 +57,9 @@ async def database(console: Console, settings: Settings, *, create: bool = False
     """
     from ..core.store.db import open_database  # noqa: PLC0415 - psycopg costs 170 ms
 
-    dsn = settings.require_dsn()
-    console.detail(f"target: {address.describe(dsn)} (from {settings.dsn.origin if settings.dsn else ''})")
-    async with open_database(dsn, f"specql-jobs {console.command}", create=create) as connection:
+    async with open_database(
+        target_dsn(console, settings), f"specql-jobs {console.command}", create=create
+    ) as connection:
         yield connection
 
 

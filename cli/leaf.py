@@ -37,6 +37,14 @@ class Listed(StrEnum):
     markdown = "markdown"
 
 
+class Streamed(StrEnum):
+    """Formats of a command that writes line by line."""
+
+    text = "text"
+    json = "json"
+    jsonl = "jsonl"
+
+
 class Colour(StrEnum):
     """When to use colour."""
 

@@ -1,4 +1,4 @@
-"""Waiting for jobs to end, by looking at their rows."""
+"""Waiting for jobs to end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..core.clock import monotonic
-from ..core.job import Status
+from .following import LATEST, Follower
 
 if TYPE_CHECKING:
     from ..core.store.db import Connection
@@ -31,25 +31,38 @@ async def looks(seconds: float) -> AsyncIterator[bool]:
         pause = min(pause * 1.5, LONGEST_LOOK)
 
 
-async def wait_for(connection: Connection, ids: Sequence[UUID], seconds: float) -> dict[str, dict[str, Any]]:
-    """Return status, output and error of each job once all have ended, or as they are after `seconds`."""
+async def wait_for(follower: Follower, ids: Sequence[UUID], seconds: float) -> None:
+    """Return once every job has ended, in whatever way, or after `seconds`; 0 looks once. A deleted job has ended."""
+    from ..core.store import following  # noqa: PLC0415 - psycopg costs 170 ms
+
+    deadline = monotonic() + seconds
+    left = list(ids)
+    while left := await follower.ask(lambda connection: following.open_jobs(connection, left)):
+        follower.announce()
+        rest = deadline - monotonic()
+        if rest <= 0:
+            return
+        await follower.change(most=min(rest, LATEST))
+
+
+async def endings(connection: Connection, ids: Sequence[UUID]) -> dict[str, dict[str, Any]]:
+    """Return status, output, error and usage of each job, by its id."""
     from ..core.store import report  # noqa: PLC0415 - psycopg costs 170 ms
 
-    rows: dict[UUID, dict[str, Any]] = {}
-    async for _ in looks(seconds):
-        rows = await report.jobs(connection, ids)
-        if all(Status(row["status"]).terminal for row in rows.values()):
-            break
-    return {str(id_): _ended(row) for id_, row in rows.items()}
+    return {str(id_): _ended(row) for id_, row in (await report.jobs(connection, ids)).items()}
 
 
 def _ended(row: dict[str, Any]) -> dict[str, Any]:
-    failed = row["error_category"] or row["error_message"]
-    error = {"category": row["error_category"], "message": row["error_message"]} if failed else None
     return {
         "status": row["status"],
         "attempts": row["attempts"],
         "output": row["output_data"],
-        "error": error,
+        "error": error_of(row),
         "resource_usage": row["resource_usage"],
     }
+
+
+def error_of(row: dict[str, Any]) -> dict[str, Any] | None:
+    """Return category and message of a job's last error, if there was one."""
+    failed = row["error_category"] or row["error_message"]
+    return {"category": row["error_category"], "message": row["error_message"]} if failed else None

@@ -27,6 +27,7 @@ from ..selectors import Ids, complete, read_ids
 
 if TYPE_CHECKING:
     from ...core.registry.model import Operation, Registry
+    from ...core.settings import Settings
     from ...core.store.store import Enqueued
 
 app = group("Put jobs in the queue.")
@@ -98,18 +99,29 @@ async def enqueue(
     registry = load_registry(sources, settings)
     new, after = _new_jobs(registry, job_input, placing), _ids(placing)
     from ...core.store.store import Store  # noqa: PLC0415 - psycopg costs 170 ms
-    from ..waiting import wait_for  # noqa: PLC0415 - asyncio, 55 ms
 
     async with database(console, settings) as connection:
         before = await complete(connection, after)
         queued = await Store(connection).enqueue([replace(job, depends_on=(*before, *job.depends_on)) for job in new])
         data = [_json(job, done) for job, done in zip(new, queued, strict=True)]
-        if seconds is not None:
-            named = data[0]["id"] if len(data) == 1 else f"{len(data)} jobs"
-            console.say(f"queued {named}; waiting for the end")
-            ended = await wait_for(connection, [each.id for each in queued], seconds)
-            data = [each | ended[each["id"]] for each in data]
+    if seconds is not None:
+        data = await _waited(console, settings, data, seconds)
     _answer(console, data, waited=seconds is not None)
+
+
+async def _waited(
+    console: Console, settings: Settings, data: list[dict[str, Any]], seconds: float
+) -> list[dict[str, Any]]:
+    from ..following import follower  # noqa: PLC0415 - psycopg costs 170 ms
+    from ..waiting import endings, wait_for  # noqa: PLC0415 - the same
+
+    named = data[0]["id"] if len(data) == 1 else f"{len(data)} jobs"
+    console.say(f"queued {named}; waiting for the end")
+    ids = [UUID(each["id"]) for each in data]
+    async with follower(console, settings) as following:
+        await wait_for(following, ids, seconds)
+        ended = await following.ask(lambda connection: endings(connection, ids))
+    return [each | ended.get(each["id"], {}) for each in data]
 
 
 def _ids(placing: Placing) -> Ids:

@@ -2,93 +2,70 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 from typer import Option
 
-from ..context import database, settings_for
-from ..feed import Feed
+from ...core.errors import UsageError
+from ...core.selector import parse_duration
+from ..context import settings_for
 from ..leaf import Listed, command, group
 from ..options import Selection, Target
-from ..output import tables
 from ..output.console import Console
 from ..selectors import complete, read_ids, read_selector
-
-if TYPE_CHECKING:
-    from ...core.selector import Selector
-    from ...core.store.db import Connection
 
 app = group("The latest events of many jobs.")
 
 DEFAULT_EVENTS = 20
-LOOK_EVERY = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What is shown beside the latest events, and until when."""
+
+    follow: Annotated[bool, Option("--follow", "-f", help="Go on with new ones until Ctrl-C")] = False
+    logs: Annotated[bool, Option("--logs", help="Also what the jobs wrote, before the event that ends the attempt")] = (
+        False
+    )
+    until_idle: Annotated[
+        str, Option("--until-idle", metavar="DUR", help="With -f: end when nothing has happened for so long")
+    ] = ""
+    most: Annotated[int | None, Option("--max", min=1, metavar="N", help="With -f: end after N events")] = None
 
 
 @command(
     app,
     "tail --service payments",
     "tail --status failed --follow",
+    "tail --service reports --logs -f --until-idle 30s",
     "tail --tenant 6f1c0b52-90a3-4c55-8f0e-3f6a1d7f2b11 -f -o jsonl",
     formats=Listed,
 )
-async def tail(
-    console: Console,
-    selection: Selection,
-    target: Target,
-    follow: Annotated[bool, Option("--follow", "-f", help="Go on until Ctrl-C, looking every second")] = False,
-) -> None:
-    """Show the last changes of the selected jobs, oldest first: 20, or --limit. -f goes on with new ones."""
+async def tail(console: Console, selection: Selection, target: Target, wanted: Following) -> None:
+    """Show the last changes of the selected jobs, oldest first: 20, or --limit. -f goes on with new ones.
+
+    A database that goes away is waited for, 60 s at most (then exit 5); what happened meanwhile is shown afterwards.
+    """
     selector, ids = read_selector(selection), read_ids(selection.ids, prefixes=True)
-    if follow and console.is_json:
+    if wanted.logs and console.format not in ("text", "jsonl"):
+        raise UsageError("--logs has a place in text and -o jsonl only", hint="-o jsonl, or leave --logs out")
+    idle = parse_duration(wanted.until_idle) if wanted.until_idle else None
+    follow = wanted.follow and not console.is_json
+    if wanted.follow and console.is_json:
         console.warn("one JSON document cannot be followed: -o jsonl writes one event a line")
-        follow = False
     limit = DEFAULT_EVENTS if selection.limit is None else selection.limit or None
-    async with database(console, settings_for(console, target)) as connection:
-        selector = replace(selector, ids=await complete(connection, ids))
-        events = await _latest(connection, selector, limit) if selector.ids or not ids else []
-        _show(console, events)
-        if follow:
-            await _follow(console, connection, selector, events)
+    console.streaming = True
+    from ..following import follower  # noqa: PLC0415 - psycopg costs 170 ms
+    from ..tail_view import TailView  # noqa: PLC0415 - with it
 
-
-async def _latest(connection: Connection, selector: Selector, limit: int | None) -> list[dict[str, Any]]:
-    from ...core.store import report  # noqa: PLC0415 - psycopg costs 170 ms
-
-    return await report.latest_events(connection, selector, limit)
-
-
-async def _follow(console: Console, connection: Connection, selector: Selector, seen: list[dict[str, Any]]) -> None:
-    """Poll from a cursor that lags a little (see Feed); ends when nobody reads any more."""
-    from asyncio import sleep  # noqa: PLC0415 - 55 ms that help does not pay
-
-    from ...core.store import report  # noqa: PLC0415 - psycopg costs 170 ms
-
-    feed = Feed(seen)
-    reading = True
-    while reading:
-        await sleep(LOOK_EVERY)
-        if feed.cursor is None:
-            found = await report.latest_events(connection, selector, None)
+    async with follower(console, settings_for(console, target)) as following:
+        selector = replace(selector, ids=await following.ask(lambda connection: complete(connection, ids)))
+        view = TailView(console, selector, logs=wanted.logs)
+        if selector.ids or not ids:
+            await view.begin(following, limit)
         else:
-            found = await report.events_after(connection, selector, feed.cursor)
-        new = feed.new(found)
-        reading = _show(console, new) if new else True
-
-
-def _show(console: Console, events: list[dict[str, Any]]) -> bool:
-    from ..output import event_text  # noqa: PLC0415 - after the query
-
-    data = [event_text.as_json(each) for each in events]
-    match console.format:
-        case "json":
-            console.document(data)
-            return True
-        case "jsonl":
-            return console.lines(data)
-        case "tsv":
-            return console.data(tables.tsv(event_text.KEYS, [list(each.values()) for each in data]))
-        case "markdown":
-            return console.data(tables.markdown_table(event_text.HEADERS, [event_text.row(each) for each in events]))
-        case _:
-            return console.data("\n".join(event_text.line(each, console) for each in events))
+            view.show_nothing()
+        if follow:
+            await view.go_on(following, idle, wanted.most)
+        view.finish()

@@ -30,6 +30,7 @@ class Console:
     env: Mapping[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     answered: bool = False  # whether stdout already holds the one JSON document
+    streaming: bool = False  # whether stdout is a stream of JSON lines, which ends with its summary or an error
     known_secrets: Secrets | None = None  # what error messages and crash files mask
 
     @property
@@ -47,6 +48,11 @@ class Console:
         return self.format == "json"
 
     @property
+    def on_terminal(self) -> bool:
+        """Whether a person looks at the data."""
+        return streams.is_terminal(sys.stdout)
+
+    @property
     def width(self) -> int | None:
         """Columns to fit text into; None when nothing may be cut."""
         return streams.width()
@@ -54,6 +60,10 @@ class Console:
     def data(self, text: str) -> bool:
         """Write lines of data; False when nobody reads them any more."""
         return streams.write_out(text if text.endswith("\n") or not text else text + "\n")
+
+    def raw(self, text: str) -> bool:
+        """Write data as it came, control characters and all: for pipes and files only."""
+        return streams.write_out(text)
 
     def clear_screen(self) -> None:
         """Begin at the top of an empty screen; a file or pipe just goes on."""
@@ -144,4 +154,6 @@ class Console:
         if self.is_json and not self.answered:
             self.document(None, problem=problem)
             return
+        if self.streaming and self.format == "jsonl":
+            self.lines([{"type": "error", "error": problem.as_json()}])
         self.complain(problem)

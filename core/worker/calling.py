@@ -94,6 +94,7 @@ class Settlers:
     def __init__(self, plain: Settler, calling: CallingSettler) -> None:
         self._plain = plain
         self._calling = calling
+        self.followers = calling.followers = plain.followers
 
     @property
     def breaker_of(self) -> Callable[[str], Breaker | None] | None:

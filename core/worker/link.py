@@ -21,11 +21,13 @@ Notice = Callable[[Exception], None]
 
 
 class Link:
-    """One named connection of a worker.
+    """One named connection of a worker; what the session is called begins with `whose`.
 
     `prepare` runs on every new connection (settings, LISTEN, the session lock); `notice` hears of every failure.
     `patience`: seconds of nothing but failures before they are raised. It may be lowered at any time.
     """
+
+    whose = "specql-jobs worker"
 
     def __init__(
         self, dsn: str, name: str, *, patience: float, prepare: Prepare | None = None, notice: Notice | None = None
@@ -106,7 +108,7 @@ class Link:
         self._wait = min(max(self._wait * 2, FIRST_WAIT), LONGEST_WAIT)
 
     async def _connect(self) -> None:
-        connection = self._newest = await connect(self._dsn, f"specql-jobs worker {self._name}")
+        connection = self._newest = await connect(self._dsn, f"{self.whose} {self._name}")
         try:
             if self._prepare:
                 await self._prepare(Store(connection))

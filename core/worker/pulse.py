@@ -16,6 +16,7 @@ from uuid import UUID
 from ..clock import monotonic
 from ..log import log_event
 from ..store.db import FAILURES, is_connection_loss, nobody_answers, server_is_down
+from ..store.following import FOLLOW
 from ..store.store import Store
 from .link import Link
 
@@ -69,6 +70,7 @@ class Listeners:
     running: Callable[[], int]
     draining: Callable[[], bool]
     drain: Callable[[], None]  # somebody asked for it from elsewhere
+    followed: Callable[[], None]  # somebody wants to be told of changes
 
 
 class Pulse:
@@ -139,7 +141,7 @@ class Pulse:
             log_event("lock_busy", worker_id=self.identity.worker_id)
         if not await store.register(self.identity.row):
             self._lose()
-        for channel in (READY, CANCEL):
+        for channel in (READY, CANCEL, FOLLOW):
             await store.connection.execute(f"LISTEN {channel}".encode())
         await store.connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'".encode())
 
@@ -152,6 +154,8 @@ class Pulse:
             heard = {note.channel async for note in store.connection.notifies(timeout=left, stop_after=1)}
             if READY in heard:
                 self._tell.ready()
+            if FOLLOW in heard:
+                self._tell.followed()
             if CANCEL in heard:
                 await self._hear_cancellations(store)
 

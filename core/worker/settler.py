@@ -12,8 +12,10 @@ from ..job import Category, Status
 from ..lanes import Breaker
 from ..lifecycle import Event, Settlement, by_plainness
 from ..log import log_event
+from ..store import following
 from ..store.db import is_locked, is_the_data
 from ..store.store import Store
+from .followers import Followers
 from .link import Link
 from .news import news_of
 
@@ -41,6 +43,7 @@ class Settler:
         self.breaker_of: Callable[[str], Breaker | None] | None = None
         #: Told of each batch when it is written; None: nobody wants to know.
         self.written: Callable[[Sequence[Settlement]], None] | None = None
+        self.followers = Followers()
         self._waiting: list[Settlement] = []
         self._aside: list[Settlement] = []  # their rows are locked by somebody
         self._some = asyncio.Event()
@@ -82,6 +85,8 @@ class Settler:
                 self.written(batch)
             if self.breaker_of is not None:
                 await self._tell_breakers(batch, self.breaker_of)
+            if self.followers.due():
+                await self._link.ask(lambda store: following.tell(store.connection))
             if not self._waiting:
                 self._some.clear()
             if not self.backlog:

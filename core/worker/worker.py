@@ -162,6 +162,7 @@ class Worker:
             running=lambda: len(self.slots),
             draining=self._stopping.is_set,
             drain=self.stop,
+            followed=self.settler.followers.heard,
         )
 
     # ---- stopping ---------------------------------------------------------------------------------------------------

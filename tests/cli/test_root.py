@@ -54,7 +54,8 @@ def test_unknown_command_suggests_the_nearest() -> None:
     """A mistyped command is exit 2 with the command that was probably meant."""
     said = specql_jobs("lst")
     assert (said.code, said.out) == (2, "")
-    assert said.err.startswith("error[E202 command-unknown]: there is no command 'lst'; did you mean `list`?\n  try: ")
+    assert said.err.startswith("error[E202 command-unknown]: there is no command 'lst'; did you mean `list`")
+    assert "?\n  try: specql-jobs --help" in said.err
 
 
 def test_unknown_command_as_json() -> None:
