@@ -179,8 +179,8 @@ async def kill(connection: db.Connection, dsn: str, chosen: tuple[str, ...], mat
     """Kill the client when a third is done, say how rows and ledger stand, and have the rest done."""
     process = await command(dsn, *chosen, "--yes", "--reason", "killed")
     before = (await ask(connection, STANDING))["id"]
-    while (found := await ask(connection, STANDING))["id"] == before or found["retried"] < matched / 3:
-        await asyncio.sleep(LOOK)  # noqa: ASYNC110 - another process's rows: there is no event
+    while (found := await ask(connection, STANDING))["id"] == before or found["retried"] < matched / 3:  # noqa: ASYNC110 - rows tell, no event
+        await asyncio.sleep(LOOK)
     process.kill()
     await process.wait()
     found = await ask(connection, STANDING)

@@ -66,7 +66,7 @@ class _Work:
         from ..core.store import changes  # noqa: PLC0415 - see above
         from .waiting import looks  # noqa: PLC0415 - asyncio, 55 ms
 
-        self.console.say(f"waiting for the first {canary} jobs: {percent}% of them have to complete")
+        self.console.say(f"waiting for the {canary} that went first: {percent}% of them have to complete")
         async for _ in looks(patience):
             found = await changes.canaries(self.connection, self.change, canary)
             verdict = judge(found, percent)

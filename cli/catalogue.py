@@ -31,6 +31,7 @@ COMMANDS: dict[str, Entry] = {
     "logs": Entry("logs", "Queue", "Captured output of jobs, by attempt; -f follows"),
     "tail": Entry("tail", "Queue", "The latest events of many jobs; -f follows, --logs with their output"),
     "wait": Entry("wait", "Queue", "Wait until jobs have ended: 0 all completed, 1 some did not, 8 time is up"),
+    "top": Entry("top", "Queue", "The queue on the whole screen, with keys to pause, retry and cancel"),
     "schedules": Entry("schedules", "Queue", "Jobs that the clock makes: next and last ticks, the last job"),
     "retry": Entry("retry", "Fix", "Run failed or cancelled jobs again: same row, same id"),
     "cancel": Entry("cancel", "Fix", "Stop pending or running jobs, keep their record"),

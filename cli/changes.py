@@ -52,6 +52,7 @@ async def change(console: Console, bulk: Bulk, target: Target) -> None:
         found = await _match(connection, bulk, ids, selector)
         plan = plan_of(bulk.verb.name, found.jobs, [group["digest"] for group in found.applies], second)
         _guard(bulk.safety, plan, planned)
+        await _note_pauses(console, connection, bulk, found)
         made = None
         if found.jobs and not bulk.safety.dry_run:
             _ask(console, settings, bulk, found)
@@ -116,6 +117,20 @@ def _guard(safety: Safety, plan: Plan, planned: Plan | None) -> None:
             name="plan-stale",
             hint="look again with --dry-run, which prints a new plan; the selectors have to be the same as then",
         )
+
+
+async def _note_pauses(console: Console, connection: Connection, bulk: Bulk, found: Match) -> None:
+    """Warn of jobs that would be pending and not dispatched; of a type or tenant the groups know nothing."""
+    from ..core.store import gates  # noqa: PLC0415 - see above
+
+    if "retried" not in bulk.verb.done or not found.jobs:
+        return
+    places = {name.lower() for (s, o), _ in found.by("service_name", "operation") for name in (s, f"{s}.{o}")}
+    for pause in await gates.pauses(connection):
+        if pause["kind"] == "all" or (pause["kind"] in ("service", "operation") and pause["name"] in places):
+            flag = "--all" if pause["kind"] == "all" else f"--{pause['kind']} {pause['name']}"
+            what = "everything" if pause["kind"] == "all" else pause["name"]
+            console.warn(f"{what} is paused by {pause['actor']}: its jobs wait until specql-jobs resume {flag}")
 
 
 def _ask(console: Console, settings: Settings, bulk: Bulk, found: Match) -> None:

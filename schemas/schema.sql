@@ -41,7 +41,9 @@ DECLARE
   start  timestamptz;
   due    timestamptz[];
 BEGIN
+  PERFORM set_config('lock_timeout', '0', true);  -- for its turn it waits
   SELECT * INTO entry FROM jobs.tb_change c WHERE c.id = change FOR NO KEY UPDATE;
+  PERFORM set_config('lock_timeout', '2s', true);  -- and not for long for anything else
   SELECT array_agg(m.job_id ORDER BY m.position), max(m.position) INTO ids, reached
     FROM (SELECT p.job_id, p.position FROM jobs.tb_change_job p
            WHERE p.change_id = change AND p.outcome = 'planned' AND p.position > after AND p.position <= until

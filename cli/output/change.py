@@ -233,6 +233,8 @@ class ChangeReport:
         lines = []
         if self.made.tally.brought_back:
             lines.append(f"{_jobs(self.made.tally.brought_back)} that had failed because of them came back too")
+        if self.counts["requested"]:
+            lines.append("requested: cancelled when its worker has stopped it; --wait follows it")
         if self.made.entry["next_at"]:
             lines.append(f"the last one is due at {moment(self.made.entry['next_at'])}")
         return lines

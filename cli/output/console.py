@@ -53,6 +53,11 @@ class Console:
         return streams.is_terminal(sys.stdout)
 
     @property
+    def coloured(self) -> bool:
+        """Whether the data may have colours."""
+        return streams.wants_colour(self.colour, self.env, sys.stdout)
+
+    @property
     def width(self) -> int | None:
         """Columns to fit text into; None when nothing may be cut."""
         return streams.width()
@@ -96,7 +101,7 @@ class Console:
 
     def painted(self, text: str, colour: str) -> str:
         """Return text in a colour, if stdout shows colours."""
-        return streams.paint(text, colour, on=streams.wants_colour(self.colour, self.env, sys.stdout))
+        return streams.paint(text, colour, on=self.coloured)
 
     def painted_err(self, text: str, colour: str) -> str:
         """Return text in a colour, if stderr shows colours."""

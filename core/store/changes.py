@@ -28,9 +28,6 @@ BATCH = 1000
 WALKS = 3
 PAUSE = 0.5  # seconds between two walks
 
-#: How long a batch waits for a row that it cannot pass over.
-LOCK_TIMEOUT = "2s"
-
 #: Past every position of a change.
 END = 2**31 - 1
 
@@ -104,7 +101,6 @@ async def drive(connection: Connection, change: int, after: int = 0, until: int 
 
     Rows that somebody holds are passed over and tried again; those held to the end are given up as `locked`.
     """
-    await _execute(connection, f"SET lock_timeout = '{LOCK_TIMEOUT}'")
     for _ in range(WALKS):
         reached, locked = after, 0
         while rows := await _rows(
@@ -187,13 +183,9 @@ async def entry(connection: Connection, change: int) -> Row | None:
 
 
 async def _rows(connection: Connection, name: str, given: Row) -> list[Row]:
-    return await _execute(connection, queries("changes.sql")[name], given)
-
-
-async def _execute(connection: Connection, statement: str, given: Row | None = None) -> list[Row]:
     try:
         async with connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(statement.encode(), given)
+            await cursor.execute(queries("changes.sql")[name].encode(), given)
             return await cursor.fetchall() if cursor.description else []
     except psycopg.Error as error:
         raise translate(error) from None

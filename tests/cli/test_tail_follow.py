@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from support.board import Board
-from support.postgres import PostgresAbsent, Server, serve_private
+from support.postgres import Server
 from support.processes import Started
-from support.require import require
-
-from specql_jobs.core.store import db, migrate
-
-
-@pytest.fixture
-def own_server() -> Iterator[Server]:
-    """A migrated server that this test may stop."""
-    try:
-        with serve_private() as server:
-            asyncio.run(_migrate(server.dsn))
-            yield server
-    except PostgresAbsent as error:
-        require("postgres", available=False, reason=str(error))
-
-
-async def _migrate(dsn: str) -> None:
-    async with db.open_database(dsn) as connection:
-        await migrate.migrate(connection)
 
 
 def _end(board: Board, id_: str, output: str = "") -> None:
