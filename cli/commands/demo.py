@@ -64,7 +64,7 @@ def _say_more(console: Console, played: Played, keep: Path | None) -> None:
 
 def _typed() -> str:
     """How this program is called from here: by name where it is on the PATH, else as it was called now."""
-    return PROGRAM if shutil.which(PROGRAM) else os.path.relpath(sys.argv[0])
+    return PROGRAM if shutil.which(PROGRAM) else os.path.abspath(sys.argv[0])
 
 
 def _next(keep: Path | None) -> tuple[str, ...]:
@@ -119,7 +119,9 @@ class IncidentOptions:
 async def incident(
     console: Console,
     options: IncidentOptions,
-    name: Annotated[str, Argument(metavar="[NAME]", help="api-down, worker-lost, poison, … Without it: all of them")] = "",
+    name: Annotated[
+        str, Argument(metavar="[NAME]", help="api-down, worker-lost, poison, … Without it: all of them")
+    ] = "",
 ) -> None:
     """Make a real incident on a private PostgreSQL, and leave it to you to resolve with this command line.
 

@@ -26,12 +26,15 @@ class Incident:
     mending: str  # what --mend does
     walk: tuple[str, ...]  # the way out, word by word as docs/incidents.md has it
     ends: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    cron: tuple[str, ...] = ()  # what a cron of somebody's goes on to enqueue: operation and flags
     before: str = ""  # the registry as it stood before a deploy
 
     def may_end(self, operation: str) -> frozenset[str]:
         """Return the statuses in which jobs of an operation may end."""
         return self.ends.get(operation, _COMPLETED)
 
+
+_FAILED_CALLS = "-s failed --category target_unavailable --since 1h --canary 10 --rate 200/s --reason INC-412"
 
 API_DOWN = Incident(
     name="api-down",
@@ -50,10 +53,10 @@ API_DOWN = Incident(
         "count -s pending --service payments",
         "demo incident api-down --mend",
         "resume --service payments",
-        "retry -s failed --category target_unavailable --since 1h --canary 10 --rate 200/s --reason INC-412 --dry-run",
-        "retry --plan PLAN --yes",
-        "wait ID --timeout 2m",
-        "changes show CHANGE",
+        f"retry {_FAILED_CALLS} --dry-run",
+        f"retry {_FAILED_CALLS} --plan PLAN --yes",
+        "list -q --operation payments.charge,payments.refund --limit 0 | wait - -q --timeout 2m",
+        "changes list --since 1h",
     ),
     ends={"decline": frozenset({"failed"})},
 )
@@ -77,7 +80,7 @@ WORKER_LOST = Incident(
         "rescue --dry-run",
         "rescue --yes --reason 'INC-413 app-2 lost its disk'",
         "demo incident worker-lost --mend",
-        "wait ID --timeout 2m",
+        "list -q --service exports --limit 0 | wait - -q --timeout 2m",
         "changes list --since 1h",
     ),
 )
@@ -92,19 +95,22 @@ POISON = Incident(
     service="media",
     registry=registries.POISON,
     concurrency=4,
+    begin="worker list",
     mending="the decoder is mended",
     walk=(
         "worker list",
-        "errors --since 1h",
+        "list --category crash_loop --since 1h",
         "show ID",
-        "list -s pending --operation media.transcode --input codec=av1",
         "pause --operation media.transcode --for 30m --reason 'INC-414 av1 kills workers'",
+        "list -s pending --operation media.transcode --input codec=av1",
         "demo incident poison --mend",
         "resume --operation media.transcode",
-        "retry --category crash_loop --since 1h --reason 'INC-414 decoder mended' --yes",
+        "retry ID --reason 'INC-414 decoder mended'",
         "wait ID --timeout 2m",
     ),
 )
+
+_BROKEN_BY_DEPLOY = "-s failed --service payments --since 1h --rate 100/s --reason INC-415"
 
 BAD_DEPLOY = Incident(
     name="bad-deploy",
@@ -125,15 +131,17 @@ BAD_DEPLOY = Incident(
         "demo incident bad-deploy --mend",
         "worker list",
         "resume --service payments",
-        "retry -s failed --service payments --since 1h --rate 100/s --reason INC-415 --dry-run",
-        "retry --plan PLAN --yes",
-        "wait ID --timeout 2m",
+        f"retry {_BROKEN_BY_DEPLOY} --dry-run",
+        f"retry {_BROKEN_BY_DEPLOY} --plan PLAN --yes",
+        "list -q --service payments --limit 0 | wait - -q --timeout 2m",
     ),
 )
 
 #: Who floods, and two who wait.
 FLOODER = "ac3e0000-0000-4000-8000-000000000001"
 OTHERS = ("0b5e0000-0000-4000-8000-000000000002", "c0de0000-0000-4000-8000-000000000003")
+
+_UNWANTED = f"-s pending --tenant {FLOODER} --operation reports.render --reason INC-416"
 
 TENANT_FLOOD = Incident(
     name="tenant-flood",
@@ -146,17 +154,18 @@ TENANT_FLOOD = Incident(
     registry=registries.TENANT_FLOOD,
     concurrency=4,
     begin="count -s pending --group-by tenant",
-    mending="that tenant's cron is switched off; the far end was never broken",
+    cron=("reports.render", "--tenant", FLOODER, "--priority", "10"),
+    mending="that tenant's cron is switched off",
     walk=(
         "count -s pending --group-by tenant",
-        f"count -s pending --tenant {FLOODER} --group-by operation",
-        f"pause --tenant {FLOODER} --reason INC-416",
-        f"list -s pending --tenant {FLOODER} --limit 5",
+        f"count --tenant {FLOODER} --group-by operation",
+        f"pause --tenant {FLOODER} --reason 'INC-416 30,000 reports in a minute'",
         "demo incident tenant-flood --mend",
-        f"cancel -s pending --tenant {FLOODER} --operation reports.render --reason INC-416 --dry-run",
-        "cancel --plan PLAN --yes",
+        f"cancel {_UNWANTED} --dry-run",
+        f"cancel {_UNWANTED} --plan PLAN --yes",
         f"resume --tenant {FLOODER}",
-        "count --group-by tenant,status",
+        "list -q -s pending,running,completed --limit 0 | wait - -q --timeout 2m",
+        "changes list --since 1h",
     ),
     ends={"render": frozenset({"completed", "cancelled"})},
 )
@@ -178,7 +187,7 @@ IMAGE_MISSING = Incident(
         "run thumbs.resize --set width=64",
         "resume --operation thumbs.resize",
         "retry --fingerprint FINGERPRINT --expect 9 --reason INC-417 --yes",
-        "wait ID --timeout 2m",
+        "list -q --service thumbs --limit 0 | wait - -q --timeout 2m",
     ),
 )
 

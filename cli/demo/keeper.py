@@ -17,14 +17,17 @@ from types import FrameType
 
 from ...core.clock import monotonic
 from .far_end import FarEnd, serving
-from .processes import end, start_worker, tell
+from .processes import end, start_cron, start_worker, tell
 
 #: A forgotten incident ends by itself after this long. Seconds.
 LIFETIME = 7200.0
 
 #: Between two looks for orders, and before a killed worker is replaced, as a supervisor would. Seconds.
 LOOK = 0.05
-RESPAWN = 1.0
+RESPAWN = 0.5
+
+#: Between two ticks of a tenant's cron. Seconds.
+TICK = 3.0
 
 #: A worker gets this long to stop. Seconds.
 LAST_PATIENCE = 15.0
@@ -38,6 +41,9 @@ class Keeper:
         about = json.loads((folder / "incident.json").read_text("utf-8"))
         self._concurrency = int(about["concurrency"])
         self._far_end = FarEnd(about["name"], folder / "calls.jsonl", self._strike)
+        self._cron_words = tuple(map(str, about["cron"]))
+        self._cron: subprocess.Popen[bytes] | None = None
+        self._next_tick = 0.0
         self._worker: subprocess.Popen[bytes] | None = None
         self._wanted = False
         self._not_before = 0.0
@@ -53,9 +59,10 @@ class Keeper:
             while not self._stop.is_set() and monotonic() < until and (self._folder / "incident.json").exists():
                 self._obey()
                 self._supervise()
+                self._tick()
                 self._stop.wait(LOOK)
-            if self._worker is not None:
-                end(self._worker, LAST_PATIENCE)
+            for process in filter(None, (self._worker, self._cron)):
+                end(process, LAST_PATIENCE)
 
     def _end(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
@@ -71,9 +78,20 @@ class Keeper:
                 case "reload" if self._worker is not None:
                     tell(self._worker, signal.SIGHUP)
                 case "mend":
-                    (self._folder / "mended").touch()
-                    self._far_end.mended.set()
+                    self._mend()
             order.unlink(missing_ok=True)
+
+    def _mend(self) -> None:
+        self._far_end.mended.set()
+        if self._cron is not None:
+            self._cron.wait()  # what it has begun to enqueue is in the queue before anybody counts
+        (self._folder / "mended").touch()
+
+    def _tick(self) -> None:
+        """Enqueue once more, where the incident has a cron, while it is wanted."""
+        due = self._wanted and self._cron_words and monotonic() >= self._next_tick
+        if due and not self._far_end.mended.is_set() and (self._cron is None or self._cron.poll() is not None):
+            self._cron, self._next_tick = start_cron(self._folder, self._cron_words), monotonic() + TICK
 
     def _supervise(self) -> None:
         if self._worker is not None and self._worker.poll() is not None:

@@ -20,7 +20,7 @@ async def make(incident: Incident, stage: Stage, docker_host: str) -> float:
     started = monotonic()
     if incident.name == "image-missing":
         await require_engine(docker_host)
-    stage.make(incident.concurrency)
+    stage.make(incident.concurrency, incident.cron)
     try:
         await stage.start()
         async with open_database(stage.dsn, "specql-jobs demo", create=True) as connection:

@@ -27,6 +27,12 @@ def start_worker(folder: Path, concurrency: int) -> subprocess.Popen[bytes]:
     return _start((*words, *options), folder, "worker.log", own_session=False)
 
 
+def start_cron(folder: Path, words: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    """Start one tick of a tenant's cron: jobs enqueued by the command line, as any producer may."""
+    command = ("-m", _CLI, "enqueue", *words, "--batch", "cron.jsonl", "--registry", "services.yaml", "-q")
+    return _start((*command, "--dsn", f"embedded:{folder / 'postgres'}"), folder, "cron.log", own_session=False)
+
+
 def _start(words: tuple[str, ...], folder: Path, log: str, *, own_session: bool) -> subprocess.Popen[bytes]:
     with (folder / log).open("ab") as file:
         return subprocess.Popen(  # noqa: S603 - our own module, no input of a job

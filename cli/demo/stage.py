@@ -79,7 +79,7 @@ class Stage:
         """The far end's address."""
         return (self.folder / "far-end").read_text("utf-8")
 
-    def make(self, concurrency: int) -> None:
+    def make(self, concurrency: int, cron: tuple[str, ...]) -> None:
         """Make the folder; raise UsageError when it holds something else, Conflict when the incident is there."""
         if _name_in(self.folder):
             raise Conflict(
@@ -95,7 +95,7 @@ class Stage:
                 f"the folder {self.folder} cannot be made: {error.strerror}", hint="name another with --folder"
             ) from None
         (self.folder / "orders").mkdir()
-        about = {"name": self.name, "concurrency": concurrency}
+        about = {"name": self.name, "concurrency": concurrency, "cron": cron}
         (self.folder / "incident.json").write_text(json.dumps(about), "utf-8")
         (self.folder / "specql-jobs.toml").write_text(_CONFIG.format(name=self.name, dsn=self.dsn), "utf-8")
 

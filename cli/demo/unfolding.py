@@ -23,6 +23,7 @@ BATCH = 5000
 
 #: The flood: tens of thousands, of a priority that lets nobody else through.
 FLOOD = 30_000
+TICK_JOBS = 25  # of each tick of that tenant's cron, which goes on until it is switched off
 
 _COUNTS = "SELECT status, count(*)::int AS jobs FROM jobs.tb_job_run GROUP BY 1"
 
@@ -125,6 +126,7 @@ async def _bad_deploy(story: Unfolding) -> None:
 
 async def _tenant_flood(story: Unfolding) -> None:
     await story.enqueue("render", ({"page": n} for n in range(FLOOD)), tenant_id=UUID(FLOODER), priority=10)
+    (story.stage.folder / "cron.jsonl").write_text('{"page": 1}\n' * TICK_JOBS, "utf-8")
     for tenant in OTHERS:
         await story.enqueue("render", ({"page": n} for n in range(20)), tenant_id=UUID(tenant))
     await story.stage.order("start")

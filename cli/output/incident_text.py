@@ -84,7 +84,8 @@ def _page(shown: Shown) -> str:
     begin = "\n".join(f"  {line}" for line in shown.begin)
     rest = (("mend", "the outside is set right"), ("check", "is the queue healthy again?"))
     more = (*rest, ("walk", "a way out, if you are stuck"), ("end", "away with all of it"))
-    notes = "\n".join(f"  {shown.about(flag):<50}  {why}" for flag, why in more)
+    width = max(len(shown.about(flag)) for flag, _ in more)
+    notes = "\n".join(f"  {shown.about(flag):<{width}}  {why}" for flag, why in more)
     page = "\n".join(shown.incident.page)
     return f"{page}\n\nBegin:\n{begin}\n\nAnd:\n{notes}"
 

@@ -151,6 +151,6 @@ def next_commands(view: JobView) -> list[str]:
         return [*worker, f"specql-jobs cancel {id_}"]
     if row["status"] == "running":
         rescue = row["worker_silent_seconds"] is not None and not row["any_worker"]
-        worker = ["specql-jobs worker --registry FILE"] if rescue else []
+        worker = ["specql-jobs rescue --dry-run", "specql-jobs worker --registry FILE"] if rescue else []
         return worker if row["cancel_requested_at"] else [*worker, f"specql-jobs cancel {id_}"]
     return again
