@@ -24,7 +24,7 @@ COMMANDS: dict[str, Entry] = {
     "replay": Entry("replay", "Author", "The same with the input of a job in the queue, which is only read"),
     "explain": Entry("explain", "Author", "Say why a rule or an error exists, and how to mend what it found"),
     "schema": Entry("schema", "Author", "JSON Schemas: of the registry for editors, of every JSON document"),
-    "demo": Entry("demo", "Author", "See everything work on a private Postgres; demo incident: six nights on call to practise"),
+    "demo": Entry("demo", "Author", "See everything work on a private Postgres; practise being on call"),
     "enqueue": Entry("enqueue", "Queue", "Put jobs in the queue; --wait follows them to the end"),
     "list": Entry("list", "Queue", "Select jobs"),
     "show": Entry("show", "Queue", "Everything about a job, and why it is where it is"),

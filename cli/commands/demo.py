@@ -1,4 +1,4 @@
-"""`demo`: the whole thing on a private Postgres, leaving nothing behind; `demo incident`: nights on call to practise."""
+"""`demo`: the whole thing on a private Postgres, leaving nothing behind; `demo incident`: nights on call."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class _Engine(HTTPConnection):
 
 
 def require_means(docker_host: str) -> None:
-    """Raise RunnerUnavailable unless the engine is on a socket of this host and there is a program to make an image of."""
+    """Raise RunnerUnavailable unless the engine has a socket on this host and there is a program for an image."""
     _socket_path(docker_host)
     _busybox()
 

@@ -1,4 +1,4 @@
-"""The registries of the six incidents: as they stand when somebody is called, and, for a deploy, as they stood before."""
+"""The registries of the incidents: as they stand when somebody is called, and as they stood before a deploy."""
 
 from __future__ import annotations
 

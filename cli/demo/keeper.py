@@ -1,4 +1,4 @@
-"""The keeper of an incident: runs its far end and its worker until it is told to end, its folder goes, or two hours pass.
+"""The keeper of an incident: runs its far end and its worker until told to end, its folder goes, or two hours pass.
 
 Orders come as files in the folder `orders`, which are removed once they are carried out: start, kill, reload, mend.
 """

@@ -53,15 +53,19 @@ class Unfolding:
         await _SCENES[self.incident.name](self)
 
     async def enqueue(self, operation: str, inputs: Iterable[Mapping[str, Any]], **about: Any) -> None:
+        """Put jobs of an operation into the queue; `about` are fields of NewJob."""
         jobs = [NewJob(self.incident.service, operation, json.dumps(each), **about) for each in inputs]
         for start in range(0, len(jobs), BATCH):
             await Store(self.connection).enqueue(jobs[start : start + BATCH])
 
     async def counts(self) -> dict[str, int]:
+        """Return the jobs by status."""
         found = await (await self.connection.execute(_COUNTS)).fetchall()
         return {row["status"]: row["jobs"] for row in found}
 
     async def until(self, status: str, jobs: int) -> None:
+        """Return once so many jobs have a status."""
+
         async def there() -> bool:
             return (await self.counts()).get(status, 0) >= jobs
 

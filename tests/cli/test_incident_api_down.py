@@ -8,7 +8,7 @@ from support.nights import night
 
 
 def test_the_dead_jobs_of_an_outage_come_back(tmp_path: Path) -> None:
-    """After the walkthrough all 340 calls have been answered once with 200, the 3 declined ones stay failed, and the ledger has the changes."""
+    """After the walkthrough 340 calls are answered, 3 declined ones stay failed, the ledger has the changes."""
     with night("api-down", tmp_path / "night") as made:
         assert made.wrong()
         made.walk()

@@ -8,7 +8,7 @@ from support.nights import night
 
 
 def test_what_a_deploy_broke_runs_again_after_the_roll_back(tmp_path: Path) -> None:
-    """After the walkthrough the worker has the registry of before again, and every job that the deploy broke is completed."""
+    """After the walkthrough the worker has its old registry, and every job that the deploy broke is completed."""
     with night("bad-deploy", tmp_path / "night") as made:
         assert made.jobs()["charge", "failed"] == 120
         made.walk()

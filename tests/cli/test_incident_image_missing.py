@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def test_what_failed_for_its_image_runs_once_it_is_there(tmp_path: Path, engine: TestEngine) -> None:
-    """After the walkthrough all nine jobs are completed, each after one attempt that counts, and the image is gone with the incident."""
+    """After the walkthrough all nine jobs are completed; the image goes with the incident."""
     with night("image-missing", tmp_path / "night", {"DOCKER_HOST": engine.url}) as made:
         assert made.jobs() == {("resize", "failed"): 9}
         made.walk()

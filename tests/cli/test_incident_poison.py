@@ -8,7 +8,7 @@ from support.nights import night
 
 
 def test_a_job_that_kills_workers_is_run_once_it_cannot(tmp_path: Path) -> None:
-    """After three workers the job is failed, and after the walkthrough it is completed, its like waits for its time, and no other was lost."""
+    """After three workers the job is failed, after the walkthrough it is completed, and none was lost."""
     with night("poison", tmp_path / "night") as made:
         assert made.jobs() == {
             ("transcode", "completed"): 20,

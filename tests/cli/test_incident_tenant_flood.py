@@ -10,7 +10,7 @@ FLOODER = "ac3e0000-0000-4000-8000-000000000001"
 
 
 def test_a_flood_is_cancelled_and_the_others_are_served(tmp_path: Path) -> None:
-    """After the walkthrough the other tenants' 40 reports are completed, nothing of the flood is pending, and none of its rows is gone."""
+    """After the walkthrough the others' 40 reports are completed, the flood is cancelled, and no row is gone."""
     with night("tenant-flood", tmp_path / "night") as made:
         made.walk()
         assert made.wrong() == []

@@ -8,7 +8,7 @@ from support.nights import night
 
 
 def test_the_jobs_of_a_lost_worker_are_given_back(tmp_path: Path) -> None:
-    """After the walkthrough all nine exports are completed, the six that were running after a second attempt, and the ledger has the rescue."""
+    """After the walkthrough all nine exports are completed, and the ledger has the rescue."""
     with night("worker-lost", tmp_path / "night") as made:
         held = made.ids("--status", "running")
         assert len(held) == 6

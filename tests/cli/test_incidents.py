@@ -84,7 +84,7 @@ def test_an_interrupted_making_leaves_nothing(spawn: Callable[..., Started], tmp
     """Ctrl-C while an incident is made: exit 130, no folder (the session checks for processes)."""
     folder = tmp_path / "night"
     making = spawn("demo", "incident", "worker-lost", "--folder", str(folder), folder=tmp_path)
-    making.wait_until(lambda: (folder / "worker.log").exists(), "a worker is started")
+    making.wait_until((folder / "worker.log").exists, "a worker is started")
     making.send(signal.SIGINT)
     assert making.finish() == 130
     assert not folder.exists()

@@ -42,6 +42,7 @@ class Night:
     folder: Path
     env: Mapping[str, str]
     found: dict[str, str] = field(default_factory=dict)  # what words in capitals stand for, from their first use on
+    said: list[str] = field(default_factory=list)  # what the lines printed
 
     def __call__(self, *arguments: str, stdin: str = "") -> Said:
         """Run a command in the incident's folder, its DSN from the environment."""
@@ -49,22 +50,21 @@ class Night:
 
     def walk(self) -> None:
         """Type every line of the page; each ends with 0, or with what its remark says."""
-        said = ""
         for line in written(self.name):
-            said = self._typed(line, said)
+            self.said.append(self._typed(line))
 
-    def _typed(self, line: str, before: str) -> str:
+    def _typed(self, line: str) -> str:
         result = Said(0, "", "")
         for part in line.split(" | "):
-            words = [self._meant(word, before) for word in shlex.split(part)]
+            words = [self._meant(word) for word in shlex.split(part)]
             result = self(*words, stdin=result.out)
             assert result.code == (1 if words[:2] == ["services", "diff"] else 0), f"{line}\n{result.out}{result.err}"
         return result.out
 
-    def _meant(self, word: str, before: str) -> str:
+    def _meant(self, word: str) -> str:
         if word in WORDS and word not in self.found:
-            match = WORDS[word].search(before)
-            assert match, f"no {word} in what was printed before:\n{before}"
+            match = next(filter(None, map(WORDS[word].search, reversed(self.said))), None)
+            assert match, f"no {word} in what was printed before:\n{''.join(self.said)}"
             self.found[word] = match[1]
         return self.found.get(word, word)
 
