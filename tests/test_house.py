@@ -52,6 +52,7 @@ OWNERS: Final = {
     "subprocess": {
         "runners/": "starting programs is what the shell runner is for",
         "core/store/embedded.py": "starts and stops the wheel's PostgreSQL",
+        "cli/demo/processes.py": "an incident's worker and far end outlive the command that makes it",
         "cli/revision.py": "asks git how the registry stood at a commit; the library and workers need no git",
     },
 }

@@ -9,7 +9,6 @@ import fcntl
 import json
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from threading import Event
@@ -17,7 +16,7 @@ from types import FrameType
 
 from ...core.clock import monotonic
 from .far_end import FarEnd, serving
-from .processes import end, start_cron, start_worker, tell
+from .processes import Process, end, start_cron, start_worker, tell
 
 #: A forgotten incident ends by itself after this long. Seconds.
 LIFETIME = 7200.0
@@ -42,9 +41,9 @@ class Keeper:
         self._concurrency = int(about["concurrency"])
         self._far_end = FarEnd(about["name"], folder / "calls.jsonl", self._strike)
         self._cron_words = tuple(map(str, about["cron"]))
-        self._cron: subprocess.Popen[bytes] | None = None
+        self._cron: Process | None = None
         self._next_tick = 0.0
-        self._worker: subprocess.Popen[bytes] | None = None
+        self._worker: Process | None = None
         self._wanted = False
         self._not_before = 0.0
         self._stop = Event()

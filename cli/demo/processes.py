@@ -11,29 +11,31 @@ from pathlib import Path
 
 from ...core.settings import LIBPQ_VARIABLES, variables
 
-#: Two levels up from here: specql_jobs.cli.
+Process = subprocess.Popen[bytes]
+
+#: The package above this one: specql_jobs.cli.
 _CLI = __package__.rpartition(".")[0]
 
 
-def start_keeper(folder: Path) -> subprocess.Popen[bytes]:
+def start_keeper(folder: Path) -> Process:
     """Start the keeper of an incident's folder, out of reach of this terminal's Ctrl-C."""
     return _start(("-m", f"{__package__}.keeper", str(folder)), folder, "keeper.log", own_session=True)
 
 
-def start_worker(folder: Path, concurrency: int) -> subprocess.Popen[bytes]:
+def start_worker(folder: Path, concurrency: int) -> Process:
     """Start a worker as anybody would: by its command line, with the registry and the database of the folder."""
     words = ("-m", _CLI, "worker", "--registry", "services.yaml", "--dsn", f"embedded:{folder / 'postgres'}")
     options = ("--concurrency", str(concurrency), "--drain-timeout", "1s", "--log-format", "json")
     return _start((*words, *options), folder, "worker.log", own_session=False)
 
 
-def start_cron(folder: Path, words: tuple[str, ...]) -> subprocess.Popen[bytes]:
+def start_cron(folder: Path, words: tuple[str, ...]) -> Process:
     """Start one tick of a tenant's cron: jobs enqueued by the command line, as any producer may."""
     command = ("-m", _CLI, "enqueue", *words, "--batch", "cron.jsonl", "--registry", "services.yaml", "-q")
     return _start((*command, "--dsn", f"embedded:{folder / 'postgres'}"), folder, "cron.log", own_session=False)
 
 
-def _start(words: tuple[str, ...], folder: Path, log: str, *, own_session: bool) -> subprocess.Popen[bytes]:
+def _start(words: tuple[str, ...], folder: Path, log: str, *, own_session: bool) -> Process:
     with (folder / log).open("ab") as file:
         return subprocess.Popen(  # noqa: S603 - our own module, no input of a job
             (sys.executable, *words),
@@ -52,13 +54,13 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in variables().items() if not name.startswith(steering)}
 
 
-def tell(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def tell(process: Process, number: signal.Signals) -> None:
     """Send a signal to a process of ours that may have ended."""
     with suppress(ProcessLookupError):
         process.send_signal(number)
 
 
-def end(process: subprocess.Popen[bytes], seconds: float) -> None:
+def end(process: Process, seconds: float) -> None:
     """Have a process of ours end, within so many seconds in its own way."""
     tell(process, signal.SIGTERM)
     try:

@@ -21,7 +21,7 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "incidents.md"
 WORDS: Final = {
     "PLAN": re.compile(r"--plan (\S+)"),
     "ID": re.compile(r"\b([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})\b"),
-    "FINGERPRINT": re.compile(r"\b(f:[0-9a-f]{12})\b"),
+    "FINGERPRINT": re.compile(r"^([0-9a-f]{12}) ", re.MULTILINE),
 }
 
 
