@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -139,15 +139,17 @@ async def incident(
         console.answer(incident_text.as_json("list"), lambda: incident_text.table(INCIDENTS, console.width))
         return
     chosen = named(name)
-    await _act(console, chosen, Stage(chosen.name, folder_of(name, options.folder)), action)
+    shown = incident_text.Shown(chosen, Stage(chosen.name, folder_of(name, options.folder)), _typed(), options.folder)
+    shown = replace(shown, wrong=await _act(console, chosen, shown.stage, action))
+    console.answer(incident_text.as_json(action, shown), lambda: incident_text.text(action, shown))
+    raise Finished(Exit.NEGATIVE if shown.wrong else Exit.OK)
 
 
-async def _act(console: Console, chosen: Incident, stage: Stage, action: str) -> None:
+async def _act(console: Console, chosen: Incident, stage: Stage, action: str) -> list[str] | None:
+    """Do it; return what is still wrong where that was asked."""
     from ..demo import make_incident  # noqa: PLC0415 - psycopg
-    from ..output import incident_text  # noqa: PLC0415 - see above
 
     docker_host = settings_for(console).docker_host
-    wrong: list[str] | None = None
     match action:
         case "make":
             console.say(f"making the incident {chosen.name} (up to half a minute) …")
@@ -156,9 +158,7 @@ async def _act(console: Console, chosen: Incident, stage: Stage, action: str) ->
         case "mend":
             await make_incident.mend(chosen, stage, docker_host)
         case "check":
-            wrong = await make_incident.judge(chosen, stage)
+            return await make_incident.judge(chosen, stage)
         case "end":
             await make_incident.end(chosen, stage, docker_host)
-    shown = incident_text.Shown(chosen, stage, _typed(), wrong)
-    console.answer(incident_text.as_json(action, shown), lambda: incident_text.text(action, shown))
-    raise Finished(Exit.NEGATIVE if wrong else Exit.OK)
+    return None

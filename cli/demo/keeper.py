@@ -112,9 +112,9 @@ def _write(path: Path, text: str) -> None:
 
 def main(folder: Path) -> None:
     """Keep the incident of `folder`; the lock says for as long that somebody does."""
+    _write(folder / "keeper.pid", str(os.getpid()))  # before the lock: whoever finds it held finds this
     lock = os.open(folder / "keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    _write(folder / "keeper.pid", str(os.getpid()))
+    fcntl.flock(lock, fcntl.LOCK_EX)
     Keeper(folder).run()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,13 +21,14 @@ class Shown:
     incident: Incident
     stage: Stage
     program: str  # how this program is called from here
+    stated: str = ""  # --folder as it was given
     wrong: Sequence[str] | None = None
 
     @property
     def begin(self) -> tuple[str, ...]:
         """What to type first, in a shell."""
-        folder = self.stage.folder
-        return (f"cd {folder}", f"export SPECQL_JOBS_DSN={self.stage.dsn}", self.typed(self.incident.begin))
+        folder, dsn = shlex.quote(str(self.stage.folder)), shlex.quote(self.stage.dsn)
+        return (f"cd {folder}", f"export SPECQL_JOBS_DSN={dsn}", self.typed(self.incident.begin))
 
     def typed(self, command: str) -> str:
         """Return a command with the program's name before each of its parts."""
@@ -34,7 +36,8 @@ class Shown:
 
     def about(self, flag: str) -> str:
         """Return the command that does something else about this incident."""
-        return f"{self.program} demo incident {self.incident.name} --{flag}"
+        folder = f" --folder {shlex.quote(str(self.stage.folder))}" if self.stated else ""
+        return f"{self.program} demo incident {self.incident.name} --{flag}{folder}"
 
 
 def as_json(did: str, shown: Shown | None = None) -> dict[str, Any]:

@@ -171,7 +171,7 @@ def test_a_silent_worker_is_told(board: Board) -> None:
     (job,) = board("show", id_, "-o", "json").data
     assert job["why"]["code"] == "worker_silent"
     assert "no worker is alive" in job["why"]["message"]
-    assert job["next"][0].startswith("specql-jobs worker")
+    assert job["next"][:2] == ["specql-jobs rescue --dry-run", "specql-jobs worker --registry FILE"]
     said = board("show", id_)
     assert "memory_mb 1.5" in said.out
     assert "None" not in said.out
