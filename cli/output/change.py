@@ -54,8 +54,9 @@ class Match:
 
     @property
     def ids(self) -> list[UUID]:
-        """Return the ids of the jobs that the change applies to."""
-        return [id_ for group in self.applies for id_ in group["ids"]]
+        """Return the ids of the jobs that the change applies to, the oldest first."""
+        placed = [pair for group in self.applies for pair in zip(group["places"], group["ids"], strict=True)]
+        return [id_ for _, id_ in sorted(placed)]
 
     def by(self, *keys: str) -> list[tuple[tuple[Any, ...], int]]:
         """Return how many jobs there are by some of the groups' columns, largest first."""

@@ -78,7 +78,7 @@ async def second(connection: Connection) -> datetime:
 
 
 async def open_change(connection: Connection, order: Order, ids: Sequence[UUID]) -> int:
-    """Write down the change and its jobs, all or nothing; return its id. Nothing is changed yet."""
+    """Write down the change and its jobs in this order, all or nothing; return its id. Nothing is changed yet."""
     given = {
         "kind": order.kind,
         "actor": order.actor,

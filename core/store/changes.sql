@@ -11,10 +11,8 @@ VALUES (%(kind)s, %(actor)s, %(reason)s, %(selector)s, %(plan)s, %(matched)s, %(
 RETURNING id;
 
 -- name: record
--- Oldest first; a job that is gone already has no age and comes last.
 INSERT INTO jobs.tb_change_job (change_id, job_id, outcome, position)
-SELECT %(change)s, w.id, 'planned', row_number() OVER (ORDER BY j.created_at, w.id)
-  FROM unnest(%(ids)b::uuid[]) AS w (id) LEFT JOIN jobs.tb_job_run j ON j.id = w.id;
+SELECT %(change)s, w.id, 'planned', w.n FROM unnest(%(ids)b::uuid[]) WITH ORDINALITY AS w (id, n);
 
 -- name: advance
 SELECT a.reached, a.jobs, a.locked FROM jobs.advance_change(%(change)s, %(after)s, %(until)s, %(most)s) AS a;

@@ -47,11 +47,13 @@ SELECT j.id, j.status, j.service_name, j.operation, lower(j.execution_type) AS e
 SELECT count(*) AS total FROM jobs.tb_job_run j WHERE {selection};
 
 -- name: snapshot
--- What a bulk change would meet, group by group, the largest first; with a limit, the oldest. The digest is another one when
--- a job has come or gone, or has run again since.
+-- What a bulk change would meet, group by group, the largest first; with a limit, the oldest. places: of the ids, by age.
+-- The digest is another one when a job has come or gone, or has run again since.
 SELECT s.status, s.service_name, s.operation, s.fingerprint, count(*) AS jobs, array_agg(s.id) AS ids,
+       array_agg(s.place) AS places,
        encode(sha256(convert_to(string_agg(s.id || ' ' || s.lease_seq, ',' ORDER BY s.id), 'UTF8')), 'hex') AS digest
-  FROM (SELECT j.id, j.status, j.service_name, j.operation, j.fingerprint, j.lease_seq
+  FROM (SELECT j.id, j.status, j.service_name, j.operation, j.fingerprint, j.lease_seq,
+               row_number() OVER (ORDER BY j.created_at, j.id) AS place
           FROM jobs.tb_job_run j
          WHERE {selection}
          ORDER BY j.created_at, j.id

@@ -95,7 +95,7 @@ async def test_a_dependent_that_was_met_before_its_dependency(dsn: str) -> None:
         await it.rows("INSERT INTO jobs.tb_job_dependency VALUES (%s, %s, 'failed')", child, parent)
         await it.rows("UPDATE jobs.tb_job_run SET on_dependency_failure = 'fail' WHERE id = %s", child)
         await it.rows("UPDATE jobs.tb_job_run SET has_dependents = true WHERE id = %s", parent)
-        ids = [row["id"] for row in await it.rows("SELECT id FROM jobs.tb_job_run")]
+        ids = [row["id"] for row in await it.rows("SELECT id FROM jobs.tb_job_run ORDER BY created_at")]
         change = await opened(it, ids)
         batches = changes.drive(it.connection, change)
         await anext(batches)
