@@ -7,7 +7,7 @@ MYPY_CACHE ?= .mypy_cache
 # A machine may stand still for longer than a test waits: such a test runs once more, and the summary names it.
 LATE := --reruns 1 --only-rerun 'waited .* in vain' --only-rerun TimeoutError
 # Tests that compute beside those that mostly wait: side by side they take little more than the longer of the two.
-BUSY := tests/unit tests/test_house.py tests/test_readme.py $(filter-out tests/cli/test_run_docker.py,$(wildcard tests/cli/test_*.py))
+BUSY := tests/unit tests/test_house.py tests/test_readme.py $(filter-out tests/cli/test_run_docker.py $(wildcard tests/cli/test_incident_*.py),$(wildcard tests/cli/test_*.py))
 BUSY_SAYS := build/busy-tests.txt
 
 .DEFAULT_GOAL := help

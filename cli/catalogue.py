@@ -24,7 +24,7 @@ COMMANDS: dict[str, Entry] = {
     "replay": Entry("replay", "Author", "The same with the input of a job in the queue, which is only read"),
     "explain": Entry("explain", "Author", "Say why a rule or an error exists, and how to mend what it found"),
     "schema": Entry("schema", "Author", "JSON Schemas: of the registry for editors, of every JSON document"),
-    "demo": Entry("demo", "Author", "See everything work on a private Postgres, in under a minute"),
+    "demo": Entry("demo", "Author", "See everything work on a private Postgres; practise being on call"),
     "enqueue": Entry("enqueue", "Queue", "Put jobs in the queue; --wait follows them to the end"),
     "list": Entry("list", "Queue", "Select jobs"),
     "count": Entry("count", "Queue", "How many jobs, in all or by status, service, tenant, hour, …"),
@@ -67,11 +67,12 @@ GROUPS = {
     "schedules": ("list",),
     "worker": ("list", "drain"),
     "config": ("show",),
+    "demo": ("incident",),
     "schema": ("list", "show"),
 }
 
 #: What a group does when it is called without a subcommand: `worker` is `worker start`.
-DEFAULTS = {"worker": "start"}
+DEFAULTS = {"worker": "start", "demo": "play"}
 
 
 def root_help() -> str:

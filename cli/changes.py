@@ -75,7 +75,9 @@ def _refuse_everything(ids: Ids, selector: Selector, safety: Safety) -> None:
             "no job is selected",
             code="E205",
             name="selector-missing",
-            hint="give ids or a selector (--status failed --service S), or --all to mean every job",
+            hint="repeat beside --plan the ids or selectors of the dry run"
+            if safety.plan
+            else "give ids or a selector (--status failed --service S), or --all to mean every job",
         )
     if ids and safety.all:
         raise UsageError("ids and --all together", hint="leave one of them out")

@@ -53,6 +53,7 @@ OWNERS: Final = {
         "runners/": "starting programs is what the shell runner is for",
         "core/store/embedded.py": "starts and stops the wheel's PostgreSQL",
         "cli/manual/reader.py": "opens a page with man",
+        "cli/demo/processes.py": "an incident's worker and far end outlive the command that makes it",
         "cli/revision.py": "asks git how the registry stood at a commit; the library and workers need no git",
     },
 }

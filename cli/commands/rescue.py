@@ -114,7 +114,7 @@ def _alive(worker_id: str, known: Standing) -> Conflict:
 
 
 def _ask(console: Console, settings: Settings, options: RescueOptions, found: Rescue, held: int) -> None:
-    if len(found.jobs) > 1 and console.format == "text":
+    if len(found.jobs) > 1 and console.format == "text" and not options.yes:
         console.say("\n".join(worker_text.rescue_lines(found, dry_run=True, rehearsed=False)))
     if found.jobs or settings.protected:
         confirm_change(console, settings, options.safety, Change("rescue", len(found.jobs), held))

@@ -74,6 +74,18 @@ def _waiting(row: Row, waited: float) -> tuple[str, str]:
     return "ready", f"due for {age(waited)}, waiting for a free worker"
 
 
+def _freeing(row: Row) -> list[str]:
+    """The command that ends the pause which keeps the job back."""
+    pause = row["pause"]
+    if not pause:
+        return []
+    return ["specql-jobs resume --all" if pause["kind"] == "all" else f"specql-jobs resume {_scope_flag(pause)}"]
+
+
+def _scope_flag(pause: Row) -> str:
+    return f"--{pause['kind']} {shlex.quote(pause['name'])}"
+
+
 def _running(view: JobView) -> tuple[str, str]:
     row = view.row
     lasted = age((row["database_now"] - row["started_at"]).total_seconds())
@@ -148,9 +160,9 @@ def next_commands(view: JobView) -> list[str]:
         return [f"specql-jobs cancel {id_}"]
     if row["status"] == "pending":
         worker = ["specql-jobs worker --registry FILE"] if not row["has_worker"] else []
-        return [*worker, f"specql-jobs cancel {id_}"]
+        return [*_freeing(row), *worker, f"specql-jobs cancel {id_}"]
     if row["status"] == "running":
         rescue = row["worker_silent_seconds"] is not None and not row["any_worker"]
-        worker = ["specql-jobs worker --registry FILE"] if rescue else []
+        worker = ["specql-jobs rescue --dry-run", "specql-jobs worker --registry FILE"] if rescue else []
         return worker if row["cancel_requested_at"] else [*worker, f"specql-jobs cancel {id_}"]
     return again

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-HEADERS = ("WORKER", "STATE", "HEARD", "RUNNING", "HELD", "UP", "VERSION", "TYPES", "SERVICES")
+HEADERS = ("WORKER", "STATE", "HEARD", "RUNNING", "HELD", "UP", "VERSION", "REGISTRY", "TYPES", "SERVICES")
 #: What a narrow terminal does without, the first first.
-SPARE = ("SERVICES", "VERSION", "UP", "HELD", "TYPES")
+SPARE = ("SERVICES", "VERSION", "UP", "HELD", "TYPES", "REGISTRY")
+
+#: Characters of a registry's digest: those that a worker's log has.
+DIGEST = 12
 
 #: A screenful of jobs; the rest is counted.
 MOST_JOBS = 10
@@ -54,6 +57,7 @@ def worker_row(row: Row) -> list[str]:
         str(row["held"]),
         age(lived),
         one_line(row["version"]),
+        one_line((row["registry_digest"] or "-")[:DIGEST]),
         one_line(",".join(row["execution_types"])),
         "all" if row["services"] is None else one_line(",".join(row["services"])),
     ]

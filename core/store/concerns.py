@@ -56,7 +56,9 @@ def concerns(health: Health) -> list[Concern]:
 
 def _workers(health: Health) -> Iterator[Concern]:
     if health.workers["silent"]:
-        message = f"{health.workers['silent']} workers have been silent for over 15 s and nobody has declared them lost"
+        silent = health.workers["silent"]
+        who, them = ("1 worker has", "it") if silent == 1 else (f"{silent} workers have", "them")
+        message = f"{who} been silent for over 15 s and nobody has declared {them} lost"
         yield Concern("workers-silent", message, "specql-jobs rescue")
     if health.ready and not health.workers["alive"]:
         yield Concern("no-worker", f"{health.ready:,} jobs are ready and no worker is alive", "specql-jobs worker")

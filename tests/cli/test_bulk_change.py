@@ -117,6 +117,12 @@ def test_a_plan_holds_while_its_jobs_are_the_same(board: Board) -> None:
     assert board.sql("SELECT plan FROM jobs.tb_change") == [(plan,)]
 
 
+def test_a_plan_without_its_selectors_says_what_is_missing(board: Board) -> None:
+    """--plan alone selects nothing: exit 2, and the hint names the dry run's selectors."""
+    said = board("retry", "--plan", "1-000000000000-6b04f33a", "--yes")
+    assert (said.code, "repeat beside --plan" in said.err) == (2, True)
+
+
 def test_a_plan_keeps_its_window(board: Board) -> None:
     """Relative times count from the plan's own second, so that a window does not slide away from its jobs."""
     id_ = board.add(status="failed")

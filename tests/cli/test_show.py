@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.board import Board
+from support.board import TENANT, Board
 
 UNKNOWN = "0193c1f2-5a3e-7b60-9d1c-2f4e6a8b0c1d"
 
@@ -57,6 +57,26 @@ def test_ready_when_a_worker_serves_it(board: Board) -> None:
     assert board("show", id_, "-o", "json").data[0]["why"]["code"] == "ready"
     board.sql("UPDATE jobs.tb_worker SET heartbeat_at = now() - interval '1 minute'")
     assert board("show", id_, "-o", "json").data[0]["why"]["code"] == "no_worker"
+
+
+@pytest.mark.parametrize(
+    ("scope", "flags"),
+    [
+        ("'pay'", "--service pay"),
+        ("operation => 'pay.ok'", "--operation pay.ok"),
+        ("everything => true", "--all"),
+        ("tenant_id => '6f1c0b52-90a3-4c55-8f0e-3f6a1d7f2b11'", "--tenant 6f1c0b52-90a3-4c55-8f0e-3f6a1d7f2b11"),
+    ],
+)
+def test_a_paused_job_names_the_way_on(board: Board, scope: str, flags: str) -> None:
+    """What to type next of a paused job is the resume of that very pause, and it ends it."""
+    id_ = board.add(tenant_id=TENANT)
+    _worker(board)
+    board.sql(f"SELECT jobs.pause({scope})")
+    (job,) = board("show", id_, "-o", "json").data
+    assert job["next"][0] == f"specql-jobs resume {flags}"
+    assert board(*job["next"][0].split()[1:]).code == 0
+    assert board("show", id_, "-o", "json").data[0]["why"]["code"] == "ready"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +191,7 @@ def test_a_silent_worker_is_told(board: Board) -> None:
     (job,) = board("show", id_, "-o", "json").data
     assert job["why"]["code"] == "worker_silent"
     assert "no worker is alive" in job["why"]["message"]
-    assert job["next"][0].startswith("specql-jobs worker")
+    assert job["next"][:2] == ["specql-jobs rescue --dry-run", "specql-jobs worker --registry FILE"]
     said = board("show", id_)
     assert "memory_mb 1.5" in said.out
     assert "None" not in said.out
