@@ -89,7 +89,7 @@ def test_a_shell_sees_what_the_job_would_see() -> None:
     code, shown = typed("run", "tool.write", "--set", "word=hello", "--shell", dialogue=dialogue)
     assert code == 0, shown
     assert '{"word": "hello"}' in shown
-    assert "}job\r" in shown
+    assert "}job\n" in shown
     assert "30 100" in shown
     assert "/root" in shown.partition("cannot access")[2]
     assert "the shell ended with 7" in shown

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .processes import COMMAND
 from .waiting import PATIENCE, until
 
 
@@ -55,10 +56,10 @@ class Terminal:
         """Type; Ctrl-C is \\x03, TAB is \\t."""
         os.write(self._master, text.encode())
 
-    def wait_for(self, text: str, seconds: float = PATIENCE) -> None:
-        """Wait until the text stands on the screen."""
+    def wait_for(self, text: str, seconds: float = PATIENCE, after: int = 0) -> None:
+        """Wait until the text stands on the screen, behind so many characters."""
         try:
-            until(lambda: text in self.text, f"{text!r} on the terminal", seconds)
+            until(lambda: text in self.text[after:], f"{text!r} on the terminal", seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}; it shows:\n{self.text[-2000:]}") from None
 
@@ -100,3 +101,17 @@ def at_terminal(
         yield terminal
     finally:
         terminal.close()
+
+
+Exchange = tuple[str, str]  # what the screen must show first, and what is typed then
+
+
+def typed(*arguments: str, dialogue: Sequence[Exchange], env: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Run `specql-jobs` and type; return the exit code and all that was shown."""
+    with at_terminal(str(COMMAND), *arguments, env=env, size=(30, 100)) as terminal:
+        seen = 0
+        for ready, keys in dialogue:
+            terminal.wait_for(ready, after=seen)
+            seen = len(terminal.text)
+            terminal.type(keys)
+        return terminal.finish(), terminal.text
