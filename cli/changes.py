@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from ..core.dsn import scrub
 from ..core.errors import Conflict, UsageError
 from ..core.selector import Selector, Words
 from .carrying_out import carry_out, progress
+from .catalogue import PROGRAM
 from .confirmation import Change, confirm_change
 from .context import database, settings_for
 from .exits import Exit, Finished
@@ -59,13 +62,26 @@ async def change(console: Console, bulk: Bulk, target: Target) -> None:
             record = as_record(selector, bulk.selection.limit)
             made = await _make(console, connection, bulk, found, _Written(str(plan), record, settings.actor))
     report = ChangeReport(
-        bulk.verb, found, made, bulk.pace, str(plan), named=bool(ids.whole), dry_run=bulk.safety.dry_run
+        bulk.verb,
+        found,
+        made,
+        bulk.pace,
+        str(plan),
+        _again(console.words, str(plan)),
+        named=bool(ids.whole),
+        dry_run=bulk.safety.dry_run,
     )
     problem = report.problem()
     console.answer(report.as_json(bulk.safety.reason), report.text, problem=problem)
     if made and not problem:
         console.detail(f"change {made.change}: specql-jobs changes show {made.change}")
     raise Finished(problem.exit_code if problem else Exit.OK)
+
+
+def _again(words: Sequence[str], plan: str) -> str:
+    """The command line that makes what was rehearsed: as typed, with the plan, a DSN's password masked."""
+    kept = [word for word in words if word not in ("-n", "--dry-run")]
+    return scrub(shlex.join([PROGRAM, *kept, "--plan", plan]))
 
 
 def _refuse_everything(ids: Ids, selector: Selector, safety: Safety) -> None:

@@ -19,7 +19,7 @@ class Invocation:
     def __init__(self, arguments: Iterable[str] = ()) -> None:
         words = self.words = list(arguments)
         self.command = _command_name(words)
-        self.console = Console(command=self.command, format=_format(words), env=_environment())
+        self.console = Console(command=self.command, words=tuple(words), format=_format(words), env=_environment())
 
     def redact(self, text: str) -> str:
         """Mask every secret resolved so far, and anything that looks like a DSN's password."""
@@ -36,6 +36,7 @@ class Invocation:
         name = _document_name(ctx.command_path.removeprefix(PROGRAM).split())
         self.console = Console(
             command=name or self.command,
+            words=tuple(self.words),
             format=shown,
             files=files,
             quiet=options["quiet"],

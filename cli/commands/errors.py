@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...core.selector import parse_moment
+from ..attendance import warn_of_absence
 from ..context import database, settings_for
 from ..counted import fields_of, show_tally
 from ..leaf import Listed, command, group
@@ -48,6 +49,7 @@ async def errors(console: Console, selection: Selection, grouping: Grouping, tar
             show_tally(console, found, fields, limit)
             return
         failing = await failures.groups(connection, selector, meant, limit) if some else failures.Failures(meant, [])
+        await warn_of_absence(console, connection)
     from ..output import failure_text  # noqa: PLC0415 - after the query
 
     failure_text.show(console, failing, limit)

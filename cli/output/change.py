@@ -91,7 +91,7 @@ def breakdown(verb: Verb, found: Match, pace: Pace) -> str:
     if len(places) > MOST_GROUPS:
         lines.append(f"        and {len(places) - MOST_GROUPS} more operations")
     errors = [(word, count) for (word,), count in found.by("fingerprint") if word]
-    lines += [f"error   {count:>6}  f:{one_line(word)}" for word, count in errors[:MOST_FINGERPRINTS]]
+    lines += [f"error   {count:>6}  {one_line(word)}" for word, count in errors[:MOST_FINGERPRINTS]]
     if len(errors) > MOST_FINGERPRINTS:
         lines.append(f"        and {len(errors) - MOST_FINGERPRINTS} more errors")
     skips = Counter({group["status"]: 0 for group in found.skipped})
@@ -125,13 +125,17 @@ def rate_words(rate: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ChangeReport:
-    """One change, made or rehearsed. `named`: the jobs were given by id, so each one that was left out is a problem."""
+    """One change, made or rehearsed. `named`: the jobs were given by id, so each one that was left out is a problem.
+
+    `again`: the command line that makes what was rehearsed.
+    """
 
     verb: Verb
     found: Match
     made: Made | None
     pace: Pace
     plan: str
+    again: str
     named: bool
     dry_run: bool
 
@@ -214,9 +218,7 @@ class ChangeReport:
     def text(self) -> str:
         """Return the answer for people: each job when they are few, else numbers."""
         if self.dry_run:
-            again = (
-                f"These jobs or none: the same without --dry-run, with --plan {self.plan}" if self.found.jobs else ""
-            )
+            again = f"To do it, to these jobs or none:\n    {self.again}" if self.found.jobs else ""
             rehearsed = [breakdown(self.verb, self.found, self.pace), "Nothing was changed.", again]
             return "\n".join(line for line in rehearsed if line)
         counts = self.counts

@@ -22,6 +22,7 @@ class Console:
     """One command's voice. `command` names the JSON schema: `specql-jobs.COMMAND/v1`."""
 
     command: str
+    words: tuple[str, ...] = ()  # the command line as it was typed, without the program
     format: str = "text"
     files: tuple[ReportFile, ...] = ()  # further formats, each to a file of its own
     quiet: bool = False

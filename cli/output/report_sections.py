@@ -126,7 +126,7 @@ def _failure_row(each: Data) -> tuple[Child, ...]:
 
 
 def _group(each: Data) -> str:
-    return f"f:{each['fingerprint']}" if each["fingerprint"] else "without one"
+    return each["fingerprint"] or "without one"
 
 
 def _services(data: Data, _span: Span) -> Iterator[Element]:

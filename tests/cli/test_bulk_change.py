@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -89,7 +90,7 @@ def test_preview_and_question_say_the_same(board: Board) -> None:
     rehearsed = board("retry", "-s", "failed,completed", "--canary", "2", "--rate", "5/s", "--dry-run")
     shown = rehearsed.out.split("Nothing was changed.")[0].strip()
     assert "pay.ok" in shown
-    assert "6  f:f0" in shown
+    assert "6  f0" in shown
     assert "2 jobs first" in shown
     assert "10 jobs at 5/s: 2.0s" in shown
     asked = board("retry", "-s", "failed,completed", "--canary", "2", "--rate", "5/s")
@@ -454,3 +455,12 @@ def test_a_change_that_is_not_there(board: Board, verb: str) -> None:
     assert board("changes", verb, "99", "-o", "json").error["code"] == "E340"
     assert board("changes", verb, "99", "-o", "json").code == 3
     assert board("changes", verb, "x", "-o", "json").code == 2
+
+
+def test_a_rehearsal_ends_with_the_line_to_type(board: Board) -> None:
+    """The last line of --dry-run, pasted as it stands, makes the change that was shown."""
+    fail_many(board, 3)
+    line = board("retry", "-s", "failed", "--reason", "INC 4's end", "-n").out.splitlines()[-1]
+    program, *words = shlex.split(line)
+    said = board(*words)
+    assert (program, said.code, statuses(board)) == ("specql-jobs", 0, {"pending": 3})

@@ -69,3 +69,19 @@ def test_exits_3_and_5(board: Board, empty_dsn: str) -> None:
     """An unknown beginning of an id is exit 3, a database without the schema exit 5."""
     assert board("stats", "ffffff", "-o", "json").code == 3
     assert Board(empty_dsn)("stats", "-o", "json").code == 5
+
+
+@pytest.mark.parametrize("command", ["stats", "errors"])
+def test_numbers_say_when_nobody_is_there(board: Board, command: str) -> None:
+    """Calm numbers are no comfort when no worker lives or one is silent: a warning says so and what to type."""
+    assert board(command, "-o", "json").document["warnings"] == []
+    board.add("pay")
+    board.sql(
+        "INSERT INTO jobs.tb_worker (worker_id, host, pid, version, lock_key, concurrency, heartbeat_at) "
+        "VALUES ('w1', 'far', 1, '0.1.0', 1, 1, now() - interval '1 minute')"
+    )
+    silent, absent = board(command, "-o", "json").document["warnings"]
+    assert "1 worker has been silent" in str(silent)
+    assert "no worker is alive" in str(absent)
+    board.sql("UPDATE jobs.tb_worker SET heartbeat_at = now()")
+    assert board(command, "-o", "json").document["warnings"] == []
