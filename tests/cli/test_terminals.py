@@ -25,7 +25,7 @@ LEAVES = [" ".join(node.path) for node in whole_tree().walk() if not node.childr
 #: What to say to a command so that it ends by itself and has much to tell; the others are called bare, or with --help.
 WORDS = {
     "completions": "bash",
-    "demo": "--help",  # builds a whole queue: tests of its own watch it
+    "demo play": "--help",  # builds a whole queue: tests of its own watch it
     "explain": "--all",
     "help": "output",
     "man": "--list",
