@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
+from types import FrameType
+from typing import IO, NoReturn
 
 from ..core import dsn as address
 from ..core.errors import Conflict, UsageError
 from ..core.settings import Settings
-from .exits import DECLINED
+from .exits import DECLINED, Terminated
 from .options import Safety
 from .output.console import Console
 from .output.streams import is_terminal
@@ -74,8 +78,26 @@ def _ask(console: Console, prompt: str, question: str) -> str:
     if stream is None:
         raise _unanswerable(question)
     console.prompt(prompt)
-    answer = stream.readline().strip()
+    with _interruptible():
+        answer = stream.readline().strip()
     return "y" if answer.lower() in ("y", "yes") else answer
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the question at once: the event loop's own handlers only note them for later."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signature of handlers
+    raise Terminated
 
 
 def _person() -> IO[str] | None:

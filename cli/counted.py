@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..core.selector import parse_fields
+from .attendance import warn_of_pauses
 from .context import database, settings_for
 from .options import Grouping, Selection, Target
 from .output.console import Console
@@ -28,6 +29,7 @@ async def count_jobs(console: Console, selection: Selection, grouping: Grouping,
         patience = None if grouping.exact else counting.PATIENCE
         some = selector.ids or not ids
         found = await counting.tally(connection, selector, fields, limit, patience) if some else counting.NOTHING
+        await warn_of_pauses(console, connection)
     show_tally(console, found, fields, limit)
 
 

@@ -66,7 +66,7 @@ class Engine:
         match action.verb:
             case "pause":
                 await gates.pause(connection, scope, None, REASON, self._settings.actor)
-                return f"{scope.words} is paused; {await gates.behind(connection, scope)} pending jobs wait"
+                return f"{scope.words} is paused; {(await gates.behind(connection, scope)).pending} pending jobs wait"
             case "resume":
                 lifted = await gates.resume(connection, scope, REASON, self._settings.actor)
                 return f"{scope.words} is dispatched again" if lifted else f"{scope.words} has no pause of its own"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...core.selector import parse_moment
-from ..attendance import warn_of_absence
+from ..attendance import warn_of_absence, warn_of_pauses
 from ..context import database, settings_for
 from ..counted import fields_of, show_tally
 from ..leaf import Listed, command, group
@@ -50,6 +50,7 @@ async def errors(console: Console, selection: Selection, grouping: Grouping, tar
             return
         failing = await failures.groups(connection, selector, meant, limit) if some else failures.Failures(meant, [])
         await warn_of_absence(console, connection)
+        await warn_of_pauses(console, connection)
     from ..output import failure_text  # noqa: PLC0415 - after the query
 
     failure_text.show(console, failing, limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..attendance import warn_of_pauses
 from ..context import database, settings_for
 from ..counted import count_jobs
 from ..leaf import Listed, command, group
@@ -47,6 +48,7 @@ async def list_jobs(console: Console, selection: Selection, grouping: Grouping, 
             if selector.ids or not ids
             else report.Page([], 0)
         )
+        await warn_of_pauses(console, connection)
     show_page(console, page, limit)
 
 

@@ -9,7 +9,7 @@ from typer import Option
 
 from ...core.errors import UsageError
 from ...core.selector import parse_moment
-from ..attendance import warn_of_absence
+from ..attendance import warn_of_absence, warn_of_pauses
 from ..context import database, settings_for
 from ..leaf import Listed, command, group
 from ..options import Selection, Target
@@ -51,6 +51,7 @@ async def stats(
         selector = replace(selector, ids=await complete(connection, ids))
         found = await numbers.stats(connection, selector, since, by)
         await warn_of_absence(console, connection)
+        await warn_of_pauses(console, connection)
     from ..output import stats_text  # noqa: PLC0415 - after the query
 
     stats_text.show(console, found, by, limit)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ...core.job import Status
 from . import job_links
-from .text import age, one_line
+from .text import age, moment, one_line
 
 if TYPE_CHECKING:
     from .job_json import JobView, Row
@@ -63,9 +64,14 @@ def _held(row: Row) -> tuple[str, str] | None:
 def pause_words(pause: Row) -> str:
     """Say what was paused, by whom, until when and why."""
     what = "everything" if pause["kind"] == "all" else f"{pause['kind']} {pause['name']}"
-    until = f" until {pause['until']}" if pause["until"] else ""
+    until = f" until {_clock(pause['until'])}" if pause["until"] else ""
     reason = f": {pause['reason']}" if pause["reason"] else ""
     return f"{what} was paused by {pause['actor']}{until}{reason}"
+
+
+def _clock(at: datetime | str) -> str:
+    """A time to the second; rows that came as JSON have it as text."""
+    return moment(datetime.fromisoformat(at) if isinstance(at, str) else at)
 
 
 def _waiting(row: Row, waited: float) -> tuple[str, str]:
@@ -76,10 +82,12 @@ def _waiting(row: Row, waited: float) -> tuple[str, str]:
 
 def _freeing(row: Row) -> list[str]:
     """The command that ends the pause which keeps the job back."""
-    pause = row["pause"]
-    if not pause:
-        return []
-    return ["specql-jobs resume --all" if pause["kind"] == "all" else f"specql-jobs resume {_scope_flag(pause)}"]
+    return [resuming(row["pause"])] if row["pause"] else []
+
+
+def resuming(pause: Row) -> str:
+    """Return the command that ends a pause."""
+    return "specql-jobs resume --all" if pause["kind"] == "all" else f"specql-jobs resume {_scope_flag(pause)}"
 
 
 def _scope_flag(pause: Row) -> str:

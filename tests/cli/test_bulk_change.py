@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import psycopg
 import pytest
+from support.at_terminal import at_terminal
 from support.board import Board
 from support.cli import Said
-from support.processes import Started
+from support.processes import COMMAND, Started
 from support.waiting import until
 
 Spawn = Callable[..., Started]
@@ -464,3 +466,14 @@ def test_a_rehearsal_ends_with_the_line_to_type(board: Board) -> None:
     program, *words = shlex.split(line)
     said = board(*words)
     assert (program, said.code, statuses(board)) == ("specql-jobs", 0, {"pending": 3})
+
+
+@pytest.mark.parametrize("ended", ["\x03", signal.SIGTERM])
+def test_the_question_can_be_left(board: Board, ended: str | signal.Signals) -> None:
+    """Ctrl-C and SIGTERM at the question end the command at once, with their own codes, and nothing is changed."""
+    fail_many(board, 12)
+    with at_terminal(str(COMMAND), "retry", "-s", "failed", env={"SPECQL_JOBS_DSN": board.dsn}) as terminal:
+        terminal.wait_for("y/N")
+        terminal.type(ended) if isinstance(ended, str) else terminal.send(ended)
+        assert terminal.finish() == (130 if isinstance(ended, str) else 143)
+    assert statuses(board) == {"failed": 12}

@@ -135,3 +135,14 @@ def test_a_breaker_of_a_service_of_the_registry_is_known(board: Board, tmp_path:
     registry.write_text("services: [")
     said = specql_jobs("breaker", "reset", "pay", env=env, folder=tmp_path)
     assert (said.code, "E310" in said.err) == (3, True)
+
+
+@pytest.mark.parametrize("command", ["stats", "errors", "list", "count"])
+def test_every_read_of_many_says_what_is_paused(board: Board, command: str) -> None:
+    """Who looks at the queue learns what is paused, by whom, until when and why, and what ends it."""
+    assert "paused" not in board(command).err
+    board("pause", "--service", "pay", "--for", "30m", "--reason", "INC-9")
+    (warned,) = board(command, "-o", "json").document["warnings"]
+    assert "service pay was paused by" in str(warned)
+    assert "INC-9; specql-jobs resume --service pay" in str(warned)
+    assert " until 20" in str(warned)

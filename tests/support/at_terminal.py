@@ -56,6 +56,10 @@ class Terminal:
         """Type; Ctrl-C is \\x03, TAB is \\t."""
         os.write(self._master, text.encode())
 
+    def send(self, number: int) -> None:
+        """Send the program a signal."""
+        self._popen.send_signal(number)
+
     def wait_for(self, text: str, seconds: float = PATIENCE, after: int = 0) -> None:
         """Wait until the text stands on the screen, behind so many characters."""
         try:
