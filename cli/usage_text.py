@@ -21,6 +21,8 @@ _SENTENCES = (
     (re.compile(r"No such command '(.*?)'\.?(?: Did you mean .*)?", re.DOTALL), r"there is no command '\1'"),
 )
 _EXTRA = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((\S+?)(?: .*)?\)", re.DOTALL)
+#: `pause list` means a command that there is not, and no service of that name.
+_BELOW = frozenset(name for names in GROUPS.values() for name in names)
 _RANGE = re.compile(r"(-?\d+) is not in the range (?:(-?\d+)<=)?x(?:<=(-?\d+)|>=(-?\d+))?")
 
 
@@ -37,7 +39,7 @@ def sentence_and_hint(error: TyperException, arguments: Sequence[str]) -> tuple[
 def _as_option(said: str, error: TyperException, path: str) -> str:
     """The call with a word as the option that it was meant for, where the command takes options alone."""
     extra, taken = _EXTRA.match(said), _parameters(error)
-    if extra is None or "argument" in taken.values():
+    if extra is None or "argument" in taken.values() or extra[1] in _BELOW:
         return ""
     option = "--operation" if "." in extra[1] and "--operation" in taken else "--service"
     return f"{path} {option} {shlex.quote(extra[1])}" if option in taken else ""

@@ -24,6 +24,7 @@ from support.cli import specql_jobs
             "nothing is known to do with: mail",
             "specql-jobs resume --operation mail.send",
         ),
+        ("pause list", "nothing is known to do with: list", "specql-jobs pause --help"),
         ("pause mail;reboot", "nothing is known to do with", "specql-jobs pause --service 'mail;reboot'"),
         ("breaker reset --service mail", "there is no option --service", "specql-jobs breaker reset mail"),
         ("breaker reset --service=mail -q", "there is no option --service", "specql-jobs breaker reset mail"),
