@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from ...core.errors import UsageError
-from ...core.selector import parse_duration
+from ...core.errors import NotFound, UsageError
+from ...core.selector import parse_duration, split_operation
 from ..context import database, settings_for
+from ..known_service import refuse_unknown_service
 from ..leaf import command, group
 from ..options import Target
 from ..output.console import Console
 from ..pause_scope import Scoped, read_scope
+
+if TYPE_CHECKING:
+    from ...core.settings import Settings
+    from ...core.store.db import Connection
 
 app = group("Stop dispatch of a service, operation, type, tenant, or of everything.")
 
@@ -41,6 +46,7 @@ async def pause(
     async with database(console, settings) as connection:
         from ...core.store import gates  # noqa: PLC0415 - psycopg costs 170 ms
 
+        await _doubt(console, connection, scoped, settings)
         until = await gates.pause(connection, scope, seconds, scoped.reason, settings.actor)
         waiting = await gates.behind(connection, scope)
         in_force = await gates.pauses(connection)
@@ -60,6 +66,17 @@ async def pause(
             f"undo    specql-jobs {undo}"
         ),
     )
+
+
+async def _doubt(console: Console, connection: Connection, scoped: Scoped, settings: Settings) -> None:
+    """Warn of a service that nobody knows: it may come, and it may be a slip that leaves the real one going."""
+    service = scoped.service or (split_operation(scoped.operation)[0] if scoped.operation else "")
+    if not service:
+        return
+    try:
+        await refuse_unknown_service(connection, service, settings)
+    except NotFound as error:
+        console.warn(f"{error.message}; {error.hint}")
 
 
 def _flags(scoped: Scoped) -> list[str]:

@@ -146,3 +146,11 @@ def test_every_read_of_many_says_what_is_paused(board: Board, command: str) -> N
     assert "service pay was paused by" in str(warned)
     assert "INC-9; specql-jobs resume --service pay" in str(warned)
     assert " until 20" in str(warned)
+
+
+def test_a_pause_of_a_name_that_nobody_knows_is_doubted(board: Board) -> None:
+    """A slip at night is told with the nearest name; the pause stands, for the service may be about to come."""
+    board.add("payments")
+    slip = board("pause", "--operation", "paymets.charge")
+    assert (slip.code, "no service is named 'paymets'; did you mean payments?" in slip.err) == (0, True)
+    assert "named" not in board("pause", "--service", "payments").err
