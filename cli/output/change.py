@@ -98,6 +98,9 @@ def breakdown(verb: Verb, found: Match, pace: Pace) -> str:
     for group in found.skipped:
         skips[group["status"]] += group["jobs"]
     lines += [f"skip    {count:>6}  already {status}" for status, count in skips.most_common()]
+    states = dict(found.by("status"))
+    if ("failed",) in states and ("cancelled",) in states:
+        lines.append(f"note    {states['cancelled',]} were cancelled or discarded: --status failed leaves them out")
     return "\n".join(lines + _pace_lines(found.jobs, pace))
 
 

@@ -477,3 +477,11 @@ def test_the_question_can_be_left(board: Board, ended: str | signal.Signals) -> 
         terminal.type(ended) if isinstance(ended, str) else terminal.send(ended)
         assert terminal.finish() == (130 if isinstance(ended, str) else 143)
     assert statuses(board) == {"failed": 12}
+
+
+def test_a_retry_that_takes_discarded_jobs_says_so(board: Board) -> None:
+    """What somebody gave up comes back only with open eyes: the rehearsal counts it and says how to leave it out."""
+    fail_many(board, 3)
+    board.add(status="cancelled")
+    assert "1 were cancelled or discarded: --status failed leaves them out" in board("retry", "--all", "-n").out
+    assert "discarded" not in board("retry", "-s", "failed", "-n").out
