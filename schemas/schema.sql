@@ -65,11 +65,7 @@ BEGIN
   END IF;
   IF jobs > 0 THEN
     BEGIN
-      CASE entry.kind
-        WHEN 'retry' THEN PERFORM jobs.retry_rows(change, free, due);
-        WHEN 'cancel' THEN PERFORM jobs.cancel_rows(change, free);
-        WHEN 'discard' THEN PERFORM jobs.discard_rows(change, free);
-      END CASE;
+      PERFORM jobs.change_rows(entry.kind, change, free, due);
     EXCEPTION WHEN lock_not_available THEN  -- somebody holds a dependent for longer than lock_timeout
       jobs := 0;
       locked := cardinality(ids);
@@ -145,19 +141,8 @@ CREATE FUNCTION jobs.cancel(id uuid, reason text DEFAULT NULL::text) RETURNS tex
     AS $$ SELECT outcome FROM jobs.cancel_jobs(ARRAY[cancel.id], cancel.reason, session_user::text) $$;
 
 CREATE FUNCTION jobs.cancel_jobs(job_ids uuid[], reason text, actor text) RETURNS TABLE(id uuid, outcome text)
-    LANGUAGE plpgsql
-    AS $$
-#variable_conflict use_column
-DECLARE
-  change bigint;
-BEGIN
-  INSERT INTO jobs.tb_change (kind, actor, reason) VALUES ('cancel', cancel_jobs.actor, cancel_jobs.reason)
-    RETURNING tb_change.id INTO change;
-  PERFORM jobs.cancel_rows(change, job_ids);
-  RETURN QUERY SELECT m.job_id, m.outcome FROM unnest(job_ids) AS wanted (id)
-    JOIN jobs.tb_change_job m ON m.change_id = change AND m.job_id = wanted.id;
-END
-$$;
+    LANGUAGE sql
+    AS $$ SELECT * FROM jobs.change_jobs('cancel', job_ids, reason, actor) $$;
 
 CREATE FUNCTION jobs.cancel_rows(change bigint, job_ids uuid[]) RETURNS void
     LANGUAGE plpgsql
@@ -185,6 +170,33 @@ BEGIN
   ON CONFLICT (change_id, job_id) DO UPDATE SET outcome = excluded.outcome;
   PERFORM pg_notify('specql_jobs_cancel', '')
     FROM jobs.tb_job_run j WHERE j.id = ANY (job_ids) AND j.status = 'running' LIMIT 1;
+END
+$$;
+
+CREATE FUNCTION jobs.change_jobs(kind text, job_ids uuid[], reason text, actor text) RETURNS TABLE(id uuid, outcome text)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  change bigint;
+BEGIN
+  INSERT INTO jobs.tb_change (kind, actor, reason) VALUES (change_jobs.kind, change_jobs.actor, change_jobs.reason)
+    RETURNING tb_change.id INTO change;
+  PERFORM jobs.change_rows(change_jobs.kind, change, job_ids, NULL);
+  RETURN QUERY SELECT m.job_id, m.outcome FROM unnest(job_ids) AS wanted (id)
+    JOIN jobs.tb_change_job m ON m.change_id = change AND m.job_id = wanted.id;
+END
+$$;
+
+CREATE FUNCTION jobs.change_rows(kind text, change bigint, job_ids uuid[], due timestamp with time zone[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  CASE kind
+    WHEN 'retry' THEN PERFORM jobs.retry_rows(change, job_ids, due);
+    WHEN 'cancel' THEN PERFORM jobs.cancel_rows(change, job_ids);
+    WHEN 'discard' THEN PERFORM jobs.discard_rows(change, job_ids);
+  END CASE;
 END
 $$;
 
@@ -446,19 +458,8 @@ CREATE FUNCTION jobs.discard(id uuid, reason text DEFAULT NULL::text) RETURNS te
     AS $$ SELECT outcome FROM jobs.discard_jobs(ARRAY[discard.id], discard.reason, session_user::text) $$;
 
 CREATE FUNCTION jobs.discard_jobs(job_ids uuid[], reason text, actor text) RETURNS TABLE(id uuid, outcome text)
-    LANGUAGE plpgsql
-    AS $$
-#variable_conflict use_column
-DECLARE
-  change bigint;
-BEGIN
-  INSERT INTO jobs.tb_change (kind, actor, reason) VALUES ('discard', discard_jobs.actor, discard_jobs.reason)
-    RETURNING tb_change.id INTO change;
-  PERFORM jobs.discard_rows(change, job_ids);
-  RETURN QUERY SELECT m.job_id, m.outcome FROM unnest(job_ids) AS wanted (id)
-    JOIN jobs.tb_change_job m ON m.change_id = change AND m.job_id = wanted.id;
-END
-$$;
+    LANGUAGE sql
+    AS $$ SELECT * FROM jobs.change_jobs('discard', job_ids, reason, actor) $$;
 
 CREATE FUNCTION jobs.discard_rows(change bigint, job_ids uuid[]) RETURNS void
     LANGUAGE plpgsql
@@ -882,6 +883,23 @@ CREATE FUNCTION jobs.pauses_of(service text, operation text, execution_type text
          END
 $$;
 
+CREATE FUNCTION jobs.quotas_beside_probe(service text, quotas integer[]) RETURNS integer[]
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  state jobs.tb_service_state;
+BEGIN
+  SELECT * INTO state FROM jobs.tb_service_state s WHERE s.service_name = service FOR UPDATE;
+  IF state.probe_job IS NULL THEN
+    RETURN quotas;
+  END IF;
+  PERFORM FROM jobs.tb_job_run j
+    WHERE j.id = state.probe_job AND j.lease_seq = state.probe_lease
+      AND (j.status = 'running' OR j.updated_at > clock_timestamp() - interval '2 seconds');
+  RETURN CASE WHEN FOUND THEN array_fill(0, ARRAY[cardinality(quotas)]) ELSE quotas END;
+END
+$$;
+
 CREATE FUNCTION jobs.refuse_audit_change() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1074,19 +1092,8 @@ END
 $$;
 
 CREATE FUNCTION jobs.retry_jobs(job_ids uuid[], reason text, actor text) RETURNS TABLE(id uuid, outcome text)
-    LANGUAGE plpgsql
-    AS $$
-#variable_conflict use_column
-DECLARE
-  change bigint;
-BEGIN
-  INSERT INTO jobs.tb_change (kind, actor, reason) VALUES ('retry', retry_jobs.actor, retry_jobs.reason)
-    RETURNING tb_change.id INTO change;
-  PERFORM jobs.retry_rows(change, job_ids, NULL);
-  RETURN QUERY SELECT m.job_id, m.outcome FROM unnest(job_ids) AS wanted (id)
-    JOIN jobs.tb_change_job m ON m.change_id = change AND m.job_id = wanted.id;
-END
-$$;
+    LANGUAGE sql
+    AS $$ SELECT * FROM jobs.change_jobs('retry', job_ids, reason, actor) $$;
 
 CREATE FUNCTION jobs.retry_rows(change bigint, job_ids uuid[], due timestamp with time zone[]) RETURNS void
     LANGUAGE plpgsql

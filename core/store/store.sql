@@ -75,8 +75,8 @@ SELECT * FROM jobs.claim(
 -- name: claim_limited
 SELECT * FROM jobs.claim_limited(
   %(worker_id)s, %(service)s, %(type)s, %(places)b::int4[], %(operations)s::text[], %(tenants)b::uuid[],
-  %(after)s::timestamptz[], %(quotas)b::int4[], %(wanted)s::int4, %(most_running)s::int4, %(most_a_minute)s::int4,
-  %(tenant_running)s::int4, %(tenant_a_minute)s::int4, %(documents)s);
+  %(after)s::timestamptz[], jobs.quotas_beside_probe(%(service)s, %(quotas)b::int4[]), %(wanted)s::int4,
+  %(most_running)s::int4, %(most_a_minute)s::int4, %(tenant_running)s::int4, %(tenant_a_minute)s::int4, %(documents)s);
 
 -- name: note_outcomes
 SELECT service_name, change

@@ -142,53 +142,44 @@ BEGIN
 END
 $$;
 
+-- One batch of a change, by what it is. due: for a retry, see above.
+CREATE FUNCTION jobs.change_rows(kind text, change bigint, job_ids uuid[], due timestamptz[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  CASE kind
+    WHEN 'retry' THEN PERFORM jobs.retry_rows(change, job_ids, due);
+    WHEN 'cancel' THEN PERFORM jobs.cancel_rows(change, job_ids);
+    WHEN 'discard' THEN PERFORM jobs.discard_rows(change, job_ids);
+  END CASE;
+END
+$$;
+
 -- ---- by ids, in one statement ------------------------------------------------------------------------------------------
 
-CREATE OR REPLACE FUNCTION jobs.cancel_jobs(job_ids uuid[], reason text, actor text)
+CREATE FUNCTION jobs.change_jobs(kind text, job_ids uuid[], reason text, actor text)
 RETURNS TABLE (id uuid, outcome text)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   change bigint;
 BEGIN
-  INSERT INTO jobs.tb_change (kind, actor, reason) VALUES ('cancel', cancel_jobs.actor, cancel_jobs.reason)
+  INSERT INTO jobs.tb_change (kind, actor, reason) VALUES (change_jobs.kind, change_jobs.actor, change_jobs.reason)
     RETURNING tb_change.id INTO change;
-  PERFORM jobs.cancel_rows(change, job_ids);
+  PERFORM jobs.change_rows(change_jobs.kind, change, job_ids, NULL);
   RETURN QUERY SELECT m.job_id, m.outcome FROM unnest(job_ids) AS wanted (id)
     JOIN jobs.tb_change_job m ON m.change_id = change AND m.job_id = wanted.id;
 END
 $$;
 
-CREATE OR REPLACE FUNCTION jobs.retry_jobs(job_ids uuid[], reason text, actor text)
-RETURNS TABLE (id uuid, outcome text)
-LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-DECLARE
-  change bigint;
-BEGIN
-  INSERT INTO jobs.tb_change (kind, actor, reason) VALUES ('retry', retry_jobs.actor, retry_jobs.reason)
-    RETURNING tb_change.id INTO change;
-  PERFORM jobs.retry_rows(change, job_ids, NULL);
-  RETURN QUERY SELECT m.job_id, m.outcome FROM unnest(job_ids) AS wanted (id)
-    JOIN jobs.tb_change_job m ON m.change_id = change AND m.job_id = wanted.id;
-END
-$$;
+CREATE OR REPLACE FUNCTION jobs.cancel_jobs(job_ids uuid[], reason text, actor text) RETURNS TABLE (id uuid, outcome text)
+LANGUAGE sql AS $$ SELECT * FROM jobs.change_jobs('cancel', job_ids, reason, actor) $$;
+
+CREATE OR REPLACE FUNCTION jobs.retry_jobs(job_ids uuid[], reason text, actor text) RETURNS TABLE (id uuid, outcome text)
+LANGUAGE sql AS $$ SELECT * FROM jobs.change_jobs('retry', job_ids, reason, actor) $$;
 
 -- Discard: failed jobs are given up. Nothing is deleted, and a retry is still possible.
-CREATE FUNCTION jobs.discard_jobs(job_ids uuid[], reason text, actor text)
-RETURNS TABLE (id uuid, outcome text)
-LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-DECLARE
-  change bigint;
-BEGIN
-  INSERT INTO jobs.tb_change (kind, actor, reason) VALUES ('discard', discard_jobs.actor, discard_jobs.reason)
-    RETURNING tb_change.id INTO change;
-  PERFORM jobs.discard_rows(change, job_ids);
-  RETURN QUERY SELECT m.job_id, m.outcome FROM unnest(job_ids) AS wanted (id)
-    JOIN jobs.tb_change_job m ON m.change_id = change AND m.job_id = wanted.id;
-END
-$$;
+CREATE FUNCTION jobs.discard_jobs(job_ids uuid[], reason text, actor text) RETURNS TABLE (id uuid, outcome text)
+LANGUAGE sql AS $$ SELECT * FROM jobs.change_jobs('discard', job_ids, reason, actor) $$;
 
 CREATE FUNCTION jobs.discard(id uuid, reason text DEFAULT NULL) RETURNS text
 LANGUAGE sql AS $$ SELECT outcome FROM jobs.discard_jobs(ARRAY[discard.id], discard.reason, session_user::text) $$;
@@ -234,11 +225,7 @@ BEGIN
   END IF;
   IF jobs > 0 THEN
     BEGIN
-      CASE entry.kind
-        WHEN 'retry' THEN PERFORM jobs.retry_rows(change, free, due);
-        WHEN 'cancel' THEN PERFORM jobs.cancel_rows(change, free);
-        WHEN 'discard' THEN PERFORM jobs.discard_rows(change, free);
-      END CASE;
+      PERFORM jobs.change_rows(entry.kind, change, free, due);
     EXCEPTION WHEN lock_not_available THEN  -- somebody holds a dependent for longer than lock_timeout
       jobs := 0;
       locked := cardinality(ids);

@@ -11,9 +11,11 @@ from uuid import UUID, uuid4
 import pytest
 from support.queue import Queue, claim, queue, registry
 
+from specql_jobs.core.contract import JobResult, Succeeded
 from specql_jobs.core.errors import SpecqlJobsError
 from specql_jobs.core.job import NewJob
-from specql_jobs.core.lanes import Breaker, Lane, Limits, News, Portion
+from specql_jobs.core.lanes import Breaker, Claimed, Lane, Limits, News, Portion
+from specql_jobs.core.lifecycle import RetryPolicy, settle
 from specql_jobs.core.policy import Policy
 from specql_jobs.core.registry.model import Registry
 from specql_jobs.core.store import db
@@ -343,6 +345,35 @@ async def test_a_probe_that_fails_opens_the_breaker_again(dsn: str) -> None:
         assert await _count(it, "lease_seq > 0") == 1
 
 
+async def test_no_probe_is_sent_before_the_news_of_the_last_one(dsn: str) -> None:
+    """A probe's result is written before the breaker hears of it; when nobody tells, another is sent after a moment."""
+    async with queue(dsn) as it:
+        await it.rows(
+            "INSERT INTO jobs.tb_service_state (service_name, failures, opened_at, open_until) "
+            "VALUES ('svc', 3, now(), now() - interval '1 second')"
+        )
+        await it.add_many(2)
+        asked = [Portion(Lane(0, "svc", "op"), 5, (await it.store.survey())[0].first)]
+        first = await _probe(it, asked)
+        settlement = settle(first.job, JobResult(Succeeded({})), RetryPolicy(), 3, 0.0)
+        assert await it.store.settle([settlement], "w", "d") == {first.job.id}
+        assert await it.store.claim_limited("w", asked, 5, Limits()) == []
+        assert (await _probe(it, asked)).job.id != first.job.id
+
+
+async def _probe(it: Queue, asked: list[Portion]) -> Claimed:
+    """Claim until the breaker grants one job."""
+    found: list[Claimed] = []
+
+    async def granted() -> bool:
+        found.extend(await it.store.claim_limited("w", asked, 5, Limits()))
+        return bool(found)
+
+    await it.until(granted, "the breaker sends a probe")
+    (probe,) = found
+    return probe
+
+
 async def test_a_dead_probe_is_replaced(dsn: str) -> None:
     """A worker that dies with the probe does not keep the breaker half open for ever."""
     async with queue(dsn) as it:
@@ -355,7 +386,7 @@ async def test_a_dead_probe_is_replaced(dsn: str) -> None:
         (first,) = await it.store.claim_limited("a ghost", asked, 5, Limits())
         assert await it.store.claim_limited("w", asked, 5, Limits()) == []
         await it.store.rescue()
-        (second,) = await it.store.claim_limited("w", asked, 5, Limits())
+        second = await _probe(it, asked)
     assert (second.job.id == first.job.id) <= (second.job.lease_seq > first.job.lease_seq)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,7 +29,7 @@ class Threaded(ThreadingHTTPServer):
         """Say nothing: clients that hang up are what these tests are about."""
 
 
-class Answers(BaseHTTPRequestHandler):
+class Answers(BaseHTTPRequestHandler, ABC):
     """The ways to answer: say, hang, flood."""
 
     server: Threaded
@@ -42,9 +43,9 @@ class Answers(BaseHTTPRequestHandler):
         """Answer."""
         self.answer()
 
+    @abstractmethod
     def answer(self) -> None:
         """What this service does with a request."""
-        raise NotImplementedError
 
     def body(self) -> bytes:
         """The whole request body."""
