@@ -72,7 +72,8 @@ def test_a_pause_of_nothing_clear_is_exit_2(board: Board, words: tuple[str, ...]
 @pytest.mark.parametrize("command", ["pause", "resume"])
 def test_a_missing_scope_is_answered_with_the_same_command(board: Board, command: str) -> None:
     """What to type next is the command that was typed, with a scope."""
-    assert board(command, "-o", "json").error["hint"] == f"specql-jobs {command} --service payments"
+    hint = f"specql-jobs {command} --service payments\nspecql-jobs pause list    shows what is paused"
+    assert board(command, "-o", "json").error["hint"] == hint
 
 
 def test_breakers_are_listed_and_closed(board: Board) -> None:
@@ -95,7 +96,7 @@ def test_a_pause_of_a_type_says_of_how_many_jobs_nothing_tells_it(board: Board) 
     board.sql("SELECT jobs.enqueue('pay', 'ok')")
     board.add(execution_type="HTTP")
     said = board("pause", "--type", "http")
-    assert "1 pending jobs wait, and 1 more whose type no live worker tells" in said.out
+    assert "1 pending job waits, and 1 more whose type no live worker tells" in said.out
     document = board("resume", "--type", "http", "-o", "json").data
     assert (document["pending"], document["untold"]) == (1, 1)
     assert board("pause", "--all", "-o", "json").data["untold"] == 0
