@@ -11,6 +11,7 @@ from ..core.store import following, report
 from .captured import Captured
 from .feed import OVERLAP, Feed
 from .output import event_text, log_text, tables
+from .stillness import Stillness
 
 if TYPE_CHECKING:
     from ..core.selector import Selector
@@ -51,7 +52,7 @@ class TailView:
     async def go_on(self, follower: Follower, idle: float | None, most: int | None) -> None:
         """Show what happens from now on, until nobody reads it, or for so many events, or until it is quiet."""
         shown_before, quiet_since = self._events, monotonic()
-        busy = False
+        busy, still = False, Stillness(follower)
         while self._reading and (most is None or self._events - shown_before < most):
             if idle is not None and monotonic() - quiet_since >= idle:
                 return
@@ -62,7 +63,9 @@ class TailView:
             quiet_since = monotonic() if busy else quiet_since
             follower.announce(f"{len(new)} event{'' if len(new) == 1 else 's'} replayed")
             if new:
+                still.moved()
                 await self._show(follower, new[:room])
+            await still.look(self._selector.ids)
 
     def finish(self) -> None:
         """End a stream of JSON lines with its summary."""

@@ -128,9 +128,4 @@ async def resume(
 async def _entry(connection: Connection, id_: int) -> dict[str, Any]:
     from ...core.store import changes as ledger  # noqa: PLC0415 - see above
 
-    found = await ledger.entry(connection, id_)
-    if found is None:
-        raise NotFound(
-            f"the ledger has no change {id_}", hint="specql-jobs changes list", code="E340", name="change-unknown"
-        )
-    return found
+    return await ledger.known_entry(connection, id_)

@@ -112,6 +112,23 @@ def test_a_worker_that_leaves_pending_jobs_says_how_many(board: Board, tmp_path:
     assert said.code == 0
     (last,) = [line for line in said.err.splitlines() if "worker_stopped" in line]
     assert last.endswith("pending=1")
+    (why,) = [line for line in said.err.splitlines() if "jobs_left" in line]
+    assert "jobs=1 code=paused why=\"type http was paused by mo\"" in why
+
+
+def test_a_worker_says_why_it_leaves_jobs(board: Board, tmp_path: Path) -> None:
+    """Every reason with its number: not its service, scheduled with the next, blocked, an open breaker."""
+    registry = tmp_path / "services.yaml"
+    registry.write_text(far_end("http://127.0.0.1:9", "pay", ok={}) )
+    board.add(run_at="2100-01-01")
+    board.add(blocked_by=1)
+    board.add("mail")
+    said = board("worker", "--registry", str(registry), "--until-empty", "--services", "pay")
+    left = [line.partition("jobs_left ")[2] for line in said.err.splitlines() if "jobs_left" in line]
+    assert len(left) == 3
+    assert 'jobs=1 code=blocked why="blocked by jobs that they depend on"' in left
+    assert 'jobs=1 code=not_served why="not of this worker\'s services or types"' in left
+    assert any('jobs=1 code=scheduled why="scheduled, the next in ' in line for line in left)
 
 
 def test_a_breaker_of_nobody_is_exit_3(board: Board) -> None:
