@@ -77,7 +77,7 @@ GROUPS = {
 DEFAULTS = {"worker": "start", "demo": "play", "pause": "set"}
 
 #: What a group shows when nothing, or options alone, follow it; its --help stays the group's own.
-SHOWN = {name: "list" for name, below in GROUPS.items() if "list" in below and name not in DEFAULTS} | {"config": "show"}
+SHOWN = {"config": "show"} | {name: "list" for name in GROUPS if "list" in GROUPS[name] and name not in DEFAULTS}
 
 
 def meant(arguments: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from ..core.store import following, report
 from .captured import Captured
 from .feed import OVERLAP, Feed
 from .output import event_text, log_text, tables
+from .output.text import amount
 from .stillness import Stillness
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class TailView:
             new = self._feed.new(await self._look(follower))
             busy = bool(new)
             quiet_since = monotonic() if busy else quiet_since
-            follower.announce(f"{len(new)} event{'' if len(new) == 1 else 's'} replayed")
+            follower.announce(f"{amount(len(new), 'event')} replayed")
             if new:
                 still.moved()
                 await self._show(follower, new[:room])

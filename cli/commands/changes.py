@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from ...core.errors import NotFound, UsageError
+from ...core.errors import UsageError
 from ...core.selector import parse_duration, parse_moment
 from ..carrying_out import carry_out
 from ..context import database, settings_for

@@ -34,7 +34,7 @@ async def list_jobs(console: Console, selection: Selection, grouping: Grouping, 
 
     Without a selector: all of them. Without --limit: 50 on a terminal, 1000 in a pipe or as JSON.
     """
-    if grouping.group_by is not None:
+    if grouping.given is not None:
         await count_jobs(console, selection, grouping, target)
         return
     from ...core.store import report  # noqa: PLC0415 - psycopg costs 170 ms

@@ -29,7 +29,8 @@ async def resume(console: Console, scoped: Scoped, target: Target) -> None:
     words = f"resumed {scope.words}" if resumed else f"{scope.words} was not paused"
     counts = {"pending": waiting.pending, "untold": waiting.untold}
     data = {"resumed": resumed, "scope": scope.words, **counts, "in_force": left}
-    console.answer(data, lambda: f"{words}; {amount(waiting.pending, 'pending job')}{waiting.words}" + "".join(map(_line, left)))
+    jobs = amount(waiting.pending, "pending job")
+    console.answer(data, lambda: f"{words}; {jobs}{waiting.words}" + "".join(map(_line, left)))
 
 
 def _line(row: dict[str, object]) -> str:

@@ -54,8 +54,8 @@ async def wait(
 ) -> None:
     """Wait until every job has completed, failed or been cancelled.
 
-    Where nothing happens for 3 s it says why. With --change it waits for jobs that the change has still to meet, too; of
-    more than 20 jobs the text has numbers, and those that did not complete.
+    Where nothing happens for 3 s it says why. With --change it also waits for jobs that the change has still to
+    meet; of more than 20 jobs the text has numbers, and those that did not complete.
 
     Exit codes: 0 all have completed, 1 some have not, 3 an id is unknown, 8 the time is up and some are still open.
     """
@@ -127,8 +127,10 @@ def _text(console: Console, jobs: list[dict[str, Any]], change: int | None) -> s
     if change is None or len(jobs) <= MOST_LINES:
         return "\n".join(_line(console, each) for each in jobs)
     other = [each for each in jobs if each["status"] != Status.COMPLETED]
-    numbers = ", ".join(f"{count:,} {status}" for status, count in Counter(each["status"] for each in jobs).most_common())
-    more = [f"and {len(other) - MOST_LINES:,} more: specql-jobs changes show {change}"] if len(other) > MOST_LINES else []
+    counts = Counter(each["status"] for each in jobs).most_common()
+    numbers = ", ".join(f"{count:,} {status}" for status, count in counts)
+    rest = len(other) - MOST_LINES
+    more = [f"and {rest:,} more: specql-jobs changes show {change}"] if rest > 0 else []
     return "\n".join([numbers, *(_line(console, each) for each in other[:MOST_LINES]), *more])
 
 

@@ -203,7 +203,8 @@ def holds_database(folder: Path) -> bool:
 
 def _absent(folder: Path) -> SchemaAbsent:
     """A path that was mistyped, or a folder where nothing was made yet: name those beside it that were meant."""
-    others = [f"specql-jobs db status --dsn embedded:{shlex.quote(str(each))}    is one nearby" for each in _nearby(folder)]
+    found = (shlex.quote(str(each)) for each in _nearby(folder))
+    others = [f"specql-jobs db status --dsn embedded:{each}    is one nearby" for each in found]
     makes = f"specql-jobs db init --dsn embedded:{shlex.quote(str(folder))}    makes one there"
     return SchemaAbsent(
         f"no embedded database was ever made in {folder}",

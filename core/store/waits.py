@@ -1,4 +1,4 @@
-"""Why pending jobs wait, in numbers: reason by reason, and behind each pause. Reads only, bounded at any size of queue."""
+"""Why pending jobs wait, in numbers: reason by reason, and behind each pause. Bounded at any size of queue."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PauseInForce:
 
 @dataclass(frozen=True, slots=True)
 class Attendance:
-    """How many workers live and how many have been silent for over 15 s; whether jobs run, or are due and not paused."""
+    """How many workers live, how many are silent for over 15 s; whether jobs run, or are due and not paused."""
 
     alive: int
     silent: int

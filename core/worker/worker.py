@@ -193,7 +193,8 @@ class Worker:
 
     def _remains(self) -> dict[str, Any]:
         """For the log: who forgot a pause sees it."""
-        return {} if self.left is None else {"pending": sum(each.jobs for each in self.left if each.code != "not_served")}
+        own = [each.jobs for each in self.left or () if each.code != "not_served"]
+        return {} if self.left is None else {"pending": sum(own)}
 
     async def _leave(self) -> int:
         """Write the last settlements, give back what is left and sign off; return how many jobs were given back."""
