@@ -13,7 +13,7 @@ from ..known_service import refuse_unknown_service
 from ..leaf import Listed, command, group
 from ..options import Target
 from ..output.console import Console
-from ..output.listed import answer_list
+from ..output.listed import answer_list, clock_of
 from ..output.text import amount, moment
 from ..pause_scope import Scoped, read_scope
 
@@ -90,7 +90,12 @@ async def list_pauses(console: Console, target: Target) -> None:
         found = await waits.pauses(connection)
     if not found and console.format == "text":
         console.say("nothing is paused")
-    answer_list(console, "pauses", [pause_text.pause_json(each) for each in found], pause_text.pause_table(found))
+    answer_list(
+        console,
+        "pauses",
+        [pause_text.pause_json(each) for each in found],
+        pause_text.pause_table(found, clock_of(console)),
+    )
 
 
 async def _doubt(console: Console, connection: Connection, scoped: Scoped, settings: Settings) -> None:

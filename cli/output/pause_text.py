@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .job_json import timestamp
 from .job_why import resuming
 from .listed import Table
-from .text import age, amount, moment, one_line
+from .text import age, amount, one_line
 
 if TYPE_CHECKING:
     from ...core.store.waits import PauseInForce
@@ -46,16 +47,16 @@ def pause_json(pause: PauseInForce) -> dict[str, Any]:
     }
 
 
-def pause_table(found: Sequence[PauseInForce]) -> Table:
-    """Return the pauses as people read them."""
-    return Table(HEADERS, [*map(_row, found)], SPARE)
+def pause_table(found: Sequence[PauseInForce], when: Callable[[datetime | None], str | None]) -> Table:
+    """Return the pauses as lines of a table, its times as `when` writes them."""
+    return Table(HEADERS, [_row(each, when(each.until)) for each in found], SPARE)
 
 
-def _row(pause: PauseInForce) -> list[str]:
+def _row(pause: PauseInForce, until: str | None) -> list[str]:
     left = left_seconds(pause)
     return [
         scope_words(pause),
-        moment(pause.until) or "somebody resumes it",
+        until or "somebody resumes it",
         "-" if left is None else age(left),
         f"{pause.pending:,}{'' if pause.counted else '+'}",
         one_line(pause.actor),
