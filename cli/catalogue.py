@@ -42,7 +42,7 @@ COMMANDS: dict[str, Entry] = {
     "cancel": Entry("cancel", "Fix", "Stop pending or running jobs, keep their record"),
     "discard": Entry("discard", "Fix", "Give failed jobs up, keep their record as cancelled"),
     "changes": Entry("changes", "Fix", "The ledger of changes: who, why, what came of it; resume"),
-    "pause": Entry("pause", "Fix", "Stop dispatch of a service, operation, type, tenant, or of everything; list pauses"),
+    "pause": Entry("pause", "Fix", "Stop dispatch of a service, operation, type, tenant or of everything; list pauses"),
     "resume": Entry("resume", "Fix", "Dispatch again what was paused"),
     "breaker": Entry("breaker", "Fix", "Circuit breakers: which targets are not called now; reset"),
     "rescue": Entry("rescue", "Fix", "Give the jobs of lost workers back now"),

@@ -119,7 +119,7 @@ complete -c specql-jobs -n '__specql_jobs_at ""' -a retry -d 'Run failed or canc
 complete -c specql-jobs -n '__specql_jobs_at ""' -a cancel -d 'Stop pending or running jobs, keep their record'
 complete -c specql-jobs -n '__specql_jobs_at ""' -a discard -d 'Give failed jobs up, keep their record as cancelled'
 complete -c specql-jobs -n '__specql_jobs_at ""' -a changes -d 'The ledger of changes: who, why, what came of it; resume'
-complete -c specql-jobs -n '__specql_jobs_at ""' -a pause -d 'Stop dispatch of a service, operation, type, tenant, or of everything; list pauses'
+complete -c specql-jobs -n '__specql_jobs_at ""' -a pause -d 'Stop dispatch of a service, operation, type, tenant or of everything; list pauses'
 complete -c specql-jobs -n '__specql_jobs_at ""' -a resume -d 'Dispatch again what was paused'
 complete -c specql-jobs -n '__specql_jobs_at ""' -a breaker -d 'Circuit breakers: which targets are not called now; reset'
 complete -c specql-jobs -n '__specql_jobs_at ""' -a rescue -d 'Give the jobs of lost workers back now'
