@@ -12,6 +12,8 @@ from .store import Scope
 
 #: So many pending jobs are looked at, and as many blocked ones: 0.2 s warm; whoever asks is told that there are more.
 MOST_WAITING: Final = 200_000
+#: So many where the question is only whether anybody is missed: 0.1 s, also beside other questions.
+MOST_ATTENDED: Final = 50_000
 
 _ask = Questions("waits.sql", spliced="lanes")
 
@@ -51,7 +53,7 @@ class Attendance:
     open: bool
 
 
-async def attendance(connection: Connection, most: int = MOST_WAITING) -> Attendance:
+async def attendance(connection: Connection, most: int = MOST_ATTENDED) -> Attendance:
     """Return whether anybody is there for the jobs."""
     return Attendance(**(await _ask.rows(connection, "attendance", {"most": most}))[0])
 
