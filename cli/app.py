@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from typer.exceptions import TyperException
 
 from ..core.errors import SpecqlJobsError, UsageError
 from . import exits
-from .catalogue import COMMANDS, DEFAULTS, GROUPS, PROGRAM, root_help
+from .catalogue import COMMANDS, PROGRAM, meant, root_help
 from .exits import Exit, Finished, Problem, Terminated
 from .invocation import Invocation
 from .output import streams
@@ -80,23 +79,8 @@ def _call(arguments: list[str], invocation: Invocation) -> None:
     """Not root.main(): it turns Ctrl-C into a bare exit code, and -o json owes a document then, too."""
     _refuse_broken_text(arguments)
     root = _root()
-    with root.make_context(PROGRAM, _meant(arguments), obj=invocation) as ctx:
+    with root.make_context(PROGRAM, meant(arguments), obj=invocation) as ctx:
         root.invoke(ctx)
-
-
-def _meant(arguments: list[str]) -> list[str]:
-    """`help list` is `list --help`, where `list` is no topic; `worker` is `worker start`."""
-    match arguments:
-        case ["help", name, *words] if name in COMMANDS:
-            return _meant([name, *words, "--help"])
-        case ["db", "callbacks", *words] if not words or re.match(r"-(?!h$|-help$)", words[0]):
-            return ["db", "callbacks", "list", *words]
-        case [name, *words] if name in DEFAULTS and words[:1] not in [
-            [each] for each in (DEFAULTS[name], *GROUPS[name])
-        ]:
-            return [name, DEFAULTS[name], *words]
-        case _:
-            return list(arguments)
 
 
 def _root() -> Root:

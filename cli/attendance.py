@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 async def warn_of_absence(console: Console, connection: Connection) -> None:
     """Warn of workers that are silent, and of jobs that nobody is there for."""
-    from ..core.store.workers import attendance  # noqa: PLC0415 - psycopg, once a connection is there anyway
+    from ..core.store.waits import attendance  # noqa: PLC0415 - psycopg, once a connection is there anyway
 
     found = await attendance(connection)
     if found.silent:

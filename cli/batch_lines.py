@@ -14,6 +14,7 @@ from ..core.selector import parse_duration
 from ..core.ticks import RESERVED
 from .job_input import read_text
 from .operations import resolve
+from .output.text import amount
 
 if TYPE_CHECKING:
     from ..core.registry.model import Operation, Registry
@@ -73,7 +74,7 @@ def read_jobs(registry: Registry, name: str, shared: Mapping[str, Any]) -> list[
 
 def _whole(found: list[Any], bad: list[str], name: str, hint: str) -> list[Any]:
     if bad:
-        more = f"; and {len(bad) - MOST_PROBLEMS} more lines" if len(bad) > MOST_PROBLEMS else ""
+        more = f"; and {amount(len(bad) - MOST_PROBLEMS, 'more line')}" if len(bad) > MOST_PROBLEMS else ""
         message = f"nothing was enqueued; {'; '.join(bad[:MOST_PROBLEMS])}{more}"
         raise InvalidInput(message, problems=tuple(bad), hint="mend these lines and run the command again")
     if not 0 < len(found) <= LARGEST_BATCH:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.clock import monotonic
 from .output.console import Console
+from .output.text import amount
 
 if TYPE_CHECKING:
     from ..core.store.changes import Canaries
@@ -59,7 +60,7 @@ class _Work:
             if monotonic() - self.said_at >= SAID_EVERY:
                 self.said_at = monotonic()
                 left = (await changes.tally(self.connection, self.change)).left
-                self.console.say(f"change {self.change}: {self.total - left} of {self.total} jobs")
+                self.console.say(f"change {self.change}: {self.total - left} of {amount(self.total, 'job')}")
 
     async def watch(self, canary: int, percent: int, patience: float) -> str:
         """Wait until the first jobs have decided; return running, stopped, or canary when they have not in time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 PROGRAM = "specql-jobs"
@@ -41,7 +42,7 @@ COMMANDS: dict[str, Entry] = {
     "cancel": Entry("cancel", "Fix", "Stop pending or running jobs, keep their record"),
     "discard": Entry("discard", "Fix", "Give failed jobs up, keep their record as cancelled"),
     "changes": Entry("changes", "Fix", "The ledger of changes: who, why, what came of it; resume"),
-    "pause": Entry("pause", "Fix", "Stop dispatch of a service, operation, type, tenant, or of everything"),
+    "pause": Entry("pause", "Fix", "Stop dispatch of a service, operation, type, tenant or of everything; list pauses"),
     "resume": Entry("resume", "Fix", "Dispatch again what was paused"),
     "breaker": Entry("breaker", "Fix", "Circuit breakers: which targets are not called now; reset"),
     "rescue": Entry("rescue", "Fix", "Give the jobs of lost workers back now"),
@@ -63,6 +64,7 @@ GROUPS = {
     "policy": ("explain",),
     "audit": ("list", "verify"),
     "breaker": ("list", "reset"),
+    "pause": ("list",),
     "changes": ("list", "show", "resume"),
     "schedules": ("list",),
     "worker": ("list", "drain"),
@@ -71,8 +73,32 @@ GROUPS = {
     "schema": ("list", "show"),
 }
 
-#: What a group does when it is called without a subcommand: `worker` is `worker start`.
-DEFAULTS = {"worker": "start", "demo": "play"}
+#: What a group does when it is called without a subcommand: `worker` is `worker start`, with all of its options.
+DEFAULTS = {"worker": "start", "demo": "play", "pause": "set"}
+
+#: What a group shows when nothing, or options alone, follow it; its --help stays the group's own.
+SHOWN = {"config": "show"} | {name: "list" for name in GROUPS if "list" in GROUPS[name] and name not in DEFAULTS}
+
+
+def meant(arguments: Sequence[str]) -> list[str]:
+    """Return the whole command: `breaker` is `breaker list`, `help list` is `list --help` where that is no topic."""
+    match list(arguments):
+        case ["help", name, *words] if name in COMMANDS:
+            return meant([name, *words, "--help"])
+        case ["db", "callbacks", *words] if _bare(words):
+            return ["db", "callbacks", "list", *words]
+        case [name, *words] if name in DEFAULTS and words[:1] not in [
+            [each] for each in (DEFAULTS[name], *GROUPS[name])
+        ]:
+            return [name, DEFAULTS[name], *words]
+        case [name, *words] if name in SHOWN and _bare(words):
+            return [name, SHOWN[name], *words]
+        case words:
+            return words
+
+
+def _bare(words: Sequence[str]) -> bool:
+    return not words or (words[0].startswith("-") and not {"-h", "--help"} & set(words))
 
 
 def root_help() -> str:

@@ -17,6 +17,7 @@ from .exits import DECLINED, Terminated
 from .options import Safety
 from .output.console import Console
 from .output.streams import is_terminal
+from .output.text import amount
 
 #: Up to this many jobs, none of them running, nothing is asked.
 UNASKED = 10
@@ -43,9 +44,7 @@ def confirm_change(console: Console, settings: Settings, safety: Safety, change:
     _refuse_unreasoned(settings, safety)
     if safety.yes or (total <= UNASKED and not running and not settings.protected):
         return
-    question = f"{change.verb} {total} job{'s' if total != 1 else ''}" + (
-        f", {running} of them running" if running else ""
-    )
+    question = f"{change.verb} {amount(total, 'job')}" + (f", {running} of them running" if running else "")
     target = f"on {address.describe(settings.require_dsn())}"
     answer = _ask(console, f"{question} {target}?{_wanted(settings)} ", question)
     if answer != (settings.profile if settings.protected else "y"):

@@ -35,7 +35,8 @@ async def count_jobs(console: Console, selection: Selection, grouping: Grouping,
 
 def fields_of(grouping: Grouping) -> tuple[str, ...]:
     """Return what to count by; raise UsageError for an unknown field."""
-    return parse_fields("--group-by", grouping.group_by) if grouping.group_by is not None else ()
+    flag = "--group-by" if grouping.by is None else "--by"
+    return parse_fields(flag, grouping.given) if grouping.given is not None else ()
 
 
 def show_tally(console: Console, found: Tally, fields: tuple[str, ...], limit: int | None) -> None:

@@ -42,7 +42,9 @@ async def _connected(connection: Connection, settings: Settings, types: Mapping[
     if any(check.name == "rights" and check.status == "fail" for check in found):
         return found  # whoever may not read learns nothing of the schema
     schema = await _schema(connection)
-    return [*found, schema, *(await _workers(connection, types) if schema.status == "ok" else [])]
+    if schema.status != "ok":
+        return [*found, schema]
+    return [*found, schema, *await _workers(connection, types), await _pauses(connection)]
 
 
 def _server(connection: Connection, settings: Settings) -> Check:
@@ -132,6 +134,18 @@ async def _workers(connection: Connection, types: Mapping[str, int]) -> list[Che
         return [make_check("workers", "ok", f"{len(alive)} alive" + (", every type is served" if types else ""))]
     fix = f"specql-jobs worker --types {','.join(missing)}\nspecql-jobs worker list"
     return [make_check("workers", "warn", f"{len(alive)} alive, none for {', '.join(missing)}: such jobs wait", fix)]
+
+
+async def _pauses(connection: Connection) -> Check:
+    """A forgotten pause is the commonest reason why nothing happens."""
+    from ..core.store import waits  # noqa: PLC0415 - see above
+    from .output import pause_text  # noqa: PLC0415 - after the query
+
+    found = await waits.pauses(connection)
+    if not found:
+        return make_check("pauses", "ok", "nothing is paused")
+    fix = "\n".join(["specql-jobs pause list", *(pause_text.pause_json(each)["resume"] for each in found)])
+    return make_check("pauses", "warn", pause_text.pauses_line(found), fix)
 
 
 def make_check(name: str, status: str, detail: str, fix: str = "") -> Check:

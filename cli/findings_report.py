@@ -12,6 +12,7 @@ from ..core.errors import UsageError
 from .output import finding_text
 from .output.console import Console
 from .output.tables import text_table
+from .output.text import amount
 
 if TYPE_CHECKING:
     from ..core.online.check import Skipped
@@ -124,7 +125,10 @@ def _folded(report: Report) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     first = {each.code: each for each in reversed(notes)}
     many = {code for code, number in numbers.items() if number > MOST_NOTES}
     left = tuple(each for each in report.shown() if each.code not in many or each is first[each.code])
-    lines = (f"{numbers[code] - 1} more notes of {code} ({first[code].name}); -v shows each" for code in sorted(many))
+    lines = (
+        f"{amount(numbers[code] - 1, 'more note')} of {code} ({first[code].name}); -v shows each"
+        for code in sorted(many)
+    )
     return left, tuple(lines)
 
 

@@ -72,6 +72,10 @@ class Follower:
         longest = min(CLOSE if busy or self._heard else LATEST, most)
         self._heard = await self._link.ask(lambda store: self._hear(store.connection, longest - rest))
 
+    def say(self, text: str) -> None:
+        """Tell the person who waits; -q silences it."""
+        self._console.say(text)
+
     def announce(self, replayed: str = "") -> None:
         """Say that the connection is back, if it was away, and what was caught up with."""
         if self._lost_at is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .catalogue import COMMANDS, DEFAULTS, GROUPS, PROGRAM
+from .catalogue import COMMANDS, DEFAULTS, GROUPS, PROGRAM, meant
 from .output.console import Console
 from .report_targets import read_targets
 
@@ -18,7 +18,7 @@ class Invocation:
 
     def __init__(self, arguments: Iterable[str] = ()) -> None:
         words = self.words = list(arguments)
-        self.command = _command_name(words)
+        self.command = _command_name(meant(words))
         self.console = Console(command=self.command, words=tuple(words), format=_format(words), env=_environment())
 
     def redact(self, text: str) -> str:

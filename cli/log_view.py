@@ -10,6 +10,7 @@ from ..core.store import following
 from .captured import Captured
 from .commands.show import refuse_unknown
 from .output import log_text
+from .stillness import Stillness
 
 if TYPE_CHECKING:
     from .commands.logs import Part
@@ -31,6 +32,7 @@ class LogView:
         self._last: tuple[UUID, int] | None = None
         self._lines = 0
         self._reading = True  # whether anybody does
+        self._still: Stillness | None = None
 
     async def begin(self, follower: Follower, ids: Sequence[UUID]) -> None:
         """Show what is kept already; raise NotFound for an unknown id."""
@@ -55,6 +57,8 @@ class LogView:
         left = await follower.ask(lambda connection: following.open_jobs(connection, list(self._standings)))
         if not left:
             await self.read_on(follower)
+        self._still = self._still or Stillness(follower)
+        await self._still.look(left)
         return bool(left)
 
     async def read_on(self, follower: Follower) -> None:
@@ -92,6 +96,8 @@ class LogView:
                 self._console.say(str(notes[id_]))
 
     def _show(self, chunks: Sequence[Row]) -> None:
+        if chunks and self._still is not None:
+            self._still.moved()
         for chunk in chunks:
             self._reading = self._write(chunk) and self._reading
             if chunk["truncated"] and self._console.format == "text":

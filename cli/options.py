@@ -100,7 +100,13 @@ class Grouping:
             "registry, minute, hour, day (of the last change)",
         ),
     ] = None
+    by: Annotated[_Words, Option("--by", metavar="FIELD[,FIELD]", hidden=True)] = None  # what stats calls it
     exact: Annotated[bool, Option("--exact", help="Count to the end, where an estimate would be quicker")] = False
+
+    @property
+    def given(self) -> list[str] | None:
+        """The fields as they were typed, under either name; None where there are none."""
+        return self.group_by if self.by is None else [*(self.group_by or ()), *self.by]
 
 
 @dataclass(frozen=True, slots=True)

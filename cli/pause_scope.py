@@ -38,7 +38,7 @@ def read_scope(given: Scoped, command: str) -> PauseScope:
             "name exactly one of --service, --operation, --type, --tenant, --all",
             code="E205",
             name="selector-missing",
-            hint=f"specql-jobs {command} --service payments",
+            hint=f"specql-jobs {command} --service payments\nspecql-jobs pause list    shows what is paused",
         )
     if given.operation is not None:
         parse_operations([given.operation])

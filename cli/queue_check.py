@@ -10,6 +10,7 @@ from ..core.registry.queued import QueueCheck
 from ..core.registry.suppressions import accepted
 from .context import database
 from .output.console import Console
+from .output.text import amount
 
 if TYPE_CHECKING:
     from ..core.narrow import Ceiling
@@ -45,5 +46,5 @@ async def check_queue(console: Console, settings: Settings, loaded: Loaded, ceil
         console.warn(f"the queue has more than {queued.MOST_GROUPS} kinds of jobs: the rarest were not looked at")
     left, hidden = accepted(check.findings(alive), loaded.sources, lambda _: True)
     jobs = sum(each.jobs for each in groups)
-    console.say(f"{jobs:,} open job{'' if jobs == 1 else 's'} in the queue, {len(groups)} kinds")
+    console.say(f"{amount(jobs, 'open job')} in the queue, {amount(len(groups), 'kind')}")
     return Queued(left, len(hidden), jobs)

@@ -22,6 +22,7 @@ from ..core.registry.model import Finding, Position, Severity
 from ..core.registry.suppressions import accepted
 from .baseline import fingerprint
 from .output.console import Console
+from .output.text import amount
 from .revision import Blob, Revision, changed_files, changed_lines, contents, find_revision, listed, renamed_from
 
 if TYPE_CHECKING:
@@ -95,18 +96,14 @@ def _warn_of_news(console: Console, revision: Revision) -> None:
 
 def _say(console: Console, ref: str, now: Checked, numbers: Mapping[str, int]) -> None:
     if numbers["unchanged"]:
-        console.say(f"{_count(numbers['unchanged'], 'finding')} that {ref} has too, left out")
+        console.say(f"{amount(numbers['unchanged'], 'finding')} that {ref} has too, left out")
     if numbers["safe"] and not console.verbose:
-        console.say(f"{_count(numbers['safe'], 'safe change')} not shown; -v shows them")
+        console.say(f"{amount(numbers['safe'], 'safe change')} not shown; -v shows them")
     if numbers["accepted"]:
-        console.say(f"{_count(numbers['accepted'], 'finding')} accepted by comments")
+        console.say(f"{amount(numbers['accepted'], 'finding')} accepted by comments")
     if now.loaded.environments and not now.environment:
         names = ", ".join(now.loaded.environments)
         console.say(f"compared without an environment; each of these is compared with --env NAME: {names}")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 # ---- the past --------------------------------------------------------------------------------------------------------

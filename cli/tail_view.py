@@ -11,6 +11,8 @@ from ..core.store import following, report
 from .captured import Captured
 from .feed import OVERLAP, Feed
 from .output import event_text, log_text, tables
+from .output.text import amount
+from .stillness import Stillness
 
 if TYPE_CHECKING:
     from ..core.selector import Selector
@@ -51,7 +53,7 @@ class TailView:
     async def go_on(self, follower: Follower, idle: float | None, most: int | None) -> None:
         """Show what happens from now on, until nobody reads it, or for so many events, or until it is quiet."""
         shown_before, quiet_since = self._events, monotonic()
-        busy = False
+        busy, still = False, Stillness(follower)
         while self._reading and (most is None or self._events - shown_before < most):
             if idle is not None and monotonic() - quiet_since >= idle:
                 return
@@ -60,9 +62,11 @@ class TailView:
             new = self._feed.new(await self._look(follower))
             busy = bool(new)
             quiet_since = monotonic() if busy else quiet_since
-            follower.announce(f"{len(new)} event{'' if len(new) == 1 else 's'} replayed")
+            follower.announce(f"{amount(len(new), 'event')} replayed")
             if new:
+                still.moved()
                 await self._show(follower, new[:room])
+            await still.look(self._selector.ids)
 
     def finish(self) -> None:
         """End a stream of JSON lines with its summary."""

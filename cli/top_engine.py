@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from ..core.selector import Moment, Selector, Words, parse_operations, parse_words
+from ..core.selector import Moment, Selector, Words, parse_duration, parse_operations, parse_words
 from ..core.store import changes, gates, overview, report
 from ..core.store.counting import tally
 from .output.change import Match
+from .output.text import amount, moment
 from .selectors import as_record
-from .top_screen import REASON, Action, Line
+from .top_screen import PAUSE_FOR, REASON, Action, Line
 
 if TYPE_CHECKING:
     from ..core.settings import Settings
@@ -55,7 +56,7 @@ class Engine:
             return ""
         selector = _selector(action.line, action)
         count = (await self._follower.ask(lambda connection: tally(connection, selector, patience=None))).total
-        return f"{action.verb} {count} job{'' if count == 1 else 's'} of {' '.join(action.line.words)}?"
+        return f"{action.verb} {amount(count, 'job')} of {' '.join(action.line.words)}?"
 
     async def act(self, action: Action) -> str:
         """Do it; return what came of it in words."""
@@ -65,8 +66,9 @@ class Engine:
         scope = gates.PauseScope(service=action.line.service)
         match action.verb:
             case "pause":
-                await gates.pause(connection, scope, None, REASON, self._settings.actor)
-                return f"{scope.words} is paused; {(await gates.behind(connection, scope)).pending} pending jobs wait"
+                until = await gates.pause(connection, scope, parse_duration(PAUSE_FOR), REASON, self._settings.actor)
+                waiting = amount((await gates.behind(connection, scope)).pending, "pending job")
+                return f"{scope.words} is paused for {PAUSE_FOR}, until {moment(until)}; {waiting}; p again resumes it"
             case "resume":
                 lifted = await gates.resume(connection, scope, REASON, self._settings.actor)
                 return f"{scope.words} is dispatched again" if lifted else f"{scope.words} has no pause of its own"
@@ -90,7 +92,7 @@ class Engine:
         await changes.turn(connection, entry, "done")
         outcomes = (await changes.tally(connection, entry)).outcomes
         done = sum(outcomes.get(word, 0) for word in ("retried", "cancelled", "requested"))
-        return f"{action.verb}: {done} of {len(ids)} jobs; specql-jobs changes show {entry}"
+        return f"{action.verb}: {done} of {amount(len(ids), 'job')}; specql-jobs changes show {entry}"
 
 
 def _selector(line: Line, action: Action | None = None) -> Selector:

@@ -64,8 +64,14 @@ class Action:
 
 
 REASON = "from top"
+#: A pause by one key ends by itself: who pressed it goes to bed.
+PAUSE_FOR = "30m"
 _CHANGE = ("--reason", REASON)
-_MORE = {"retry": ("--status", "failed", "--since", "1h"), "cancel": ("--status", "pending,running")}
+_MORE = {
+    "pause": ("--for", PAUSE_FOR),
+    "retry": ("--status", "failed", "--since", "1h"),
+    "cancel": ("--status", "pending,running"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from typer.exceptions import TyperException
 
-from .catalogue import COMMANDS, GROUPS, PROGRAM
+from .catalogue import COMMANDS, DEFAULTS, GROUPS, PROGRAM
 
 #: Typer's sentences, and what this program says instead.
 _SENTENCES = (
@@ -33,7 +33,7 @@ def sentence_and_hint(error: TyperException, arguments: Sequence[str]) -> tuple[
     if option and hasattr(error, "possibilities"):
         return _unknown_option(error, option, path, arguments)
     said = str(getattr(error, "format_message", error.__str__)()).rstrip(".")
-    return _plain(said), _as_option(said, error, path) or f"{path} --help"
+    return _plain(said), _as_option(said, error, path) or _as_command(said, path) or f"{path} --help"
 
 
 def _as_option(said: str, error: TyperException, path: str) -> str:
@@ -43,6 +43,14 @@ def _as_option(said: str, error: TyperException, path: str) -> str:
         return ""
     option = "--operation" if "." in extra[1] and "--operation" in taken else "--service"
     return f"{path} {option} {shlex.quote(extra[1])}" if option in taken else ""
+
+
+def _as_command(said: str, path: str) -> str:
+    """What is below a group whose own name is a command: `worker run` was meant for `worker start`."""
+    extra, name = _EXTRA.match(said), path.removeprefix(f"{PROGRAM} ")
+    if extra is None or name not in DEFAULTS:
+        return ""
+    return "\n".join(f"{path} {each}" for each in (DEFAULTS[name], *GROUPS[name]))
 
 
 def _as_argument(option: str, error: TyperException, path: str, arguments: Sequence[str]) -> str:
@@ -64,11 +72,17 @@ def _path(error: TyperException, arguments: Sequence[str]) -> str:
     """The command's full name; a parser that failed early does not know it, the words do."""
     context = getattr(error, "ctx", None)
     if context:
-        return str(context.command_path)
+        return _shortest(str(context.command_path))
     words = [word for word in arguments[:2] if not word.startswith("-")]
     known = words[:1] if words and words[0] in COMMANDS else []
     below = words[1:] if known and words[1:] and words[1] in GROUPS.get(known[0], ()) else []
     return " ".join([PROGRAM, *known, *below])
+
+
+def _shortest(path: str) -> str:
+    """The command as one types it: `pause` is its `pause set`."""
+    group, _, child = path.rpartition(" ")
+    return group if DEFAULTS.get(group.removeprefix(f"{PROGRAM} ")) == child else path
 
 
 def _unknown_option(error: TyperException, option: str, path: str, arguments: Sequence[str]) -> tuple[str, str]:

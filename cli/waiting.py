@@ -19,17 +19,42 @@ LONGEST_LOOK = 1.0
 
 
 async def wait_for(follower: Follower, ids: Sequence[UUID], seconds: float) -> None:
-    """Return once every job has ended, in whatever way, or after `seconds`; 0 looks once. A deleted job has ended."""
-    from ..core.store import following  # noqa: PLC0415 - psycopg costs 170 ms
+    """Return once every job has ended, in whatever way, or after `seconds`; 0 looks once. A deleted job has ended.
 
-    deadline = monotonic() + seconds
+    While nothing happens, the reason is said.
+    """
+    from ..core.store import following  # noqa: PLC0415 - psycopg costs 170 ms
+    from .stillness import Stillness  # noqa: PLC0415 - with it
+
+    deadline, still = monotonic() + seconds, Stillness(follower)
     left = list(ids)
     while left := await follower.ask(lambda connection: following.open_jobs(connection, left)):
         follower.announce()
         rest = deadline - monotonic()
         if rest <= 0:
             return
+        await still.look(left)
         await follower.change(most=min(rest, LATEST))
+
+
+async def met(follower: Follower, change: int, seconds: float) -> tuple[list[UUID], bool]:
+    """Return the jobs of a bulk change, and whether somebody still goes on with it after `seconds`.
+
+    Raise NotFound for a change that the ledger has not; jobs that were deleted since are left out.
+    """
+    from ..core.store import changes, report  # noqa: PLC0415 - psycopg costs 170 ms
+    from .output.ledger_text import state_of  # noqa: PLC0415 - with it
+
+    deadline = monotonic() + seconds
+    while going := await follower.ask(lambda connection: changes.known_entry(connection, change)):
+        rest = deadline - monotonic()
+        if state_of(going) not in ("running", "canary") or rest <= 0:
+            break
+        await follower.change(most=min(rest, LATEST))
+    members = await follower.ask(lambda connection: changes.members(connection, change, None))
+    ids = [each["id"] for each in members]
+    there = await follower.ask(lambda connection: report.existing(connection, ids))
+    return [id_ for id_ in ids if id_ in there], state_of(going) in ("running", "canary")
 
 
 async def endings(connection: Connection, ids: Sequence[UUID]) -> dict[str, dict[str, Any]]:

@@ -30,6 +30,7 @@ from .context import load_ceiling, load_registry, policy_path, runner_settings, 
 from .exits import Exit
 from .options import Sources, Target
 from .output.console import Console
+from .output.wait_text import reason_words
 
 if TYPE_CHECKING:
     from ..core.registry.model import Registry
@@ -141,7 +142,13 @@ class _Process:
         finally:
             if health is not None:
                 await health.close()
+        self._say_left()
         return end is End.DRAINED
+
+    def _say_left(self) -> None:
+        """After --until-empty: why the worker did not wait for what is pending, reason by reason."""
+        for reason in (self._worker.left if self._worker is not None else None) or ():
+            log.log_event("jobs_left", jobs=reason.jobs, code=reason.code, why=reason_words(reason))
 
     def _started(self, worker: Worker) -> None:
         worker.reload(self._around, self._scope)

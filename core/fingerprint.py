@@ -28,6 +28,31 @@ def template(message: str) -> str:
     return text.strip()
 
 
+#: An image where a runner or an engine names one; its digest is read by its first digits.
+_IMAGE = re.compile(
+    r"(?P<before>\b(?:image:?|docker pull|manifest for|access denied for) )(?P<quote>['\"]?)"
+    r"(?P<image>[\w.-]+(?::\d+)?(?:/[\w.-]+)*(?::[\w.-]+)?(?:@sha256:[0-9a-f]{7,64})?)(?P=quote)"
+)
+_DIGEST = re.compile(r"(@sha256:[0-9a-f]{12})[0-9a-f]+")
+_KEPT = "\ue000"  # stands for an image while the rest is made a template
+
+
+def readable(message: str) -> str:
+    """Return the template for people: images keep their names and tags, for these are what is wrong or is not."""
+    kept: list[str] = []
+
+    def keep(found: re.Match[str]) -> str:
+        if not re.search(r"[:/@]", found["image"]):  # a word: "the image cannot …"
+            return found[0]
+        kept.append(_DIGEST.sub(r"\1…", found["image"]))
+        return found["before"] + _KEPT
+
+    text = template(_IMAGE.sub(keep, message[:_HEAD].replace(_KEPT, "")))
+    for image in kept:
+        text = text.replace(_KEPT, image, 1)
+    return text
+
+
 def fingerprint(service: str, operation: str, category: str, message: str) -> str:
     """Return the group that a failure belongs to: 12 hex digits over place, category and message template.
 

@@ -54,6 +54,7 @@ EVENTS: Mapping[str, Level] = {
     "job_succeed": Level.DEBUG,
     "jobs_given_back": Level.WARNING,
     "jobs_interrupted": Level.WARNING,
+    "jobs_left": Level.INFO,
     "jobs_rescued": Level.WARNING,
     "lock_busy": Level.WARNING,
     "drain_requested": Level.INFO,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from typer import Argument, Option
@@ -11,7 +12,7 @@ from ..known_service import refuse_unknown_service
 from ..leaf import Listed, command, group
 from ..options import Target
 from ..output.console import Console
-from ..output.listed import Table, answer_list
+from ..output.listed import Table, answer_list, clock_of
 
 app = group("Circuit breakers: which targets are not called now, and why.")
 
@@ -32,7 +33,12 @@ async def list_breakers(console: Console, target: Target) -> None:
 
         found = [{"name": row["service"], **row} for row in await gates.breakers(connection)]
     headers = ("service", "state", "failures", "opened_at", "open_until", "probe_job")
-    rows = [[str(row[key]) if row[key] is not None else "-" for key in headers] for row in found]
+    picked = [[row[key] for key in headers] for row in found]
+    when = clock_of(console)
+    rows = [
+        ["-" if each is None else str(when(each) if isinstance(each, datetime) else each) for each in row]
+        for row in picked
+    ]
     if not found and console.format == "text":
         console.say("no target has failed lately: every breaker is closed")
     answer_list(console, "breakers", found, Table(headers, rows, spare=("probe_job", "opened_at")))

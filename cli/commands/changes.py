@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from ...core.errors import NotFound, UsageError
+from ...core.errors import UsageError
 from ...core.selector import parse_duration, parse_moment
 from ..carrying_out import carry_out
 from ..context import database, settings_for
@@ -128,9 +128,4 @@ async def resume(
 async def _entry(connection: Connection, id_: int) -> dict[str, Any]:
     from ...core.store import changes as ledger  # noqa: PLC0415 - see above
 
-    found = await ledger.entry(connection, id_)
-    if found is None:
-        raise NotFound(
-            f"the ledger has no change {id_}", hint="specql-jobs changes list", code="E340", name="change-unknown"
-        )
-    return found
+    return await ledger.known_entry(connection, id_)

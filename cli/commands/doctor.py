@@ -16,6 +16,7 @@ from ..exits import Exit, Finished
 from ..leaf import command, group
 from ..options import Sources, Target
 from ..output.console import Console
+from ..output.text import amount
 
 if TYPE_CHECKING:
     from ...core.contract import Check
@@ -72,7 +73,7 @@ def _registry(sources: Sources, settings: Settings) -> tuple[Check, dict[str, in
     if found.registry is None:
         return make_check("registry", "fail", f"{names} has errors", f"specql-jobs validate {paths[0]}"), {}
     types = Counter(str(service.execution_type) for service in found.registry.services.values())
-    return make_check("registry", "ok", f"{names}: {len(found.registry.services)} services"), dict(types)
+    return make_check("registry", "ok", f"{names}: {amount(len(found.registry.services), 'service')}"), dict(types)
 
 
 async def _runners(settings: Settings) -> list[Check]:

@@ -202,7 +202,7 @@ def _json(job: NewJob, done: Enqueued) -> dict[str, Any]:
 def _answer(console: Console, data: list[dict[str, Any]], *, waited: bool) -> None:
     problem = _unfinished(data) if waited else None
     if len(data) > 1 and not waited and not console.is_json:
-        console.say(f"{len(data)} jobs were queued")
+        console.say(f"{len(data):,} jobs were queued")
     remember_jobs(console, data)
     console.answer({"jobs": data}, lambda: "\n".join(_text(console, each) for each in data), problem=problem)
     if problem is not None:

@@ -43,14 +43,14 @@ async def errors(console: Console, selection: Selection, grouping: Grouping, tar
         selector = replace(selector, ids=await complete(connection, ids))
         meant = await failures.window(connection, since, selector.until)
         some = bool(selector.ids or not ids)
+        await warn_of_absence(console, connection)
+        await warn_of_pauses(console, connection)
         if fields:
             console.command = "count"
             found = await failures.tally(connection, selector, meant, fields, limit) if some else counting.NOTHING
             show_tally(console, found, fields, limit)
             return
         failing = await failures.groups(connection, selector, meant, limit) if some else failures.Failures(meant, [])
-        await warn_of_absence(console, connection)
-        await warn_of_pauses(console, connection)
     from ..output import failure_text  # noqa: PLC0415 - after the query
 
     failure_text.show(console, failing, limit)

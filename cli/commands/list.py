@@ -32,9 +32,10 @@ app = group("Select jobs.")
 async def list_jobs(console: Console, selection: Selection, grouping: Grouping, target: Target) -> None:
     """List jobs, the one that changed last first; with -q their ids alone. With --group-by it is `count`.
 
+    TRY is the attempts so far of those that there may be; `0/-` until a worker has looked the limit up in its registry.
     Without a selector: all of them. Without --limit: 50 on a terminal, 1000 in a pipe or as JSON.
     """
-    if grouping.group_by is not None:
+    if grouping.given is not None:
         await count_jobs(console, selection, grouping, target)
         return
     from ...core.store import report  # noqa: PLC0415 - psycopg costs 170 ms

@@ -14,7 +14,7 @@ from ..leaf import command, group
 from ..options import Safety, Target
 from ..output import worker_text
 from ..output.console import Console
-from ..output.text import age
+from ..output.text import age, amount
 
 if TYPE_CHECKING:
     from ...core.settings import Settings
@@ -103,7 +103,7 @@ async def _is_lost(connection: Connection, worker_id: str) -> bool:
 
 def _alive(worker_id: str, known: Standing) -> Conflict:
     heard = f", heartbeat {age(known.heartbeat_age_seconds)} old" if known.heartbeat_age_seconds is not None else ""
-    jobs = f"{known.held} job{'' if known.held == 1 else 's'}"
+    jobs = amount(known.held, "job")
     return Conflict(
         f"worker {worker_id} seems alive ({known.state}{heard}) and holds {jobs}; nothing was changed",
         hint=f"specql-jobs worker drain {worker_id}\n"

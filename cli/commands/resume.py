@@ -6,6 +6,7 @@ from ..context import database, settings_for
 from ..leaf import command, group
 from ..options import Target
 from ..output.console import Console
+from ..output.text import amount
 from ..pause_scope import Scoped, read_scope
 
 app = group("Dispatch again what was paused.")
@@ -28,7 +29,8 @@ async def resume(console: Console, scoped: Scoped, target: Target) -> None:
     words = f"resumed {scope.words}" if resumed else f"{scope.words} was not paused"
     counts = {"pending": waiting.pending, "untold": waiting.untold}
     data = {"resumed": resumed, "scope": scope.words, **counts, "in_force": left}
-    console.answer(data, lambda: f"{words}; {waiting.pending} pending jobs{waiting.words}" + "".join(map(_line, left)))
+    jobs = amount(waiting.pending, "pending job")
+    console.answer(data, lambda: f"{words}; {jobs}{waiting.words}" + "".join(map(_line, left)))
 
 
 def _line(row: dict[str, object]) -> str:

@@ -17,7 +17,7 @@ def schedules() -> None:
 
 @command(app, "schedules list", "schedules list --env production -o json", name="list", formats=Listed)
 async def list_schedules(console: Console, sources: Sources, target: Target) -> None:
-    """List all schedules with their next and last ticks and the last job; times are in UTC.
+    """List all schedules with their next and last ticks, in local time, and the last job.
 
     Those of the registry, and those that only the database knows. active: workers make its jobs. not_loaded: no
     worker has loaded it. differs: workers have another version. elsewhere: workers have it, this registry not.

@@ -35,14 +35,16 @@ async def stats(
     selection: Selection,
     target: Target,
     by: Annotated[str, Option("--by", metavar="FIELD", help=", ".join(FIELDS))] = "service",
+    group_by: Annotated[str, Option("--group-by", metavar="FIELD", hidden=True)] = "",  # what count calls it
 ) -> None:
     """Show what waits and runs now, and what ended in the last hour or since --since, by service or another field.
 
     READY is due and not blocked; OLDEST is how long the oldest of these is due. DONE/MIN and FAIL% are of the window,
     p50 and p95 how long completed jobs ran. With -q the names alone.
     """
+    by, flag = (group_by, "--group-by") if group_by else (by, "--by")
     if by not in FIELDS:
-        raise UsageError(f"--by {by!r} is not known", hint=f"one of: {', '.join(FIELDS)}")
+        raise UsageError(f"{flag} {by!r} is not known", hint=f"one of: {', '.join(FIELDS)}")
     selector, ids = read_selector(selection), read_ids(selection.ids, prefixes=True)
     since, limit = selector.since or parse_moment(DEFAULT_SINCE), limit_of(selection.limit, console)
     async with database(console, settings_for(console, target)) as connection:

@@ -16,6 +16,7 @@ from ..leaf import command, group
 from ..optional_value import optional_value
 from ..options import Target
 from ..output.console import Console
+from ..output.text import amount
 from ..rule_choice import chosen
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _held(console: Console, findings: tuple[Any, ...], counting: Counting) -> ba
     path = Path(counting.baseline)
     if counting.write_baseline:
         number = baseline.write(findings, path)
-        console.say(f"{path} accepts {number} finding{'' if number == 1 else 's'} from now on")
+        console.say(f"{path} accepts {amount(number, 'finding')} from now on")
     held = baseline.hold(findings, path)
     if held.gone:
         console.say(f"{held.gone} of {path} no longer found; --write-baseline forgets them")

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...core.store import gates
 from ...core.store.db import Connection
+from ..output.text import amount
 from .incidents import Incident
 
 #: Jobs by operation and status; those that are not yet due, and were never tried, are as they should be.
@@ -33,8 +34,7 @@ def _paused(pauses: Sequence[dict[str, Any]]) -> list[str]:
 def _standing(incident: Incident, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     for row in rows:
         if row["status"] not in incident.may_end(row["operation"]):
-            plural = "" if row["jobs"] == 1 else "s"
-            yield f"{row['jobs']} job{plural} of {incident.service}.{row['operation']} {_is(row)} {row['status']}"
+            yield f"{amount(row['jobs'], 'job')} of {incident.service}.{row['operation']} {_is(row)} {row['status']}"
 
 
 def _is(row: dict[str, Any]) -> str:

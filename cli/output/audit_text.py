@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .console import Console
 from .job_json import execution_type, timestamp
-from .text import age, one_line
+from .text import age, amount, one_line
 
 if TYPE_CHECKING:
     from ...core.store.audit import Verdict
@@ -86,7 +86,7 @@ def verdict_lines(verdict: Verdict, console: Console) -> Iterator[str]:
     """Return the verdict for people: how much was checked, then each break."""
     events, links = (sum(getattr(chain, name) for chain in verdict.chains) for name in ("events", "links"))
     state = console.painted("tampered", "red") if verdict.breaks else console.painted("intact", "green")
-    yield f"{state}: {events} events in {links} links of {len(verdict.chains)} chains"
+    yield f"{state}: {amount(events, 'event')} in {amount(links, 'link')} of {amount(len(verdict.chains), 'chain')}"
     for each in verdict.breaks:
         place = f"chain {one_line(each.chain)}" if each.chain else "the trail"
         number = f", link {each.seq}" if each.seq is not None else ""

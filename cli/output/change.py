@@ -10,7 +10,7 @@ from uuid import UUID
 
 from ..exits import Exit, Problem
 from .job_json import timestamp
-from .text import duration, moment, one_line
+from .text import amount, duration, moment, one_line
 
 if TYPE_CHECKING:
     from ...core.store.changes import Canaries, Tally
@@ -89,11 +89,11 @@ def breakdown(verb: Verb, found: Match, pace: Pace) -> str:
         f"        {count:>6}  {status:<9}  {one_line(f'{s}.{o}')}" for (status, s, o), count in places[:MOST_GROUPS]
     ]
     if len(places) > MOST_GROUPS:
-        lines.append(f"        and {len(places) - MOST_GROUPS} more operations")
+        lines.append(f"        and {amount(len(places) - MOST_GROUPS, 'more operation')}")
     errors = [(word, count) for (word,), count in found.by("fingerprint") if word]
     lines += [f"error   {count:>6}  {one_line(word)}" for word, count in errors[:MOST_FINGERPRINTS]]
     if len(errors) > MOST_FINGERPRINTS:
-        lines.append(f"        and {len(errors) - MOST_FINGERPRINTS} more errors")
+        lines.append(f"        and {amount(len(errors) - MOST_FINGERPRINTS, 'more error')}")
     skips = Counter({group["status"]: 0 for group in found.skipped})
     for group in found.skipped:
         skips[group["status"]] += group["jobs"]
@@ -114,7 +114,7 @@ def _pace_lines(jobs: int, pace: Pace) -> list[str]:
 
 
 def _jobs(count: int) -> str:
-    return f"{count} job{'' if count == 1 else 's'}"
+    return amount(count, "job")
 
 
 def rate_words(rate: float) -> str:

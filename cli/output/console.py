@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..exits import Problem
@@ -146,11 +147,11 @@ class Console:
             "warnings": self.warnings,
             "error": problem.as_json() if problem else None,
         }
-        return json.dumps(envelope, indent=2, default=str)
+        return json.dumps(envelope, indent=2, default=_plain)
 
     def lines(self, rows: Sequence[Any]) -> bool:
         """Write one JSON value a line; False when nobody reads them any more."""
-        return self.data("".join(json.dumps(row, default=str) + "\n" for row in rows))
+        return self.data("".join(json.dumps(row, default=_plain) + "\n" for row in rows))
 
     def complain(self, problem: Problem) -> None:
         """Show an error on stderr: code and name, one sentence, what to type."""
@@ -169,3 +170,10 @@ class Console:
         if self.streaming and self.format == "jsonl":
             self.lines([{"type": "error", "error": problem.as_json()}])
         self.complain(problem)
+
+
+def _plain(value: Any) -> str:
+    """What JSON has no form for: times as RFC 3339 in UTC, everything else as its text."""
+    from .job_json import timestamp  # noqa: PLC0415 - with the first document
+
+    return (timestamp(value) or "") if isinstance(value, datetime) else str(value)

@@ -19,6 +19,8 @@ def answer_tally(console: Console, found: Tally, fields: Sequence[str], limit: i
     """Answer with the number, or with the groups and the number beside them; ~ marks an estimate."""
     groups = [{key: _plain(value) for key, value in row.items()} for row in found.groups]
     if console.is_json:
+        if not found.exact:
+            console.warn(f"data.total is an estimate: {found.total} jobs, more or less; --exact counts them")
         console.document({"total": found.total, "exact": found.exact, "groups": groups}, page=_page(found, limit))
     elif fields and not console.quiet:
         _answer_groups(console, found, fields, groups)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .console import Console
 from .streams import is_terminal
 from .tables import text_table
-from .text import cut
+from .text import amount, cut
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -98,7 +98,7 @@ def summary(rows: Sequence[Row], seconds: float, width: int | None, *, kept: str
     body = [(row.name, str(row.total), _ended(row), str(row.attempts), _lesson(row)) for row in rows]
     done = sum(row.total for row in rows)
     end = f"kept in {kept}" if kept else "that is gone again"
-    return f"{text_table(headers, body, width)}\n\n{done} jobs in {seconds:.1f} s, on a PostgreSQL {end}."
+    return f"{text_table(headers, body, width)}\n\n{amount(done, 'job')} in {seconds:.1f} s, on a PostgreSQL {end}."
 
 
 def _ended(row: Row) -> str:

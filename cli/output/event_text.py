@@ -58,7 +58,7 @@ def as_json(row: Row) -> dict[str, Any]:
 def row(row: Row) -> list[str]:
     """Return one event as table cells."""
     place = one_line(f"{row['service_name']}.{row['operation']}")
-    tries = f"{row['attempt']}/{row['max_attempts'] or '?'}"
+    tries = f"{row['attempt']}/{row['max_attempts'] or '-'}"
     return [str(timestamp(row["at"])), event(row), place, str(row["id"]), tries, _detail(row)]
 
 
@@ -69,7 +69,7 @@ def line(row: Row, console: Console) -> str:
     time = f"{day}{at:%H:%M:%S}.{at.microsecond // 1000:03d}"
     word = console.painted(f"{event(row):<10}", STATUS_COLOURS[row["status"]])
     place = one_line(f"{row['service_name']}.{row['operation']}")
-    tries = f"{row['attempt']}/{row['max_attempts'] or '?'}"
+    tries = f"{row['attempt']}/{row['max_attempts'] or '-'}"
     return f"{time}  {word}  {place}  {row['id']}  {tries}  {_detail(row)}".rstrip()
 
 

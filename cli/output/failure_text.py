@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...core.fingerprint import template
+from ...core.fingerprint import readable, template
 from .console import Console
 from .job_json import timestamp
 from .listed import Table, answer_list
 from .tables import tsv
-from .text import age, duration, moment, one_line
+from .text import age, amount, duration, moment, one_line
 
 if TYPE_CHECKING:
     from ...core.store.failures import Failures, Group
@@ -103,7 +103,7 @@ def _page(found: Failures, limit: int | None) -> dict[str, Any]:
 def _row(each: Group, found: Failures) -> list[str]:
     more = f" +{len(each.operations) - 1}" if len(each.operations) > 1 else ""
     before = _change(each) if not each.previous else f"{_change(each)} from {each.previous}"
-    what = f"{each.sample['category'] or 'error'}: {template(each.sample['message'] or '')}{_code(each)}"
+    what = f"{each.sample['category'] or 'error'}: {readable(each.sample['message'] or '')}{_code(each)}"
     first, last = (age((found.window.now - at).total_seconds()) for at in (each.first_at, each.last_at))
     numbers = [str(number) for number in (each.failures, each.failed, each.retrying)]
     return [each.fingerprint or "-", *numbers, first, last, before, one_line(each.operations[0] + more), one_line(what)]
@@ -123,5 +123,5 @@ def _talk(found: Failures) -> list[str]:
         return [f"nothing failed {window}"]
     shown = len(found.groups)
     more = f", {shown} of them shown (--limit 0 for all)" if found.all_groups > shown else ""
-    sums = f"{found.failures} failures, {found.failed} jobs failed, {found.retrying} retrying"
-    return [f"{sums}, in {found.all_groups} groups {window}{more}", *next_commands(found.groups[0])]
+    sums = f"{amount(found.failures, 'failure')}, {amount(found.failed, 'job')} failed, {found.retrying:,} retrying"
+    return [f"{sums}, in {amount(found.all_groups, 'group')} {window}{more}", *next_commands(found.groups[0])]

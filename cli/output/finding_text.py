@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.registry.secret_shapes import masked
 from .console import Console
-from .text import clean, cut
+from .text import amount, clean, cut
 
 if TYPE_CHECKING:
     from ...core.online.check import Skipped
@@ -93,18 +93,14 @@ def _dots(match: re.Match[str]) -> str:
 
 def summary_line(summary: Mapping[str, int]) -> str:
     """Return the last line: what was found, in how much."""
-    parts = [_count(summary["errors"], "error"), _count(summary["warnings"], "warning")]
-    parts += [_count(summary["infos"], "note")] if summary["infos"] else []
+    parts = [amount(summary["errors"], "error"), amount(summary["warnings"], "warning")]
+    parts += [amount(summary["infos"], "note")] if summary["infos"] else []
     parts += [f"{summary['baselined']} in the baseline"] if summary.get("baselined") else []
     parts += [f"{summary['skipped']} skipped"] if summary.get("skipped") else []
-    checked = [_count(summary["operations"], "operation")]
-    checked += [_count(summary["calls"], "call_service step")] if "calls" in summary else []
-    where = f"{_count(summary['files'], 'file')} ({', '.join(checked)})"
+    checked = [amount(summary["operations"], "operation")]
+    checked += [amount(summary["calls"], "call_service step")] if "calls" in summary else []
+    where = f"{amount(summary['files'], 'file')} ({', '.join(checked)})"
     return f"{', '.join(parts)} in {where}"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def report(findings: Sequence[Finding], sources: Mapping[str, str], console: Console) -> str:

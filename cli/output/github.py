@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..places import repository_path
-from .text import one_line
+from .text import amount, one_line
 
 if TYPE_CHECKING:
     from ...core.registry.model import Finding
@@ -52,7 +52,7 @@ def _remainder(hidden: Sequence[Finding]) -> Iterator[str]:
     if not hidden:
         return
     counts = Counter(str(each.severity) for each in hidden)
-    words = ", ".join(f"{counts[word]} {word}{'' if counts[word] == 1 else 's'}" for word in _ORDER if counts[word])
+    words = ", ".join(amount(counts[word], word) for word in _ORDER if counts[word])
     more = "1 more finding is" if len(hidden) == 1 else f"{len(hidden)} more findings are"
     yield f"::notice title=specql-jobs::{more} not shown here ({words}); run specql-jobs validate to see all"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from . import pause_text
 from .console import Console
 from .job_json import timestamp
 from .tables import text_table
@@ -50,6 +51,7 @@ def health_json(health: Health, found: Sequence[Concern]) -> dict[str, Any]:
         "ready": health.ready,
         "oldest_ready_seconds": _rounded(health.oldest_ready_seconds),
         "workers": dict(health.workers),
+        "pauses": [pause_text.pause_json(each) for each in health.pauses],
         "tables": [_table_json(row) for row in health.tables],
         "indexes": [
             {key: row[key] for key in ("name", "bytes", "scans", "valid")} | {"entries": int(row["entries"])}
@@ -65,7 +67,7 @@ def health_json(health: Health, found: Sequence[Concern]) -> dict[str, Any]:
 def _table_json(row: Row) -> dict[str, Any]:
     return {
         "name": row["name"],
-        "rows": int(row["rows"]),
+        "rows": None if row["rows"] is None else int(row["rows"]),
         "dead_rows": row["dead_rows"],
         "table_bytes": row["table_bytes"],
         "index_bytes": row["index_bytes"],
@@ -101,6 +103,8 @@ def health_lines(health: Health, found: Sequence[Concern], console: Console) -> 
     yield f"jobs       {'   '.join(f'{status} {_count(count)}' for status, count in health.jobs.items())}"
     yield f"ready      {health.ready:,}{waiting}"
     yield f"workers    {', '.join(f'{count} {state}' for state, count in health.workers.items())}"
+    if health.pauses:
+        yield f"paused     {pause_text.pauses_line(health.pauses)}: specql-jobs pause list"
     yield f"snapshot   {_oldest(health)}"
     yield f"freezing   due in {max(health.freeze_at - health.transactions, 0):,} transactions"
     yield ""
@@ -137,7 +141,7 @@ def _cells(row: Row) -> list[str]:
     share = "" if empty is None or not row["heap_bytes"] else f"{100 * empty / row['heap_bytes']:.0f} %"
     return [
         row["name"],
-        f"{row['rows']:,.0f}",
+        _rows(row),
         f"{row['dead_rows']:,}",
         size(row["table_bytes"]),
         size(row["index_bytes"]),
@@ -146,6 +150,13 @@ def _cells(row: Row) -> list[str]:
         _ago(row, "last_analyze"),
         f"{row['vacuum_at']:,.0f} dead" if row["autovacuum"] else "off",
     ]
+
+
+def _rows(row: Row) -> str:
+    """An estimate, but of an empty file; unknown of a table that nobody has analyzed or counted yet."""
+    if row["rows"] is None:
+        return "?"
+    return f"~{row['rows']:,.0f}" if row["heap_bytes"] else "0"
 
 
 def _ago(row: Row, name: str) -> str:

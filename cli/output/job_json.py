@@ -9,7 +9,7 @@ from typing import Any
 
 from ...core.job import ExecutionType
 from . import job_links, job_why
-from .text import one_line
+from .text import amount, one_line
 
 Row = Mapping[str, Any]
 
@@ -169,4 +169,4 @@ def _change_event(row: Row) -> str:
 
 def _callback_event(row: Row) -> str:
     why = f": {one_line(row['error'])}" if row["error"] else ""
-    return f"callback {one_line(row['function_name'])} {row['state']}, called {row['attempts']} times{why}"
+    return f"callback {one_line(row['function_name'])} {row['state']}, called {amount(row['attempts'], 'time')}{why}"

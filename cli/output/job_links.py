@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .text import one_line
+from .text import amount, one_line
 
 Row = Mapping[str, Any]
 
@@ -19,7 +19,7 @@ def waits_for(links: Sequence[Row], blocked_by: int) -> str:
     open_ones = [row for row in links if row["kind"] == "depends_on" and row["status"] in ("pending", "running", None)]
     more = f" and {blocked_by - NAMED} more" if blocked_by > NAMED else ""
     named = ", ".join(f"{row['id']} ({_place(row)}, {row['status'] or 'gone'})" for row in open_ones[:NAMED])
-    return f"waits for {blocked_by} job{'s' if blocked_by != 1 else ''}: {named}{more}"
+    return f"waits for {amount(blocked_by, 'job')}: {named}{more}"
 
 
 def as_json(links: Sequence[Row], kind: str) -> list[dict[str, Any]]:

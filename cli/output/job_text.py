@@ -28,7 +28,7 @@ def table_row(row: Row) -> list[str]:
     """Return one line of `list`."""
     place = one_line(f"{row['service_name']}.{row['operation']}")
     old = age((row["database_now"] - row["created_at"]).total_seconds())
-    tries = f"{row['attempts']}/{row['max_attempts'] or '?'}"
+    tries = f"{row['attempts']}/{row['max_attempts'] or '-'}"
     return [str(row["id"]), row["status"], place, old, tries, error_text(row)]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...core.job import Status
 from . import job_links
-from .text import age, moment, one_line
+from .text import age, amount, moment, one_line
 
 if TYPE_CHECKING:
     from .job_json import JobView, Row
@@ -52,7 +52,7 @@ def _held(row: Row) -> tuple[str, str] | None:
         tried = (
             f"tried again in {age(row['breaker_seconds'])}" if row["breaker_seconds"] > 0 else "one job is being tried"
         )
-        return "breaker_open", f"{service} failed {row['failures']} times in a row; {tried}"
+        return "breaker_open", f"{service} failed {amount(row['failures'], 'time')} in a row; {tried}"
     if row["limited_seconds"] is not None:
         limit = row["limited_by"] or "its hourly limit"
         return "limited", f"{service} has reached {limit}; looked at again in {age(row['limited_seconds'])}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .change import canary_json, outcome_words, rate_words
 from .job_json import timestamp
-from .text import age, moment, one_line
+from .text import age, amount, moment, one_line
 
 if TYPE_CHECKING:
     from ...core.store.changes import Canaries, Tally
@@ -105,7 +105,7 @@ class Shown:
             "reason": entry["reason"],
             "about": entry["scope"] or _selection(entry["selector"]),
             "outcome": _outcomes(self.tally.outcomes),
-            "came back": self.tally.brought_back and f"{self.tally.brought_back} dependents of these jobs",
+            "came back": self.tally.brought_back and f"{amount(self.tally.brought_back, 'dependent')} of these jobs",
             "canary": self._canary_words(),
             "rate": entry["rate"] and rate_words(entry["rate"]),
             "due until": moment(entry["next_at"]),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from .console import Console
+from .job_json import timestamp
 from .tables import markdown_table, text_table, tsv
-from .text import one_line
+from .text import moment, one_line
 
 #: Rows when --limit is not given: a screenful for people, a bounded answer for programs.
 TERMINAL_LIMIT = 50
@@ -40,6 +42,11 @@ def answer_list(console: Console, key: str, found: Sequence[dict[str, Any]], tab
             console.data("\n".join(one_line(each["name"]) for each in found))
         case _:
             console.data(text_table(table.headers, table.rows, console.width, spare=table.spare))
+
+
+def clock_of(console: Console) -> Callable[[datetime | None], str | None]:
+    """Return how a table's times are written: people read local ones, programs RFC 3339 in UTC."""
+    return timestamp if console.format == "tsv" else moment
 
 
 def limit_of(given: int | None, console: Console) -> int | None:

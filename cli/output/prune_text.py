@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.retention import PRUNABLE, Retention
 from .job_json import timestamp
-from .text import age, duration, moment
+from .text import age, amount, duration, moment
 
 if TYPE_CHECKING:
     from ...core.store.prune import Batch, Preview
@@ -78,4 +78,4 @@ def progress(done: Pruned) -> str:
     """Return how far a run came, in one line."""
     total = sum(done.deleted.values())
     parts = ", ".join(f"{status} {done.deleted[status]:,}" for status in PRUNABLE if done.deleted[status])
-    return f"deleted {total:,} job{'' if total == 1 else 's'}" + (f" ({parts})" if parts else "")
+    return f"deleted {amount(total, 'job')}" + (f" ({parts})" if parts else "")

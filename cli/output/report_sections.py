@@ -8,7 +8,7 @@ from .markup import Child, Element, tag
 from .plots import Series, Span, bars, lines, marks, milliseconds, stacked_bars
 from .report_json import STATUSES
 from .report_parts import Data, at, clock, figure, filled, legend, ms, none, or_dash, plotted, points, table
-from .text import age, cut, one_line, size
+from .text import age, amount, cut, one_line, size
 
 _PERCENTILES = ("p50", "p95", "p99")
 _MOST_NAMED = 5
@@ -184,7 +184,7 @@ def _events(data: Data, span: Span) -> Iterator[Element]:
         (at(each["at"]), _kind_class(each["kind"]), f"{clock(each['at'])} {_said(each)}") for each in data["events"]
     ]
     yield legend((told, name) for name, told in _EVENT_COLOURS.items())
-    yield figure(lambda width: marks(points, span, width, f"{len(points)} events"))
+    yield figure(lambda width: marks(points, span, width, amount(len(points), "event")))
     rows = (
         (clock(each["at"]), each["kind"].replace("_", " "), each["subject"], _jobs(each), each["who"], each["reason"])
         for each in data["events"]
@@ -202,7 +202,7 @@ def _said(each: Data) -> str:
     parts = (
         each["kind"].replace("_", " "),
         each["subject"],
-        _jobs(each) and f"{_jobs(each)} jobs",
+        each["jobs"] and amount(each["jobs"], "job"),
         each["who"],
         each["reason"],
     )

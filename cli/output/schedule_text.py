@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .console import Console
 from .job_json import timestamp
 from .job_why import pause_words
-from .listed import Table, answer_list
+from .listed import Table, answer_list, clock_of
 from .text import one_line
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ def show_list(console: Console, found: Sequence[Standing]) -> None:
     """Answer with all schedules; with -q with their names."""
     if not found and console.format == "text":
         console.say("there are no schedules, in the registry or in the database")
-    answer_list(console, "schedules", [_json(each) for each in found], Table(_HEADERS, _rows(found), _SPARE))
+    answer_list(
+        console, "schedules", [_json(each) for each in found], Table(_HEADERS, _rows(found, clock_of(console)), _SPARE)
+    )
 
 
 def _json(each: Standing) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def _name(each: Standing) -> str:
     return f"{each.service}.{each.operation}:{each.name}"
 
 
-def _rows(found: Sequence[Standing]) -> list[list[str]]:
+def _rows(found: Sequence[Standing], when: Callable[[datetime | None], str | None]) -> list[list[str]]:
     return [
         [
             one_line(str(cell)) if cell else "-"
@@ -63,8 +65,8 @@ def _rows(found: Sequence[Standing]) -> list[list[str]]:
                 each.cron,
                 each.timezone,
                 each.state,
-                timestamp(each.next_tick),
-                timestamp(each.last_tick),
+                when(each.next_tick),
+                when(each.last_tick),
                 each.last_job,
                 each.last_status,
                 pause_words(dict(each.pause)) if each.pause else "",

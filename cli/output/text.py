@@ -61,6 +61,11 @@ def size(count: float) -> str:
     return f"{int(count)} B" if power == 0 else f"{count / 1024**power:.1f} {_SIZES[power]}"
 
 
+def amount(count: int, noun: str, plural: str = "") -> str:
+    """Return a counted noun: `1 job`, `1,200 jobs`; `plural` where an s does not make it."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 def moment(at: datetime | None) -> str:
     """Return a time for people, in their own zone, to the second."""
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""

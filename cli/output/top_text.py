@@ -33,7 +33,7 @@ HELP = (
     "/                filter by text, enter keeps it, escape drops it",
     "s                sort services by name, ready, running, failed, done",
     "e                groups of errors, and back",
-    "p                pause the service, or resume it",
+    "p                pause the service for 30m, or resume it",
     "r                retry what failed in the last hour: of the line's service, group or job",
     "x                cancel what is pending or running of it",
     "escape           back",

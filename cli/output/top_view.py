@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..top_screen import Pane, Screen
 from . import top_text
 from .tables import text_table
-from .text import age, cut, one_line
+from .text import age, amount, cut, one_line
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -50,7 +50,7 @@ def _head(screen: Screen, sight: Sight) -> list[Styled]:
         return [(f"top  {sight.target}", "bold"), ("looking …", "dim")]
     states = [worker["state"] for worker in sight.seen.workers]
     alive, silent = states.count("running") + states.count("draining"), states.count("silent")
-    workers = f"{alive} worker{'' if alive == 1 else 's'}" + (f", {silent} silent" if silent else "")
+    workers = f"{amount(alive, 'worker')}" + (f", {silent} silent" if silent else "")
     what = f"{screen.pane}" + (f" by {screen.order}" if screen.pane is Pane.SERVICES else "")
     if screen.subject is not None and screen.pane is Pane.JOBS:
         what = f"jobs of {one_line(' '.join(screen.subject.words))}"

@@ -16,6 +16,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from ..errors import NotFound
 from ..selector import Moment
 from .db import Connection, queries, translate
 
@@ -180,6 +181,16 @@ async def entry(connection: Connection, change: int) -> Row | None:
     """Return one entry, or None where there is none."""
     rows = await _rows(connection, "entries", Wanted().parameters() | {"id": change, "limit": 1})
     return rows[0] if rows else None
+
+
+async def known_entry(connection: Connection, change: int) -> Row:
+    """Return one entry; raise NotFound where there is none."""
+    found = await entry(connection, change)
+    if found is None:
+        raise NotFound(
+            f"the ledger has no change {change}", hint="specql-jobs changes list", code="E340", name="change-unknown"
+        )
+    return found
 
 
 async def _rows(connection: Connection, name: str, given: Row) -> list[Row]:

@@ -60,8 +60,9 @@ def _workers(health: Health) -> Iterator[Concern]:
         who, them = ("1 worker has", "it") if silent == 1 else (f"{silent} workers have", "them")
         message = f"{who} been silent for over 15 s and nobody has declared {them} lost"
         yield Concern("workers-silent", message, "specql-jobs rescue")
-    if health.ready and not health.workers["alive"]:
-        yield Concern("no-worker", f"{health.ready:,} jobs are ready and no worker is alive", "specql-jobs worker")
+    if health.unattended and health.ready:
+        ready = "1 job is" if health.ready == 1 else f"{health.ready:,} jobs are"
+        yield Concern("no-worker", f"{ready} ready and no worker is alive", "specql-jobs worker")
 
 
 def _snapshot(row: Row) -> Iterator[Concern]:

@@ -11,14 +11,16 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import shlex
 import shutil
 import stat
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
@@ -33,6 +35,9 @@ LONGEST_SOCKET_FOLDER = 88
 SERVER_OPTIONS = "-c shared_buffers=64MB -c max_connections=60 -c logging_collector=off"
 
 NOBODY = 65534
+
+#: How far around a path without a database others are looked for, and how many of them are named.
+MOST_PARENTS, MOST_SIBLINGS, MOST_NAMED = 8, 200, 3
 
 
 def is_embedded(dsn: str) -> bool:
@@ -80,11 +85,8 @@ class EmbeddedServer:
         Without `create` a folder that holds no database stays as it is: SchemaAbsent.
         """
         binaries()
-        if not create and not (self.data / "PG_VERSION").exists():
-            raise SchemaAbsent(
-                f"there is no embedded database in {self.folder}",
-                hint=f"specql-jobs db migrate --dsn embedded:{self.folder}    makes one",
-            )
+        if not create and not holds_database(self.folder):
+            raise _absent(self.folder)
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -189,6 +191,38 @@ def _require_ours(sockets: Path) -> None:
     owners = {os.geteuid(), NOBODY} if _drops_to_nobody() else {os.geteuid()}
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners or found.st_mode & 0o077:
         raise _unusable(f"{sockets} belongs to another user, or is open to others")
+
+
+def holds_database(folder: Path) -> bool:
+    """Whether an embedded database was made in this folder."""
+    try:
+        return (folder / "data" / "PG_VERSION").exists()
+    except OSError:  # a folder that this user may not look into
+        return False
+
+
+def _absent(folder: Path) -> SchemaAbsent:
+    """A path that was mistyped, or a folder where nothing was made yet: name those beside it that were meant."""
+    found = (shlex.quote(str(each)) for each in _nearby(folder))
+    others = [f"specql-jobs db status --dsn embedded:{each}    is one nearby" for each in found]
+    makes = f"specql-jobs db init --dsn embedded:{shlex.quote(str(folder))}    makes one there"
+    return SchemaAbsent(
+        f"no embedded database was ever made in {folder}",
+        hint="\n".join([*others, makes]),
+        code="E507",
+        name="embedded-absent",
+    )
+
+
+def _nearby(folder: Path) -> list[Path]:
+    """Embedded databases of this folder and those above it, and beside `folder`; few looks, few answers."""
+    here = Path.cwd()
+    above = [each / DEFAULT_FOLDER for each in (here, *islice(here.parents, MOST_PARENTS))]
+    beside: list[Path] = []
+    with suppress(OSError):
+        beside = sorted(islice(folder.parent.iterdir(), MOST_SIBLINGS))
+    wanted = dict.fromkeys(each for each in (*above, *beside) if each != folder)
+    return [each for each in wanted if holds_database(each)][:MOST_NAMED]
 
 
 def _unusable(message: str) -> ConfigError:

@@ -65,6 +65,11 @@ async def open_jobs(connection: Connection, ids: Sequence[UUID]) -> list[UUID]:
     return [row["id"] for row in await _rows(connection, "open_jobs", {"ids": list(ids)})]
 
 
+async def first_pending(connection: Connection, ids: Sequence[UUID]) -> UUID | None:
+    """Return the first of the jobs that is pending, in the order given."""
+    return next((row["id"] for row in await _rows(connection, "first_pending", {"ids": list(ids)})), None)
+
+
 async def standings(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Row]:
     """Return by id where each job stands: names, status, attempts, when and with which error it ended."""
     return {row["id"]: row for row in await _rows(connection, "standings", {"ids": list(ids)})}

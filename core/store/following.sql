@@ -6,6 +6,11 @@ SELECT now() AS at;
 -- name: open_jobs
 SELECT j.id FROM jobs.tb_job_run j WHERE j.id = ANY (%(ids)s::uuid[]) AND j.status IN ('pending', 'running');
 
+-- name: first_pending
+SELECT j.id FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted (id, place)
+  JOIN jobs.tb_job_run j ON j.id = wanted.id AND j.status = 'pending'
+ ORDER BY wanted.place LIMIT 1;
+
 -- name: standings
 SELECT j.id, j.status, j.service_name, j.operation, j.attempts, j.max_attempts, j.lease_seq, j.started_at, j.completed_at,
        j.error_category, j.error_message

@@ -9,6 +9,7 @@ import psycopg
 
 from ..errors import Conflict
 from ..job import Status
+from . import waits
 from .db import Connection, translate
 from .statements import Questions, Row
 
@@ -41,6 +42,8 @@ class Health:
     ready: int
     oldest_ready_seconds: float | None
     workers: Row
+    pauses: list[waits.PauseInForce]
+    unattended: bool  # jobs are due, not paused, and no worker is alive
     tables: list[Row]
     indexes: list[Row]
     snapshots: list[Row]
@@ -70,11 +73,14 @@ async def _look(connection: Connection, counted_pages: int) -> Health:
     (pending,) = await _rows(connection, "pending", {"most": MOST_PENDING})
     (server,) = await _rows(connection, "server")
     (workers,) = await _rows(connection, "workers")
+    attended = await waits.attendance(connection)
     return Health(
         jobs=await _counts(connection, pending["pending"], counted_pages),
         ready=pending["ready"],
         oldest_ready_seconds=pending["oldest_ready_seconds"],
         workers=workers,
+        pauses=await waits.pauses(connection),
+        unattended=attended.open and not workers["alive"],
         tables=await _rows(connection, "tables"),
         indexes=await _rows(connection, "indexes"),
         snapshots=await _rows(connection, "snapshots"),

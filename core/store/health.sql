@@ -33,8 +33,10 @@ SELECT count(*) FILTER (WHERE w.state = 'running' AND w.heartbeat_at > clock_tim
 
 -- name: tables
 -- `expected`: bytes of the main fork if every row lay close to the next, from the columns' average widths; 28 bytes are a row's
--- header and its pointer, 24 a page's header.
-SELECT c.relname AS name, greatest(c.reltuples, 0)::float8 AS rows, coalesce(t.n_dead_tup, 0) AS dead_rows,
+-- header and its pointer, 24 a page's header. `rows`: what ANALYZE saw, before it ever ran what was counted in passing, else NULL.
+SELECT c.relname AS name,
+       CASE WHEN pg_relation_size(c.oid) = 0 THEN 0 WHEN c.reltuples >= 0 THEN c.reltuples
+            WHEN t.n_live_tup > 0 THEN t.n_live_tup END::float8 AS rows, coalesce(t.n_dead_tup, 0) AS dead_rows,
        pg_relation_size(c.oid) AS heap_bytes, pg_table_size(c.oid) AS table_bytes, pg_indexes_size(c.oid) AS index_bytes,
        greatest(t.last_vacuum, t.last_autovacuum) AS last_vacuum,
        greatest(t.last_analyze, t.last_autoanalyze) AS last_analyze,

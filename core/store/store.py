@@ -203,10 +203,6 @@ class Store(Claims, WorkerRows):
         """Whether any job in scope is due or waits for its retry, unless paused. `types`: of the worker's services."""
         return bool((await self._rows("open_jobs", {**scope.parameters(), "types": Jsonb(types)}))[0][0])
 
-    async def left_pending(self, scope: Scope) -> int:
-        """Return how many jobs in scope are pending, whatever they wait for."""
-        return int((await self._rows("left_pending", scope.parameters()))[0][0])
-
 
 def _key(job: NewJob) -> tuple[str | None, UUID | None]:
     return job.idempotency_key, job.tenant_id

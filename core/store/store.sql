@@ -368,10 +368,3 @@ SELECT EXISTS (SELECT FROM jobs.tb_job_run j
                        OR j.status = 'running' AND j.worker_id <> 'external')
                   AND (%(only)s::text[] IS NULL OR lower(j.service_name COLLATE "C") = ANY (%(only)s::text[]))
                   AND (%(except)s::text[] IS NULL OR lower(j.service_name COLLATE "C") <> ALL (%(except)s::text[]))) AS yes;
-
--- name: left_pending
--- What such a worker leaves behind: scheduled, blocked, paused.
-SELECT count(*) AS jobs FROM jobs.tb_job_run j
- WHERE j.status = 'pending'
-   AND (%(only)s::text[] IS NULL OR lower(j.service_name COLLATE "C") = ANY (%(only)s::text[]))
-   AND (%(except)s::text[] IS NULL OR lower(j.service_name COLLATE "C") <> ALL (%(except)s::text[]));

@@ -56,20 +56,6 @@ class Rescue:
     jobs: tuple[Rescued, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Attendance:
-    """How many workers live and how many have been silent for over 15 s; whether jobs are due or run."""
-
-    alive: int
-    silent: int
-    open: bool
-
-
-async def attendance(connection: Connection) -> Attendance:
-    """Return whether anybody is there for the jobs."""
-    return Attendance(**(await _rows(connection, "unattended"))[0])
-
-
 async def list_workers(connection: Connection, *, every: bool = False) -> list[Row]:
     """Return the workers, those that live first; those that ended over an hour ago only with `every`."""
     return await _rows(connection, "list_workers", {"all": every})

@@ -42,13 +42,3 @@ INSERT INTO jobs.tb_change (kind, actor, reason) VALUES ('rescue', %(actor)s, %(
 INSERT INTO jobs.tb_change_job (change_id, job_id, outcome)
 SELECT %(entry)s, t.id, t.outcome FROM unnest(%(ids)s::uuid[], %(outcomes)s::text[]) AS t (id, outcome)
 ON CONFLICT DO NOTHING;
-
--- name: unattended
--- Whether open jobs have anybody: bounded looks, for those who read the queue's numbers.
-SELECT (SELECT count(*) FROM jobs.tb_worker w WHERE w.state IN ('running', 'draining')
-                                                AND w.heartbeat_at > clock_timestamp() - interval '15 seconds') AS alive,
-       (SELECT count(*) FROM jobs.tb_worker w WHERE w.state IN ('running', 'draining')
-                                                AND w.heartbeat_at <= clock_timestamp() - interval '15 seconds') AS silent,
-       EXISTS (SELECT FROM jobs.tb_job_run j WHERE j.status = 'running')
-         OR EXISTS (SELECT FROM jobs.tb_job_run j WHERE j.status = 'pending' AND j.blocked_by = 0 AND j.run_at <= now())
-         AS open;

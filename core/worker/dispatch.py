@@ -16,6 +16,7 @@ from ..contract import Cancelled
 from ..job import folded
 from ..lifecycle import Settlement
 from ..store.store import Scope, Store
+from ..store.waits import Reason, reasons
 from .attempt import Surroundings
 from .calling import Settlers
 from .claimer import Claimer
@@ -52,7 +53,7 @@ class Dispatcher:
         self.claimer = Claimer(link, worker_id, settings.scope, self._known)
         self._around: Surroundings | None = None
         self._limited: frozenset[str] = frozenset()
-        self.left_pending: int | None = None  # jobs that --until-empty did not wait for, once it has ended
+        self.left: list[Reason] | None = None  # why --until-empty did not wait for what is pending, once it has ended
 
     @property
     def left_to_claim(self) -> int | None:
@@ -186,7 +187,7 @@ class Dispatcher:
         types = self._around.planner.service_types() if self._around is not None else {}
         if await store.open_jobs(self.claimer.scope, types):
             return False
-        self.left_pending = await store.left_pending(self.claimer.scope)
+        self.left = await reasons(store.connection, self.claimer.scope)
         return True
 
     def _known(self) -> set[UUID]:

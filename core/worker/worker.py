@@ -17,6 +17,7 @@ from ..log import log_event
 from ..store.migrate import require_current
 from ..store.pooler import require_session
 from ..store.store import Scope
+from ..store.waits import Reason
 from .attempt import Surroundings
 from .budget import Budget
 from .calling import CallingSettler, Settlers, SharedLink, call_again
@@ -79,9 +80,9 @@ class Worker:
         return self._dispatch.left_to_claim
 
     @property
-    def left_pending(self) -> int | None:
-        """How many pending jobs --until-empty did not wait for, once the worker has ended by it."""
-        return self._dispatch.left_pending
+    def left(self) -> list[Reason] | None:
+        """Why --until-empty did not wait for the jobs that are pending, once the worker has ended by it."""
+        return self._dispatch.left
 
     @property
     def ready(self) -> bool:
@@ -192,7 +193,8 @@ class Worker:
 
     def _remains(self) -> dict[str, Any]:
         """For the log: who forgot a pause sees it."""
-        return {} if self.left_pending is None else {"pending": self.left_pending}
+        own = [each.jobs for each in self.left or () if each.code != "not_served"]
+        return {} if self.left is None else {"pending": sum(own)}
 
     async def _leave(self) -> int:
         """Write the last settlements, give back what is left and sign off; return how many jobs were given back."""

@@ -7,6 +7,10 @@ import json
 import pytest
 from support.board import TENANT, Board
 
+from specql_jobs.cli.output.console import Console
+from specql_jobs.cli.output.count_text import answer_tally
+from specql_jobs.core.store.counting import Tally
+
 
 def groups(board: Board, *arguments: str) -> list[dict[str, object]]:
     said = board("count", *arguments, "-o", "json")
@@ -98,3 +102,11 @@ def test_no_schema_is_exit_5(empty_dsn: str) -> None:
     said = Board(empty_dsn)("count", "-o", "json")
     assert said.code == 5
     assert "db migrate" in said.error["hint"]
+
+
+def test_an_estimate_is_a_warning_of_the_document(capsys: pytest.CaptureFixture[str]) -> None:
+    """A program that reads `total` alone is told in `warnings` that it is about so many."""
+    answer_tally(Console(command="count", format="json"), Tally(4000, False, [], 0), (), None)  # noqa: FBT003 - its fields
+    document = json.loads(capsys.readouterr().out)
+    assert document["data"]["exact"] is False
+    assert document["warnings"] == ["data.total is an estimate: 4000 jobs, more or less; --exact counts them"]

@@ -95,7 +95,7 @@ def test_for_people(board: Board) -> None:
     assert said.out.splitlines()[0].split()[:3] == ["GROUP", "FAILURES", "FAILED"]
     assert "\\x1b[<n>mlate x [status 503]" in said.out
     assert "new" in said.out
-    assert said.err.startswith("1 failures, 1 jobs failed, 0 retrying, in 1 groups since")
+    assert said.err.startswith("1 failure, 1 job failed, 0 retrying, in 1 group since")
     assert f"specql-jobs show {id_}" in said.err
     assert board("errors", "-q").out == "fx\n"
     assert board("errors", "-o", "tsv").out.startswith("fingerprint\t")

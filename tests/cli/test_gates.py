@@ -24,6 +24,7 @@ def test_a_pause_says_what_waits_and_how_to_undo_it(board: Board) -> None:
     assert "2 pending jobs wait" in said.out
     assert "specql-jobs resume --service Pay" in said.out
     document = board("pause", "--operation", "pay.other", "-o", "json").data
+    assert document["in_force"][0]["until"].endswith("Z")
     assert (document["paused"], document["until"], document["pending"]) == ("operation pay.other", None, 1)
     assert [(each["kind"], each["name"], each["reason"]) for each in document["in_force"]] == [
         ("service", "pay", "INC-1"),
@@ -72,7 +73,8 @@ def test_a_pause_of_nothing_clear_is_exit_2(board: Board, words: tuple[str, ...]
 @pytest.mark.parametrize("command", ["pause", "resume"])
 def test_a_missing_scope_is_answered_with_the_same_command(board: Board, command: str) -> None:
     """What to type next is the command that was typed, with a scope."""
-    assert board(command, "-o", "json").error["hint"] == f"specql-jobs {command} --service payments"
+    hint = f"specql-jobs {command} --service payments\nspecql-jobs pause list    shows what is paused"
+    assert board(command, "-o", "json").error["hint"] == hint
 
 
 def test_breakers_are_listed_and_closed(board: Board) -> None:
@@ -81,7 +83,10 @@ def test_breakers_are_listed_and_closed(board: Board) -> None:
     board.sql(OPEN)
     (found,) = board("breaker", "list", "-o", "json").data["breakers"]
     assert (found["service"], found["state"], found["failures"]) == ("pay", "open", 5)
-    assert "pay" in board("breaker", "list").out
+    assert found["opened_at"].endswith("Z")
+    text = board("breaker").out
+    assert "pay" in text
+    assert "+00:00" not in text
     assert board("breaker", "reset", "PAY", "--reason", "back", "-o", "json").data == {
         "service": "PAY",
         "was_open": True,
@@ -95,7 +100,7 @@ def test_a_pause_of_a_type_says_of_how_many_jobs_nothing_tells_it(board: Board) 
     board.sql("SELECT jobs.enqueue('pay', 'ok')")
     board.add(execution_type="HTTP")
     said = board("pause", "--type", "http")
-    assert "1 pending jobs wait, and 1 more whose type no live worker tells" in said.out
+    assert "1 pending job waits, and 1 more whose type no live worker tells" in said.out
     document = board("resume", "--type", "http", "-o", "json").data
     assert (document["pending"], document["untold"]) == (1, 1)
     assert board("pause", "--all", "-o", "json").data["untold"] == 0
@@ -111,6 +116,23 @@ def test_a_worker_that_leaves_pending_jobs_says_how_many(board: Board, tmp_path:
     assert said.code == 0
     (last,) = [line for line in said.err.splitlines() if "worker_stopped" in line]
     assert last.endswith("pending=1")
+    (why,) = [line for line in said.err.splitlines() if "jobs_left" in line]
+    assert 'jobs=1 code=paused why="type http was paused by mo"' in why
+
+
+def test_a_worker_says_why_it_leaves_jobs(board: Board, tmp_path: Path) -> None:
+    """Every reason with its number: not its service, scheduled with the next, blocked, an open breaker."""
+    registry = tmp_path / "services.yaml"
+    registry.write_text(far_end("http://127.0.0.1:9", "pay", ok={}))
+    board.add(run_at="2100-01-01")
+    board.add(blocked_by=1)
+    board.add("mail")
+    said = board("worker", "--registry", str(registry), "--until-empty", "--services", "pay")
+    left = [line.partition("jobs_left ")[2] for line in said.err.splitlines() if "jobs_left" in line]
+    assert len(left) == 3
+    assert 'jobs=1 code=blocked why="blocked by jobs that they depend on"' in left
+    assert 'jobs=1 code=not_served why="not of this worker\'s services or types"' in left
+    assert any('jobs=1 code=scheduled why="scheduled, the next in ' in line for line in left)
 
 
 def test_a_breaker_of_nobody_is_exit_3(board: Board) -> None:
@@ -137,12 +159,13 @@ def test_a_breaker_of_a_service_of_the_registry_is_known(board: Board, tmp_path:
     assert (said.code, "E310" in said.err) == (3, True)
 
 
-@pytest.mark.parametrize("command", ["stats", "errors", "list", "count"])
+@pytest.mark.parametrize("command", ["stats", "errors", "list", "count", "list --group-by type", "errors --by type"])
 def test_every_read_of_many_says_what_is_paused(board: Board, command: str) -> None:
     """Who looks at the queue learns what is paused, by whom, until when and why, and what ends it."""
-    assert "paused" not in board(command).err
+    words = command.split()
+    assert "paused" not in board(*words).err
     board("pause", "--service", "pay", "--for", "30m", "--reason", "INC-9")
-    (warned,) = board(command, "-o", "json").document["warnings"]
+    (warned,) = board(*words, "-o", "json").document["warnings"]
     assert "service pay was paused by" in str(warned)
     assert "INC-9; specql-jobs resume --service pay" in str(warned)
     assert " until 20" in str(warned)

@@ -247,3 +247,10 @@ def test_narrow_terminals_lose_columns_not_ids(board: Board, tmp_path: Path, col
     assert head.split() == headers
     assert len(line) <= columns
     assert line.endswith("…") == ("ERROR" in headers)
+
+
+def test_tries_that_no_registry_told_are_a_dash(board: Board) -> None:
+    """A job that no worker has looked at has no limit of attempts yet: `0/-`, in lists and events alike."""
+    board.add()
+    assert "  0/-" in board("list").out
+    assert "  0/-" in board("tail").out

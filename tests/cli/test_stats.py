@@ -85,3 +85,17 @@ def test_numbers_say_when_nobody_is_there(board: Board, command: str) -> None:
     assert "no worker is alive" in str(absent)
     board.sql("UPDATE jobs.tb_worker SET heartbeat_at = now()")
     assert board(command, "-o", "json").document["warnings"] == []
+
+
+def test_by_and_group_by_are_one(board: Board) -> None:
+    """Both names in stats, count, list and errors; one is in the help, and a wrong field names the right ones."""
+    board.add("pay", status="failed", fingerprint="abcd", error_message="x")
+    assert board("stats", "--group-by", "operation", "-o", "json").data["by"] == "operation"
+    for command in ("count", "list", "errors"):
+        said = board(command, "--by", "service,operation", "-o", "json")
+        assert said.data["groups"] == board(command, "--group-by", "service,operation", "-o", "json").data["groups"]
+        wrong = board(command, "--by", "colour", "-o", "json").error
+        assert ("--by" in wrong["message"], "service" in wrong["hint"]) == (True, True)
+        assert "  --by " not in board(command, "--help").out
+    assert "service, operation" in board("stats", "--group-by", "colour", "-o", "json").error["hint"]
+    assert "--group-by" not in board("stats", "--help").out

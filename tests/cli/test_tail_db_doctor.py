@@ -125,6 +125,10 @@ def test_a_mistyped_embedded_path_does_not_become_a_database(tmp_path: Path) -> 
     folder = tmp_path / "typo"
     for words in (("list",), ("db", "status"), ("db", "migrate", "--dry-run")):
         said = specql_jobs(*words, "--dsn", f"embedded:{folder}")
-        assert (said.code, "db migrate" in said.err) == (5, True)
+        assert (said.code, "E507 embedded-absent" in said.err) == (5, True)
+        assert "db migrate" not in said.err
+        assert f"specql-jobs db init --dsn embedded:{folder}    makes one there" in said.err
     assert not folder.exists()
     assert specql_jobs("db", "init", "--dsn", f"embedded:{folder}").code == 0
+    beside = specql_jobs("list", "--dsn", f"embedded:{tmp_path / 'tipo'}", "-o", "json").error
+    assert beside["hint"].splitlines()[0] == f"specql-jobs db status --dsn embedded:{folder}    is one nearby"

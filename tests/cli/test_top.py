@@ -74,8 +74,10 @@ def test_pause_resume_and_cancel(busy: Board) -> None:
     with _top(busy) as seen:
         seen.shows("thumbs")
         seen.press("p")
-        seen.shows("PAUSED (mo: from top)")
-        assert busy.sql("SELECT name, actor FROM jobs.tb_pause") == [("mail", "mo")]
+        seen.shows("service mail is paused for 30m, until 2")
+        seen.shows("PAUSED until ")
+        lasts = "SELECT name, actor, until <= paused_at + interval '30 min' FROM jobs.tb_pause"
+        assert busy.sql(lasts) == [("mail", "mo", True)]
         seen.press("p")
         seen.shows("service mail is dispatched again")
         seen.press("x")
@@ -87,6 +89,7 @@ def test_pause_resume_and_cancel(busy: Board) -> None:
         left = seen.written.split(FIRST_SCREEN)[1].replace("\r", "").split("\n")
     commands = [line for line in left if line.startswith("specql-jobs ")]
     assert [line.split()[1] for line in commands] == ["pause", "resume", "cancel"]
+    assert "--for 30m" in commands[0]
     for line in commands[:2]:  # they are what they say: typed, they are accepted
         assert busy(*line.replace("'", "").replace("from top", "again").split()[1:]).code == 0
 

@@ -106,3 +106,59 @@ def test_the_database_is_away() -> None:
     """A database that never answered is exit 5 at once."""
     said = Board("postgresql://me@127.0.0.1:1/app")("wait", UNKNOWN, "-o", "json")
     assert (said.code, said.error["code"]) == (5, "E502")
+
+
+def _change(board: Board, state: str, *members: tuple[str, str]) -> str:
+    """A bulk retry in the ledger with these jobs and their outcomes."""
+    ((id_,),) = board.sql(
+        "INSERT INTO jobs.tb_change (kind, actor, state, matched) VALUES ('retry', 'mo', %s, %s) RETURNING id",
+        *(state, len(members)),
+    )
+    for place, (job, outcome) in enumerate(members):
+        board.sql(
+            "INSERT INTO jobs.tb_change_job (change_id, job_id, outcome, position) VALUES (%s, %s, %s, %s)",
+            *(id_, job, outcome, place),
+        )
+    return str(id_)
+
+
+@pytest.mark.parametrize(
+    ("state", "statuses", "code"),
+    [
+        ("done", ["completed", "completed"], 0),
+        ("done", ["completed", "failed"], 1),
+        ("done", ["completed", "pending"], 8),
+        ("stopped", ["completed", "failed"], 1),
+        ("canary", ["completed", "failed"], 8),
+    ],
+)
+def test_a_change_is_waited_for(board: Board, state: str, statuses: list[str], code: int) -> None:
+    """All jobs of a bulk change, by the exit codes of `wait`; a canary that has not decided is still pending."""
+    outcome = "planned" if state == "canary" else "retried"
+    change = _change(board, state, *((board.add(status=each), outcome) for each in statuses))
+    said = board("wait", "--change", change, "--timeout", "0", "-o", "json")
+    assert said.code == code
+    assert [each["status"] for each in said.data["jobs"]] == statuses
+    assert ("E800" in said.out) == (code == 8)
+
+
+def test_a_change_that_is_nobody_s(board: Board) -> None:
+    """An unknown change is exit 3; ids beside --change, or neither, is exit 2; many jobs are told in numbers."""
+    assert board("wait", "--change", "77", "-o", "json").error["code"] == "E340"
+    assert board("wait", UNKNOWN, "--change", "1").code == 2
+    assert board("wait", "-o", "json").error["code"] == "E205"
+    change = _change(board, "done", *((board.add(status="completed"), "retried") for _ in range(21)))
+    assert board("wait", "--change", change).out == "21 completed\n"
+
+
+def test_a_change_that_goes_on_is_waited_for(board: Board, spawn: Callable[..., Started]) -> None:
+    """Jobs that a canary lets go on are waited for too, once it has decided."""
+    first, other = board.add(status="completed"), board.add(status="failed")
+    change = _change(board, "canary", (first, "retried"), (other, "planned"))
+    process = spawn("wait", "--change", change, "--timeout", "30s", env={"SPECQL_JOBS_DSN": board.dsn})
+    follows = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'specql-jobs wait'"
+    process.wait_until(lambda: board.sql(follows), "it is connected")
+    board.sql("UPDATE jobs.tb_job_run SET status = 'completed' WHERE id = %s", other)
+    board.sql("UPDATE jobs.tb_change SET state = 'done' WHERE id = %s", int(change))
+    assert process.finish() == 0
+    assert other in process.said()

@@ -141,7 +141,8 @@ async def test_jobs_without_a_worker_and_silent_workers(dsn: str) -> None:
 
 def _health(**changes: Any) -> Health:
     workers = {"alive": 1, "draining": 0, "silent": 0, "lost": 0}
-    well = Health(jobs={}, ready=0, oldest_ready_seconds=None, workers=workers, tables=[], indexes=[], snapshots=[],
+    well = Health(jobs={}, ready=0, oldest_ready_seconds=None, workers=workers, pauses=[], unattended=False,
+                  tables=[], indexes=[], snapshots=[],
                   transactions=0, freeze_at=200_000_000, sees_all=True)  # fmt: skip
     return replace(well, **changes)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from specql_jobs.cli.output.finding_text import excerpt
 from specql_jobs.cli.output.job_text import masked
 from specql_jobs.cli.output.tables import markdown_table, text_table, tsv
-from specql_jobs.cli.output.text import age, clean, cut, duration, one_line
+from specql_jobs.cli.output.text import age, amount, clean, cut, duration, one_line
 from specql_jobs.core.registry.model import Position
 
 
@@ -91,3 +91,9 @@ def test_excerpt_points_at_the_token() -> None:
     assert excerpt(text, Position("f", 99, 1)) == []
     long = excerpt("x" * 10_000, Position("f", 1, 5000, 1, 5001))
     assert max(map(len, long)) < 200
+
+
+def test_counted_nouns() -> None:
+    """One is no plural, thousands are told apart, and a noun that takes no s says its own."""
+    assert [amount(count, "job") for count in (0, 1, 2, 4012)] == ["0 jobs", "1 job", "2 jobs", "4,012 jobs"]
+    assert amount(2, "registry", "registries") == "2 registries"

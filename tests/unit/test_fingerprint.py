@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specql_jobs.core.fingerprint import fingerprint, template
+from specql_jobs.core.fingerprint import fingerprint, readable, template
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,23 @@ def test_a_long_hostile_message_costs_no_more_than_its_head(piece: str) -> None:
     """Only the first 2,000 characters count: what follows changes nothing."""
     head = (piece * 2000)[:2000]
     assert _mark(head) == _mark(head + piece * 500_000)
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        (
+            "the image 'reg.example:5000/a/b:2.1' is not on this host's engine (docker pull reg.example:5000/a/b:2.1)",
+            "the image reg.example:5000/a/b:2.1 is not on this host's engine (docker pull reg.example:5000/a/b:2.1)",
+        ),
+        ("No such image: app@sha256:" + "0a" * 32, "No such image: app@sha256:0a0a0a0a0a0a…"),
+        ("the image cannot run this command: 'x' 12", "the image cannot run this command: <text> <n>"),
+        ("manifest for app:9 not found after 12 s", "manifest for app:9 not found after <n> s"),
+        ("no such user 'ann' \ue000", "no such user <text>"),
+    ],
+)
+def test_people_read_the_image(message: str, shown: str) -> None:
+    """Name and tag of an image stay readable, a digest by its first digits; the group stays the same for all images."""
+    assert readable(message) == shown
+    other = "the image 'a/b:1' is not here", "the image 'a/c:2' is not here"
+    assert len({fingerprint("s", "o", "infrastructure", each) for each in other}) == 1

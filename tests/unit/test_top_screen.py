@@ -62,7 +62,7 @@ def test_commands() -> None:
     assert Action("retry", JOB, agreed=True).command == f"specql-jobs retry {JOB.words[0]} --reason 'from top' --yes"
     assert Action("show", JOB).command == f"specql-jobs show {JOB.words[0]}"
     odd = Line(("--service", "a; rm -rf"), "a; rm -rf")
-    assert Action("pause", odd).command == "specql-jobs pause --service 'a; rm -rf' --reason 'from top'"
+    assert Action("pause", odd).command == "specql-jobs pause --service 'a; rm -rf' --for 30m --reason 'from top'"
 
 
 def test_the_filter_takes_every_letter() -> None:
