@@ -58,7 +58,8 @@ async def change(console: Console, bulk: Bulk, target: Target) -> None:
         await _note_pauses(console, connection, bulk, found)
         made = None
         if found.jobs and not bulk.safety.dry_run:
-            _ask(console, settings, bulk, found)
+            discarded = await _discarded(connection, bulk, found)
+            _ask(console, settings, bulk, found, discarded)
             record = as_record(selector, bulk.selection.limit)
             made = await _make(console, connection, bulk, found, _Written(str(plan), record, settings.actor))
     report = ChangeReport(
@@ -151,10 +152,20 @@ async def _note_pauses(console: Console, connection: Connection, bulk: Bulk, fou
             console.warn(f"{what} is paused by {pause['actor']}: its jobs wait until specql-jobs resume {flag}")
 
 
-def _ask(console: Console, settings: Settings, bulk: Bulk, found: Match) -> None:
+async def _discarded(connection: Connection, bulk: Bulk, found: Match) -> int:
+    """Return how many of the jobs somebody had given up, where neither an id nor a status says that they are meant."""
+    from ..core.store import changes  # noqa: PLC0415 - see above
+
+    cancelled = [id_ for group in found.applies if group["status"] == "cancelled" for id_ in group["ids"]]
+    if bulk.verb.name != "retry" or bulk.selection.ids or bulk.selection.status or not cancelled:
+        return 0
+    return await changes.discarded(connection, cancelled)
+
+
+def _ask(console: Console, settings: Settings, bulk: Bulk, found: Match, discarded: int) -> None:
     if found.jobs > 1 and console.format == "text":
         console.say(breakdown(bulk.verb, found, bulk.pace))
-    confirm_change(console, settings, bulk.safety, Change(bulk.verb.name, found.jobs, found.running))
+    confirm_change(console, settings, bulk.safety, Change(bulk.verb.name, found.jobs, found.running, discarded))
 
 
 # ---- making it -------------------------------------------------------------------------------------------------------

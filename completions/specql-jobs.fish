@@ -260,7 +260,7 @@ complete -c specql-jobs -n '__specql_jobs_in "report"' -l force -d 'Replace FILE
 complete -c specql-jobs -n '__specql_jobs_in "report"' -l title -x -d 'The page\'s heading'
 complete -c specql-jobs -n '__specql_jobs_in "retry" "cancel" "discard"' -l all -d 'Every job that the change applies to'
 complete -c specql-jobs -n '__specql_jobs_in "retry" "cancel" "discard"' -s n -l dry-run -d 'Show what would be changed, change nothing'
-complete -c specql-jobs -n '__specql_jobs_in "retry" "cancel" "discard"' -s y -l yes -d 'Do not ask; it asks from 11 jobs on, and of running ones'
+complete -c specql-jobs -n '__specql_jobs_in "retry" "cancel" "discard"' -s y -l yes -d 'Do not ask; it asks from 11 jobs on, of running and of discarded ones'
 complete -c specql-jobs -n '__specql_jobs_in "retry" "cancel" "discard" "rescue" "db prune"' -l confirm -x -a '(__specql_jobs_known profile)' -d 'With --yes on a protected profile: its name'
 complete -c specql-jobs -n '__specql_jobs_in "retry" "cancel" "discard" "rescue"' -l reason -x -d 'Why; kept with the change'
 complete -c specql-jobs -n '__specql_jobs_in "retry" "cancel" "discard"' -l expect -x -d 'Change nothing unless exactly N jobs match'

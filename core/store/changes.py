@@ -141,6 +141,11 @@ async def requested(connection: Connection, change: int) -> list[UUID]:
     return [row["id"] for row in await _rows(connection, "requested", {"change": change})]
 
 
+async def discarded(connection: Connection, ids: Sequence[UUID]) -> int:
+    """Return how many of these cancelled jobs somebody had given up by `discard`."""
+    return int((await _rows(connection, "discarded", {"ids": list(ids)}))[0]["jobs"])
+
+
 async def statuses(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
     """Return the status of each of these jobs that there is."""
     return {row["id"]: row["status"] for row in await _rows(connection, "statuses", {"ids": list(ids)})}

@@ -53,6 +53,14 @@ SELECT m.job_id AS id, m.outcome FROM jobs.tb_change_job m
 -- name: requested
 SELECT m.job_id AS id FROM jobs.tb_change_job m WHERE m.change_id = %(change)s AND m.outcome = 'requested';
 
+-- name: discarded
+-- How many of these jobs are as a discard left them: nobody has changed them by hand since.
+SELECT count(*) AS jobs
+  FROM unnest(%(ids)b::uuid[]) AS wanted (id)
+ CROSS JOIN LATERAL (SELECT m.outcome FROM jobs.tb_change_job m WHERE m.job_id = wanted.id
+                      ORDER BY m.change_id DESC LIMIT 1) AS latest
+ WHERE latest.outcome = 'discarded';
+
 -- name: statuses
 SELECT j.id, j.status FROM jobs.tb_job_run j WHERE j.id = ANY (%(ids)b::uuid[]);
 
