@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ...core.job import Status
-from . import job_links
+from . import category_next, job_links
 from .text import age, moment, one_line
 
 if TYPE_CHECKING:
@@ -163,12 +163,14 @@ def next_commands(view: JobView) -> list[str]:
     if row["status"] in ("failed", "cancelled"):
         group = [f"specql-jobs list --fingerprint {shlex.quote(row['fingerprint'])}"] if row["fingerprint"] else []
         first = job_links.culprits(view.links)[:1]  # what it waited for brings it back; alone it stays as it is
-        return [f"specql-jobs retry {first[0] if first else id_}", *again, *group]
+        retry = f"specql-jobs retry {first[0] if first else id_}"
+        about = category_next.explaining(row["error_category"]) if row["status"] == "failed" else []
+        return [*category_next.looks(row), retry, *again, *group, *about]
     if row["status"] == "pending" and row["blocked_by"]:
         return [f"specql-jobs cancel {id_}"]
     if row["status"] == "pending":
         worker = ["specql-jobs worker --registry FILE"] if not row["has_worker"] else []
-        return [*_freeing(row), *worker, f"specql-jobs cancel {id_}"]
+        return [*_freeing(row), *worker, *category_next.looks(row), f"specql-jobs cancel {id_}"]
     if row["status"] == "running":
         rescue = row["worker_silent_seconds"] is not None and not row["any_worker"]
         worker = ["specql-jobs rescue --dry-run", "specql-jobs worker --registry FILE"] if rescue else []
