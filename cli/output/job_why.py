@@ -80,9 +80,24 @@ def _waiting(row: Row, waited: float) -> tuple[str, str]:
     return "ready", f"due for {age(waited)}, waiting for a free worker"
 
 
+def kept_back(row: Row) -> str:
+    """Say what would keep the job back were it due, and what to type; "" where nothing would."""
+    held = _held(row) or (None if row["has_worker"] else _waiting(row, 0.0))
+    return "; ".join([held[1], *_freeing(row)[:1]]) if held else ""
+
+
+def waiting_words(view: JobView) -> str:
+    """Say why a pending job waits, and what to type where a person may end it."""
+    freeing = _freeing(view.row)[:1] if view.row["run_at"] <= view.row["database_now"] else []
+    return "; ".join([why(view)[1], *freeing])
+
+
 def _freeing(row: Row) -> list[str]:
-    """The command that ends the pause which keeps the job back."""
-    return [resuming(row["pause"])] if row["pause"] else []
+    """The commands that end what keeps a due job back, in the order of _held."""
+    pause = [resuming(row["pause"])] if row["pause"] else []
+    tripped = row["breaker_seconds"] is not None
+    breaker = [f"specql-jobs breaker reset {shlex.quote(row['service_name'])}"] if tripped else []
+    return [*pause, *breaker, *([] if row["has_worker"] else ["specql-jobs worker --registry FILE"])]
 
 
 def resuming(pause: Row) -> str:
@@ -169,8 +184,7 @@ def next_commands(view: JobView) -> list[str]:
     if row["status"] == "pending" and row["blocked_by"]:
         return [f"specql-jobs cancel {id_}"]
     if row["status"] == "pending":
-        worker = ["specql-jobs worker --registry FILE"] if not row["has_worker"] else []
-        return [*_freeing(row), *worker, *category_next.looks(row), f"specql-jobs cancel {id_}"]
+        return [*_freeing(row), *category_next.looks(row), f"specql-jobs cancel {id_}"]
     if row["status"] == "running":
         rescue = row["worker_silent_seconds"] is not None and not row["any_worker"]
         worker = ["specql-jobs rescue --dry-run", "specql-jobs worker --registry FILE"] if rescue else []

@@ -119,6 +119,12 @@ async def canaries(connection: Connection, change: int, canary: int) -> Canaries
     return Canaries(**(await _rows(connection, "canaries", {"change": change, "canary": canary}))[0])
 
 
+async def waiting(connection: Connection, change: int, canary: int) -> UUID | None:
+    """Return the first of the jobs that went first that is pending."""
+    rows = await _rows(connection, "waiting", {"change": change, "canary": canary})
+    return rows[0]["id"] if rows else None
+
+
 async def turn(connection: Connection, change: int, state: str) -> None:
     """Bring a change into another state: running, canary, stopped or done."""
     await _rows(connection, "turn", {"change": change, "state": state})

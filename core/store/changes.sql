@@ -31,6 +31,12 @@ SELECT count(*) AS jobs, count(*) FILTER (WHERE j.status = 'completed') AS compl
    AND m.job_id = ANY (ARRAY(SELECT p.job_id FROM jobs.tb_change_job p
                               WHERE p.change_id = %(change)s AND p.position <= %(canary)s));
 
+-- name: waiting
+-- The first of the jobs that went first that has not started, or not again.
+SELECT j.id FROM jobs.tb_change_job m JOIN jobs.tb_job_run j ON j.id = m.job_id
+ WHERE m.change_id = %(change)s AND m.outcome = 'retried' AND m.position <= %(canary)s AND j.status = 'pending'
+ ORDER BY m.position LIMIT 1;
+
 -- name: turn
 UPDATE jobs.tb_change c
    SET state = %(state)s, updated_at = clock_timestamp(),

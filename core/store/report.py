@@ -94,6 +94,11 @@ async def jobs(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Row]:
     return {row["id"]: row for row in rows}
 
 
+async def gated(connection: Connection, ids: Sequence[UUID]) -> list[Row]:
+    """Return the same rows without their documents, in any order: for what keeps them back."""
+    return await _rows(connection, "job", {"ids": list(ids), "documents": False, "cap": LARGEST_SHOWN})
+
+
 async def attempts(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Row]]:
     """Return each job's failed attempts, oldest first."""
     found: dict[UUID, list[Row]] = {id_: [] for id_ in ids}
