@@ -77,6 +77,12 @@ async def existing(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
     return {row["id"] for row in await _rows(connection, "existing", {"ids": list(ids)})}
 
 
+async def other_inputs(connection: Connection, ids: Sequence[UUID], inputs: Sequence[str]) -> list[int]:
+    """Return the places, from 0, of the inputs (JSON text) that are not those of the jobs at the same places."""
+    rows = await _rows(connection, "other_inputs", {"ids": list(ids), "inputs": list(inputs)})
+    return [row["place"] - 1 for row in rows]
+
+
 async def ids_between(connection: Connection, low: UUID, high: UUID) -> list[UUID]:
     """Return at most two ids within the bounds: enough to know whether a prefix is unique."""
     return [row["id"] for row in await _rows(connection, "ids_between", {"low": low, "high": high})]

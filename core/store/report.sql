@@ -60,6 +60,12 @@ SELECT s.status, s.service_name, s.operation, s.fingerprint, count(*) AS jobs, a
 -- name: existing
 SELECT j.id FROM jobs.tb_job_run j WHERE j.id = ANY (%(ids)s::uuid[]);
 
+-- name: other_inputs
+-- Which of these inputs are not those that the jobs beside them have.
+SELECT w.place FROM unnest(%(ids)s::uuid[], %(inputs)s::text[]) WITH ORDINALITY AS w (id, input, place)
+  JOIN jobs.tb_job_run j ON j.id = w.id
+ WHERE j.input_data IS DISTINCT FROM w.input::jsonb ORDER BY w.place;
+
 -- name: ids_between
 -- An id's prefix as a range, so that the primary key serves it.
 SELECT j.id FROM jobs.tb_job_run j WHERE j.id BETWEEN %(low)s AND %(high)s ORDER BY j.id LIMIT 2;
