@@ -70,6 +70,7 @@ class _Work:
         self.console.say(f"waiting for the {canary} that went first: {percent}% of them have to complete")
         watch = _Watch(self.console, self.connection, self.change, canary)
         async for last in looks(patience):
+            await changes.watched(self.connection, self.change)
             found = await changes.canaries(self.connection, self.change, canary)
             verdict = judge(found, percent)
             if verdict != "canary":

@@ -114,6 +114,11 @@ async def drive(connection: Connection, change: int, after: int = 0, until: int 
     await _rows(connection, "give_up", {"change": change, "until": until})
 
 
+async def watched(connection: Connection, change: int) -> None:
+    """Say in the ledger that somebody waits for a change's first jobs."""
+    await _rows(connection, "watched", {"change": change})
+
+
 async def canaries(connection: Connection, change: int, canary: int) -> Canaries:
     """Return how the jobs that went first stand now."""
     return Canaries(**(await _rows(connection, "canaries", {"change": change, "canary": canary}))[0])

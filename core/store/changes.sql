@@ -21,9 +21,12 @@ SELECT a.reached, a.jobs, a.locked FROM jobs.advance_change(%(change)s, %(after)
 UPDATE jobs.tb_change_job m SET outcome = 'locked'
  WHERE m.change_id = %(change)s AND m.outcome = 'planned' AND m.position <= %(until)s;
 
+-- name: watched
+-- Somebody waits for the jobs that went first: the change is not interrupted.
+UPDATE jobs.tb_change c SET updated_at = clock_timestamp() WHERE c.id = %(change)s;
+
 -- name: canaries
--- How the jobs that went first stand now; `cancelled` and `failed` have ended, and not well. Says that somebody is watching.
-WITH watched AS (UPDATE jobs.tb_change c SET updated_at = clock_timestamp() WHERE c.id = %(change)s)
+-- How the jobs that went first stand now; `cancelled` and `failed` have ended, and not well.
 SELECT count(*) AS jobs, count(*) FILTER (WHERE j.status = 'completed') AS completed,
        count(*) FILTER (WHERE j.status IN ('completed', 'failed', 'cancelled') OR j.id IS NULL) AS ended
   FROM jobs.tb_change_job m LEFT JOIN jobs.tb_job_run j ON j.id = m.job_id
