@@ -40,7 +40,7 @@ def _pending(view: JobView) -> tuple[str, str]:
         return "retrying", f"attempt {row['attempts'] + 1} in {age(wait)}; last: {last_error(row)}"
     if wait > 0:
         return "scheduled", f"due in {age(wait)}"
-    return _held(row) or _waiting(row, -wait)
+    return _held(row) or _waiting(row, -wait, view.ahead)
 
 
 def _held(row: Row) -> tuple[str, str] | None:
@@ -74,10 +74,21 @@ def _clock(at: datetime | str) -> str:
     return moment(datetime.fromisoformat(at) if isinstance(at, str) else at)
 
 
-def _waiting(row: Row, waited: float) -> tuple[str, str]:
+def _waiting(row: Row, waited: float, ahead: int = 0) -> tuple[str, str]:
     if not row["has_worker"]:
         return "no_worker", f"no live worker serves {row['service_name']}"
-    return "ready", f"due for {age(waited)}, waiting for a free worker"
+    return "ready", f"due for {age(waited)}, waiting for a free worker{_behind(ahead)}"
+
+
+def _behind(ahead: int) -> str:
+    """What a worker takes before a job, where some have a higher priority."""
+    from ...core.store.report import MOST_AHEAD  # noqa: PLC0415 - psycopg, whose rows these are
+
+    if not ahead:
+        return ""
+    if ahead == 1:
+        return "; 1 due job has a higher priority and goes first"
+    return f"; {ahead:,}{' or more' if ahead >= MOST_AHEAD else ''} due jobs have a higher priority and go first"
 
 
 def kept_back(row: Row) -> str:

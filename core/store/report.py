@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,9 @@ UNREADABLE = "(not shown: nested too deeply, or a number of too many digits)"
 
 #: Of what a job waits for, and of what waits for it, one look fetches so many.
 SHOWN_LINKS = 1000
+
+#: Jobs of higher priority are counted so far.
+MOST_AHEAD = 10_000
 
 #: Chunks of captured output that one look at a job fetches; the worker bounds each chunk's size.
 SHOWN_CHUNKS = 200
@@ -103,6 +106,12 @@ async def jobs(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Row]:
 async def gated(connection: Connection, ids: Sequence[UUID]) -> list[Row]:
     """Return the same rows without their documents, in any order: for what keeps them back."""
     return await _rows(connection, "job", {"ids": list(ids), "documents": False, "cap": LARGEST_SHOWN})
+
+
+async def ahead(connection: Connection, priorities: Collection[int]) -> dict[int, int]:
+    """Return for each priority how many due jobs have a higher one; MOST_AHEAD means that many or more."""
+    rows = await _rows(connection, "ahead", {"priorities": list(priorities), "most": MOST_AHEAD}) if priorities else []
+    return {row["priority"]: row["jobs"] for row in rows}
 
 
 async def attempts(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Row]]:

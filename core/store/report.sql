@@ -112,6 +112,14 @@ SELECT j.id, j.identifier, j.idempotency_key, j.service_name, j.operation, j.exe
   LEFT JOIN jobs.tb_service_state s ON s.service_name = lower(j.service_name COLLATE "C")
  WHERE j.id = ANY (%(ids)s::uuid[]);
 
+-- name: ahead
+-- For each priority how many due jobs have a higher one: a walk over the claim's index, so many entries at most.
+SELECT w.priority, (SELECT count(*) FILTER (WHERE c.run_at <= now())
+                      FROM (SELECT j.run_at FROM jobs.tb_job_run j
+                             WHERE j.status = 'pending' AND j.blocked_by = 0 AND -j.priority < -w.priority
+                             ORDER BY -j.priority LIMIT %(most)s) AS c) AS jobs
+  FROM unnest(%(priorities)s::int4[]) AS w (priority);
+
 -- name: recorded
 -- A job's small columns in the order of JobRecord, for `replay`: its last attempt, or the first where it had none; then
 -- the registry that it ran with.

@@ -285,3 +285,27 @@ def test_a_retrying_job_says_where_to_look(board: Board) -> None:
     _worker(board)
     found = board("show", id_, "-o", "json").data[0]["next"]
     assert found == ["specql-jobs breaker list", "specql-jobs stats --service pay", f"specql-jobs cancel {id_}"]
+
+
+def test_a_starving_job_says_how_many_go_first(board: Board) -> None:
+    """A ready job counts the due jobs of higher priority, up to a bound; later, blocked and lower ones do not count."""
+    _worker(board)
+    id_ = board.add(priority=1)
+    board.add(priority=9, run_at="2999-01-01")
+    board.add(priority=9, blocked_by=1)
+    board.add(priority=1)
+    assert "priority" not in board("show", id_, "-o", "json").data[0]["why"]["message"]
+    board.add(priority=2)
+    why = board("show", id_, "-o", "json").data[0]["why"]
+    assert why["code"] == "ready"
+    assert why["message"].endswith("waiting for a free worker; 1 due job has a higher priority and goes first")
+    board.sql(
+        "INSERT INTO jobs.tb_job_run (service_name, operation, priority)"
+        " SELECT 'pay', 'ok', 5 FROM generate_series(1, 1239)"
+    )
+    assert "; 1,240 due jobs have a higher priority" in board("show", id_, "-o", "json").data[0]["why"]["message"]
+    board.sql(
+        "INSERT INTO jobs.tb_job_run (service_name, operation, priority)"
+        " SELECT 'pay', 'ok', 99 FROM generate_series(1, 10000)"
+    )
+    assert "; 10,000 or more due jobs have" in board("show", id_, "-o", "json").data[0]["why"]["message"]
