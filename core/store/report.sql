@@ -1,11 +1,8 @@
--- What people look at: reads only. {selection}, {chosen} and {latest} are made of the first two texts here by selection.py;
--- they are fixed text, and every value is a parameter. A parameter that is NULL asks nothing, and the planner drops its line.
+-- What people look at: reads only. {selection}, {chosen} and {latest} are made of the first texts here by selection.py; they
+-- are fixed text, and every value is a parameter. A parameter that is NULL asks nothing, and the planner drops its line.
 
--- name: words
-    (%(ids)s::uuid[] IS NULL OR j.id = ANY (%(ids)s::uuid[]))
-AND (%(status)s::text[] IS NULL OR j.status = ANY (%(status)s::text[]))
-AND (%(not_status)s::text[] IS NULL OR j.status <> ALL (%(not_status)s::text[]))
-AND (%(service)s::text[] IS NULL OR lower(j.service_name) = ANY (%(service)s::text[]))
+-- name: places
+    (%(service)s::text[] IS NULL OR lower(j.service_name) = ANY (%(service)s::text[]))
 AND (%(not_service)s::text[] IS NULL OR lower(j.service_name) <> ALL (%(not_service)s::text[]))
 AND (%(operation)s::text[] IS NULL OR lower(j.service_name || '.' || j.operation) = ANY (%(operation)s::text[]))
 AND (%(not_operation)s::text[] IS NULL OR lower(j.service_name || '.' || j.operation) <> ALL (%(not_operation)s::text[]))
@@ -13,6 +10,11 @@ AND (%(execution_type)s::text[] IS NULL OR lower(j.execution_type) = ANY (%(exec
 AND (%(not_execution_type)s::text[] IS NULL OR lower(j.execution_type) <> ALL (%(not_execution_type)s::text[]))
 AND (%(tenant)s::text[] IS NULL OR j.tenant_id::text = ANY (%(tenant)s::text[]))
 AND (%(not_tenant)s::text[] IS NULL OR coalesce(j.tenant_id::text, '') <> ALL (%(not_tenant)s::text[]))
+
+-- name: words
+    (%(ids)s::uuid[] IS NULL OR j.id = ANY (%(ids)s::uuid[]))
+AND (%(status)s::text[] IS NULL OR j.status = ANY (%(status)s::text[]))
+AND (%(not_status)s::text[] IS NULL OR j.status <> ALL (%(not_status)s::text[]))
 AND (%(worker)s::text[] IS NULL OR j.worker_id::text = ANY (%(worker)s::text[]))
 AND (%(not_worker)s::text[] IS NULL OR coalesce(j.worker_id::text, '') <> ALL (%(not_worker)s::text[]))
 AND (%(category)s::text[] IS NULL OR j.error_category = ANY (%(category)s::text[]))

@@ -108,19 +108,3 @@ def test_groups_by_other_fields(board: Board) -> None:
     found = board("errors", "--group-by", "worker,category", "-o", "json").document
     assert found["schema"] == "specql-jobs.count/v1"
     assert found["data"]["groups"] == [{"worker": "w1", "category": "target_unavailable", "count": 2}]
-
-
-@pytest.mark.parametrize(
-    "arguments", [("--since", "soon"), ("--since", "1h", "--until", "2h"), ("--group-by", "x"), ("-s", "dead")]
-)
-def test_wrong_words_are_exit_2(board: Board, arguments: tuple[str, ...]) -> None:
-    """An unknown word or an empty window is a wrong call with a hint."""
-    said = board("errors", "-o", "json", *arguments)
-    assert said.code == 2
-    assert said.error["hint"]
-
-
-def test_exits_3_and_5(board: Board, empty_dsn: str) -> None:
-    """An unknown beginning of an id is exit 3, a database without the schema exit 5."""
-    assert board("errors", "ffffff", "-o", "json").code == 3
-    assert Board(empty_dsn)("errors", "-o", "json").code == 5
