@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from ..core.store.changes import Canaries
     from ..core.store.db import Connection
 
-#: Seconds between two lines of progress.
+#: Seconds between two lines of progress; before a person at a terminal, news is told sooner.
 SAID_EVERY = 10.0
+SAID_SOONER = 1.0
 
 
 async def carry_out(console: Console, connection: Connection, change: int, patience: float) -> str:
@@ -68,13 +69,51 @@ class _Work:
         from .waiting import looks  # noqa: PLC0415 - asyncio, 55 ms
 
         self.console.say(f"waiting for the {canary} that went first: {percent}% of them have to complete")
-        async for _ in looks(patience):
+        watch = _Watch(self.console, self.connection, self.change, canary)
+        async for last in looks(patience):
+            await changes.watched(self.connection, self.change)
             found = await changes.canaries(self.connection, self.change, canary)
             verdict = judge(found, percent)
             if verdict != "canary":
                 self.console.say(f"canary: {found.completed} of {found.jobs} completed")
                 return verdict
+            await watch.tell(found, last=last)
         return "canary"
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What is said while the first jobs are waited for: how many have ended, and what keeps the others."""
+
+    console: Console
+    connection: Connection
+    change: int
+    canary: int
+    said_at: float = -math.inf
+    said: Canaries | None = None
+
+    async def tell(self, found: Canaries, *, last: bool) -> None:
+        """Say how they stand: at first, at last, and now and then, sooner where a person sees that it has changed."""
+        silent = monotonic() - self.said_at
+        soon = self.console.err_on_terminal and found != self.said
+        if not last and silent < (SAID_SOONER if soon else SAID_EVERY):
+            return
+        failed = found.ended - found.completed
+        others = f", {failed} ended otherwise" if failed else ""
+        line = f"canary: {found.completed} of {found.jobs} completed{others}{await self._waiting()}"
+        self.console.say(line)
+        self.said_at, self.said = monotonic(), found
+
+    async def _waiting(self) -> str:
+        from ..core.store import changes  # noqa: PLC0415 - see above
+        from .commands.show import job_views  # noqa: PLC0415 - with it
+        from .output.job_why import waiting_words  # noqa: PLC0415 - the same
+
+        first = await changes.waiting(self.connection, self.change, self.canary)
+        if first is None:
+            return ""
+        (view,) = await job_views(self.connection, [first])
+        return f"; {first} waits: {waiting_words(view)}" if view.row["status"] == "pending" else ""
 
 
 def judge(found: Canaries, percent: int) -> str:

@@ -23,7 +23,7 @@ COMMANDS: dict[str, Entry] = {
     "policy": Entry("policy", "Author", "Explain each limit of a service: default, registry or host ceiling"),
     "run": Entry("run", "Author", "Execute one job here, without a database; -n prints the plan"),
     "replay": Entry("replay", "Author", "The same with the input of a job in the queue, which is only read"),
-    "explain": Entry("explain", "Author", "Say why a rule or an error exists, and how to mend what it found"),
+    "explain": Entry("explain", "Author", "Why a rule or an error exists, why jobs fail so, and how to mend it"),
     "schema": Entry("schema", "Author", "JSON Schemas: of the registry for editors, of every JSON document"),
     "demo": Entry("demo", "Author", "See everything work on a private Postgres; practise being on call"),
     "enqueue": Entry("enqueue", "Queue", "Put jobs in the queue; --wait follows them to the end"),

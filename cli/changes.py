@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 #: From here on a person is told how to go on should this process die.
 WORTH_TELLING = 1000
 
+#: Of so many jobs, and of one job of so many groups, it is looked up beforehand what would keep them back.
+MOST_LOOKED_AT = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
@@ -55,10 +58,11 @@ async def change(console: Console, bulk: Bulk, target: Target) -> None:
         found = await _match(connection, bulk, ids, selector)
         plan = plan_of(bulk.verb.name, found.jobs, [group["digest"] for group in found.applies], second)
         _guard(bulk.safety, plan, planned)
-        await _note_pauses(console, connection, bulk, found)
+        await _note_gates(console, connection, bulk, found)
         made = None
         if found.jobs and not bulk.safety.dry_run:
-            _ask(console, settings, bulk, found)
+            discarded = await _discarded(connection, bulk, found)
+            _ask(console, settings, bulk, found, discarded)
             record = as_record(selector, bulk.selection.limit)
             made = await _make(console, connection, bulk, found, _Written(str(plan), record, settings.actor))
     report = ChangeReport(
@@ -137,24 +141,35 @@ def _guard(safety: Safety, plan: Plan, planned: Plan | None) -> None:
         )
 
 
-async def _note_pauses(console: Console, connection: Connection, bulk: Bulk, found: Match) -> None:
-    """Warn of jobs that would be pending and not dispatched; of a type or tenant the groups know nothing."""
-    from ..core.store import gates  # noqa: PLC0415 - see above
+async def _note_gates(console: Console, connection: Connection, bulk: Bulk, found: Match) -> None:
+    """Warn of what would keep the retried jobs back: pauses, and where the first ones are waited for all else too."""
+    from ..core.store import report  # noqa: PLC0415 - see above
+    from .output.job_why import kept_back  # noqa: PLC0415 - after the query
 
     if "retried" not in bulk.verb.done or not found.jobs:
         return
-    places = {name.lower() for (s, o), _ in found.by("service_name", "operation") for name in (s, f"{s}.{o}")}
-    for pause in await gates.pauses(connection):
-        if pause["kind"] == "all" or (pause["kind"] in ("service", "operation") and pause["name"] in places):
-            flag = "--all" if pause["kind"] == "all" else f"--{pause['kind']} {pause['name']}"
-            what = "everything" if pause["kind"] == "all" else pause["name"]
-            console.warn(f"{what} is paused by {pause['actor']}: its jobs wait until specql-jobs resume {flag}")
+    first = found.ids[: min(bulk.pace.canary, MOST_LOOKED_AT)] if bulk.pace.canary else []
+    each_group = [group["ids"][0] for group in found.applies[:MOST_LOOKED_AT]]
+    rows = {row["id"]: row for row in await report.gated(connection, [*first, *each_group])}
+    for words in dict.fromkeys(kept_back(row) for id_, row in rows.items() if row["pause"] or id_ in first):
+        if words:
+            console.warn(words)
 
 
-def _ask(console: Console, settings: Settings, bulk: Bulk, found: Match) -> None:
+async def _discarded(connection: Connection, bulk: Bulk, found: Match) -> int:
+    """Return how many of the jobs somebody had given up, where neither an id nor a status says that they are meant."""
+    from ..core.store import changes  # noqa: PLC0415 - see above
+
+    cancelled = [id_ for group in found.applies if group["status"] == "cancelled" for id_ in group["ids"]]
+    if bulk.verb.name != "retry" or bulk.selection.ids or bulk.selection.status or not cancelled:
+        return 0
+    return await changes.discarded(connection, cancelled)
+
+
+def _ask(console: Console, settings: Settings, bulk: Bulk, found: Match, discarded: int) -> None:
     if found.jobs > 1 and console.format == "text":
         console.say(breakdown(bulk.verb, found, bulk.pace))
-    confirm_change(console, settings, bulk.safety, Change(bulk.verb.name, found.jobs, found.running))
+    confirm_change(console, settings, bulk.safety, Change(bulk.verb.name, found.jobs, found.running, discarded))
 
 
 # ---- making it -------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from .output.console import Console
 from .output.streams import is_terminal
 from .output.text import amount
 
-#: Up to this many jobs, none of them running, nothing is asked.
+#: Up to this many jobs, none of them running or given up before, nothing is asked.
 UNASKED = 10
 
 #: Where the answer comes from when ids were piped into stdin.
@@ -28,11 +28,27 @@ TERMINAL = "/dev/tty"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is asked about: the verb, how many jobs, how many of them running."""
+    """What is asked about: the verb, how many jobs, how many run, and how many were discarded and not asked for."""
 
     verb: str
     total: int
     running: int = 0
+    discarded: int = 0
+
+    @property
+    def is_small(self) -> bool:
+        """Whether nobody has to be asked."""
+        return self.total <= UNASKED and not self.running and not self.discarded
+
+    @property
+    def words(self) -> str:
+        """Say what would be done."""
+        parts = [
+            f"{count} of them {word}"
+            for count, word in ((self.running, "running"), (self.discarded, "discarded"))
+            if count
+        ]
+        return ", ".join([f"{self.verb} {amount(self.total, 'job')}", *parts])
 
 
 def confirm_change(console: Console, settings: Settings, safety: Safety, change: Change) -> None:
@@ -40,13 +56,11 @@ def confirm_change(console: Console, settings: Settings, safety: Safety, change:
 
     Raises UsageError where a question is needed and nobody can answer it, Conflict when the answer is no.
     """
-    total, running = change.total, change.running
     _refuse_unreasoned(settings, safety)
-    if safety.yes or (total <= UNASKED and not running and not settings.protected):
+    if safety.yes or (change.is_small and not settings.protected):
         return
-    question = f"{change.verb} {amount(total, 'job')}" + (f", {running} of them running" if running else "")
     target = f"on {address.describe(settings.require_dsn())}"
-    answer = _ask(console, f"{question} {target}?{_wanted(settings)} ", question)
+    answer = _ask(console, f"{change.words} {target}?{_wanted(settings)} ", change)
     if answer != (settings.profile if settings.protected else "y"):
         raise Conflict(DECLINED.message, hint=DECLINED.hint, code=DECLINED.code, name=DECLINED.name)
 
@@ -70,12 +84,12 @@ def _wanted(settings: Settings) -> str:
     return f" Type {settings.profile} to go on:" if settings.protected else " y/N:"
 
 
-def _ask(console: Console, prompt: str, question: str) -> str:
+def _ask(console: Console, prompt: str, change: Change) -> str:
     if console.is_json:
-        raise _unanswerable(question)
+        raise _unanswerable(change)
     stream = _person()
     if stream is None:
-        raise _unanswerable(question)
+        raise _unanswerable(change)
     console.prompt(prompt)
     with _interruptible():
         answer = stream.readline().strip()
@@ -108,10 +122,11 @@ def _person() -> IO[str] | None:
         return None
 
 
-def _unanswerable(question: str) -> UsageError:
+def _unanswerable(change: Change) -> UsageError:
+    leave = "leave out what was discarded with --status failed, or " if change.discarded else ""
     return UsageError(
-        f"to {question} needs a yes, and nobody can be asked here",
+        f"to {change.words} needs a yes, and nobody can be asked here",
         code="E204",
         name="confirmation-needed",
-        hint="look first with --dry-run, then add --yes",
+        hint=f"{leave}look first with --dry-run, then add --yes",
     )

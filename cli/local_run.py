@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,9 +13,10 @@ from typing import Any
 from ..core.clock import monotonic
 from ..core.contract import Failed, Interrupted, JobResult, PlanError, StopReason, StopSignal
 from ..core.errors import Denied, RunnerUnavailable
-from ..core.job import JobRecord
+from ..core.job import ExecutionType, JobRecord
 from ..core.lifecycle import RetryPolicy, Settlement, settle
 from ..core.narrow import Ceiling
+from ..core.registry.host_rules import executable
 from ..core.registry.model import Registry
 from ..core.secrets import SecretRef, Secrets
 from ..core.settings import Settings
@@ -98,6 +100,22 @@ def missing_secrets(drafted: Draft | PlanError, secrets: Secrets) -> list[str]:
         except Denied as error:
             found.append(error.message)
     return found
+
+
+def missing_paths(prepared: Prepared, drafted: Draft | PlanError) -> list[str]:
+    """Return one sentence for each program, folder and file of a process's plan that this host does not have.
+
+    Never part of the verdict: a worker's host may have them.
+    """
+    if isinstance(drafted, PlanError) or prepared.service.execution_type is not ExecutionType.SHELL:
+        return []
+    touched = drafted.plan.footprint
+    programs = [path for path in touched.commands if not executable(path)]
+    others = [mount.host_path for mount in touched.mounts if not os.path.exists(mount.host_path)]
+    return [
+        *(f"this host does not have the program {path}, or it cannot be executed" for path in programs),
+        *(f"this host does not have {path}" for path in others if path not in programs),
+    ]
 
 
 def _references(drafted: Draft) -> Iterator[SecretRef]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from ..core.errors import NotFound
 from ..core.store import following
 from .captured import Captured
 from .commands.show import refuse_unknown
@@ -39,6 +40,7 @@ class LogView:
         self._standings = await follower.ask(lambda connection: following.standings(connection, ids))
         refuse_unknown([id_ for id_ in ids if id_ not in self._standings])
         logged = await follower.ask(lambda connection: following.logged_attempts(connection, ids))
+        self._refuse_absent(logged)
         self._headers = self._headers or len(ids) > 1
         chosen = {id_: self._chosen(logged[id_]) for id_ in ids}
         for id_ in ids:
@@ -67,10 +69,29 @@ class LogView:
             self._show(self._wanted(rows))
         follower.announce()
 
+    async def tell_ends(self, follower: Follower) -> None:
+        """Say how each job that was followed has ended."""
+        found = await follower.ask(lambda connection: following.standings(connection, list(self._standings)))
+        for line in log_text.ends(list(found.values())):
+            self._console.say(line)
+
     def finish(self) -> None:
         """End a stream of JSON lines with its summary."""
         if self._console.format == "jsonl":
             self._console.lines([{"type": "summary", "jobs": len(self._standings), "lines": self._lines}])
+
+    def _refuse_absent(self, logged: Mapping[UUID, Sequence[Row]]) -> None:
+        """Raise NotFound when none of the jobs has had the attempt that was asked for."""
+        wanted = self._part.attempt
+        had = {id_: log_text.attempts_of(self._standings[id_], logged[id_]) for id_ in logged}
+        if wanted is None or any(wanted in numbers for numbers in had.values()):
+            return
+        raise NotFound(
+            log_text.absent(wanted, had),
+            code="E302",
+            name="attempt-unknown",
+            hint=f"specql-jobs logs {next(iter(had))} --all-attempts",
+        )
 
     def _chosen(self, logged: Sequence[Row]) -> dict[int, Row]:
         """The attempts that are meant, by lease."""

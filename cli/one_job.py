@@ -88,6 +88,8 @@ async def carry_out(console: Console, sources: Sources, manner: Manner, given: G
         if manner.dry_run:
             for missing in local_run.missing_secrets(drafted, around.secrets):
                 console.warn(f"{missing}: without it the job is not executed")
+            for absent in local_run.missing_paths(prepared, drafted):
+                console.warn(f"{absent}: the job would fail here")
         ran, seen = (None, {}) if manner.dry_run else await _executed(manner, drafted, job, around)
     if visit and ran:
         say_kept(console, visit)

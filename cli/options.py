@@ -115,7 +115,9 @@ class Safety:
 
     all: Annotated[bool, Option("--all", help="Every job that the change applies to")] = False
     dry_run: Annotated[bool, Option("--dry-run", "-n", help="Show what would be changed, change nothing")] = False
-    yes: Annotated[bool, Option("--yes", "-y", help="Do not ask; it asks from 11 jobs on, and of running ones")] = False
+    yes: Annotated[
+        bool, Option("--yes", "-y", help="Do not ask; it asks from 11 jobs on, of running and of discarded ones")
+    ] = False
     confirm: Annotated[str, Option("--confirm", metavar="NAME", help="With --yes on a protected profile: its name")] = (
         ""
     )

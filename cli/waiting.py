@@ -43,7 +43,7 @@ async def met(follower: Follower, change: int, seconds: float) -> tuple[list[UUI
     Raise NotFound for a change that the ledger has not; jobs that were deleted since are left out.
     """
     from ..core.store import changes, report  # noqa: PLC0415 - psycopg costs 170 ms
-    from .output.ledger_text import state_of  # noqa: PLC0415 - with it
+    from .output.change_state import state_of  # noqa: PLC0415 - with it
 
     deadline = monotonic() + seconds
     while going := await follower.ask(lambda connection: changes.known_entry(connection, change)):

@@ -59,7 +59,9 @@ def changes() -> None:
 async def list_changes(console: Console, target: Target, choice: Choice) -> None:
     """List changes, newest first.
 
-    interrupted: whoever made it was not heard of for 30 s. What is done is done; `changes resume ID` does the rest.
+    STATE is one of running: its batches are being made; canary: somebody waits for its first jobs; interrupted: one
+    of these two, and whoever made it was not heard of for 30 s (`changes resume ID` does the rest); stopped: too few of
+    the first jobs completed, the others were left; done: every job was met.
     """
     from ...core.store import changes as ledger  # noqa: PLC0415 - psycopg costs 170 ms
 
@@ -69,6 +71,8 @@ async def list_changes(console: Console, target: Target, choice: Choice) -> None
     async with database(console, settings_for(console, target)) as connection:
         rows, total = await ledger.entries(connection, wanted, most)
     part = Part("changes", [ledger_text.summary(row) for row in rows], total, most)
+    for line in ledger_text.to_resume(rows)[:SHOWN]:
+        console.say(f"interrupted: {line}")
     answer_page(console, part, lambda: Table(ledger_text.HEADERS, [*map(ledger_text.row, rows)], ledger_text.SPARE))
 
 

@@ -27,13 +27,19 @@ from ..output.listed import remember_jobs
 from ..selectors import Ids, complete, read_ids
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ...core.registry.model import Operation, Registry
     from ...core.settings import Settings
+    from ...core.store.db import Connection
     from ...core.store.store import Enqueued
 
 app = group("Put jobs in the queue.")
 
 DEFAULT_WAIT = "10m"
+
+#: Keys of a batch whose job has other input: so many are named.
+MOST_WARNINGS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,10 @@ async def enqueue(
     sources: Sources,
     target: Target,
 ) -> None:
-    """Check the input against the registry and insert jobs: all of them or none. A repeated --key inserts nothing."""
+    """Check the input against the registry and insert jobs: all of them or none.
+
+    A repeated --key inserts nothing; a warning says so where its job has other input.
+    """
     seconds = parse_duration(placing.wait) if placing.wait else None
     settings = settings_for(console, target)
     registry = load_registry(sources, settings)
@@ -104,6 +113,7 @@ async def enqueue(
     async with database(console, settings) as connection:
         before = await complete(connection, after)
         queued = await Store(connection).enqueue([replace(job, depends_on=(*before, *job.depends_on)) for job in new])
+        await _note_other_inputs(console, connection, new, queued)
         data = [_json(job, done) for job, done in zip(new, queued, strict=True)]
     if seconds is not None:
         data = await _waited(console, settings, data, seconds)
@@ -184,6 +194,24 @@ def _checked(operation: Operation, job_input: JobInput) -> object:
         message = f"the input does not fit {name}: {'; '.join(wrong)}"
         raise InvalidInput(message, problems=wrong, hint=fields_hint(operation.input_schema))
     return data
+
+
+async def _note_other_inputs(
+    console: Console, connection: Connection, new: Sequence[NewJob], queued: Sequence[Enqueued]
+) -> None:
+    """Warn of keys whose job was there already and has other input: what was typed just now is not executed."""
+    from ...core.store import report  # noqa: PLC0415 - psycopg costs 170 ms
+
+    repeated = [(job, done) for job, done in zip(new, queued, strict=True) if done.duplicate]
+    if not repeated:
+        return
+    inputs = [job.input_data for job, _ in repeated]
+    other = await report.other_inputs(connection, [done.id for _, done in repeated], inputs)
+    for job, done in [repeated[place] for place in other[:MOST_WARNINGS]]:
+        found = f"the job of key {job.idempotency_key} has other input, which stays; this one was not queued"
+        console.warn(f"{found}: specql-jobs show {done.id}")
+    if len(other) > MOST_WARNINGS:
+        console.warn(f"and {len(other) - MOST_WARNINGS} more keys whose job has other input")
 
 
 # ---- what is said ----------------------------------------------------------------------------------------------------

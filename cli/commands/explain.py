@@ -1,4 +1,4 @@
-"""`explain`: the page of a rule or an error, offline."""
+"""`explain`: the page of a rule, an error, or the category of a failed job, offline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..output.console import Console
 if TYPE_CHECKING:
     from ...core.registry.pages import Page
 
-app = group("Say why a rule or an error exists.")
+app = group("Say why a rule or an error exists, and why jobs fail so.")
 
 
 class PageFormat(StrEnum):
@@ -31,7 +31,8 @@ class Wanted:
     """Which pages."""
 
     codes: Annotated[
-        list[str] | None, Argument(metavar="[CODE]...", help="Codes such as SQJ301 or E502, or a rule's name")
+        list[str] | None,
+        Argument(metavar="[CODE]...", help="SQJ301, E502, a rule's name, or a category such as crash_loop"),
     ] = None
     every: Annotated[bool, Option("--all", help="Every code: a list in text, whole pages in json and markdown")] = False
 
@@ -41,12 +42,16 @@ class Wanted:
     "explain",
     "explain SQJ301",
     "explain timeout-above-limit E502",
+    "explain crash_loop    (why a job failed, and what to type)",
     "explain --all",
     "explain --all -o markdown > rules.md",
     formats=PageFormat,
 )
 def explain(console: Console, wanted: Wanted) -> None:
-    """Say why a rule or an error exists, what it looks like, and how to mend it. Exit 3 for an unknown code."""
+    """Say why a rule or an error exists or jobs fail so, what it looks like, and how to mend it.
+
+    Exit 3 for an unknown code.
+    """
     from ..output import page_text  # noqa: PLC0415 - only this command has pages
 
     found = _pages(wanted)
@@ -64,7 +69,7 @@ def _pages(wanted: Wanted) -> list[Page]:
 
     if bool(wanted.codes) == wanted.every:
         reason = "codes and --all together" if wanted.codes else "no code was named"
-        raise UsageError(reason, hint="specql-jobs explain SQJ301, or explain --all")
+        raise UsageError(reason, hint="specql-jobs explain SQJ301, explain crash_loop, or explain --all")
     if wanted.every:
         return list(pages().values())
     return list({each.code: each for each in map(page, wanted.codes or ())}.values())

@@ -58,7 +58,8 @@ async def logs(
     """Show what the last attempt of each job wrote, stdout and stderr marked; the output outlives the worker.
 
     An attempt's output is kept when the attempt ends, redacted and bounded by max_output_bytes. -f goes on, retries
-    included, until the jobs have ended. Where there is none it says why.
+    included, until the jobs have ended, and tells on stderr how: exit 0 however they did, `wait` answers that. Where
+    there is none it says why. Exit 3 for an id or an attempt that there is not.
     """
     typed, follow = read_ids(ids, prefixes=True), part.follow and not console.is_json
     _refuse(console, part)
@@ -75,6 +76,8 @@ async def logs(
         while follow and await view.open_jobs(following):
             await following.change()
             await view.read_on(following)
+        if follow:
+            await view.tell_ends(following)
         view.finish()
 
 

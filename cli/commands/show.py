@@ -53,8 +53,17 @@ async def job_views(connection: Connection, ids: Sequence[UUID]) -> list[JobView
     refuse_unknown([id_ for id_ in ids if id_ not in rows])
     attempts, changes = await report.attempts(connection, ids), await report.changes(connection, ids)
     called, links = await registered.of_jobs(connection, ids), await report.links(connection, ids)
+    ahead = await report.ahead(connection, {row["priority"] for row in rows.values() if row["status"] == "pending"})
     return [
-        JobView(rows[i], attempts[i], changes[i], await report.output_chunks(connection, i), called[i], links[i])
+        JobView(
+            rows[i],
+            attempts[i],
+            changes[i],
+            await report.output_chunks(connection, i),
+            called[i],
+            links[i],
+            ahead.get(rows[i]["priority"], 0),
+        )
         for i in ids
     ]
 

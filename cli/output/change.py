@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..exits import Exit, Problem
+from .change_state import state_of
 from .job_json import timestamp
 from .text import amount, duration, moment, one_line
 
@@ -278,7 +279,7 @@ def change_json(entry: dict[str, Any]) -> dict[str, Any]:
     """Return what a document says of the change itself."""
     return {
         "id": entry["id"],
-        "state": entry["state"],
+        "state": state_of(entry),
         "rate_per_second": entry["rate"],
         "due_until": timestamp(entry["next_at"]),
     }

@@ -56,6 +56,11 @@ class Console:
         return streams.is_terminal(sys.stdout)
 
     @property
+    def err_on_terminal(self) -> bool:
+        """Whether a person looks at what is said."""
+        return streams.is_terminal(sys.stderr)
+
+    @property
     def coloured(self) -> bool:
         """Whether the data may have colours."""
         return streams.wants_colour(self.colour, self.env, sys.stdout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...core.fingerprint import readable, template
+from . import category_next
 from .console import Console
 from .job_json import timestamp
 from .listed import Table, answer_list
@@ -79,7 +80,7 @@ def next_commands(each: Group) -> list[str]:
         found.append(f"specql-jobs retry --status failed --fingerprint {each.fingerprint} --dry-run")
     elif each.failed:
         found.append(f"specql-jobs list --status failed --operation {each.operations[0]}")
-    return found
+    return found + category_next.explaining(each.sample["category"])
 
 
 def _change(each: Group) -> str:

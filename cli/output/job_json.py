@@ -63,6 +63,7 @@ class JobView:
     chunks: Sequence[Row]
     callbacks: Sequence[Row] = ()  # those that did not succeed with the settle
     links: Sequence[Row] = ()
+    ahead: int = 0  # due jobs of higher priority, counted up to report.MOST_AHEAD
 
 
 def detail(view: JobView) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ...core.job import Status
-from . import job_links
+from . import category_next, job_links
 from .text import age, amount, moment, one_line
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _pending(view: JobView) -> tuple[str, str]:
         return "retrying", f"attempt {row['attempts'] + 1} in {age(wait)}; last: {last_error(row)}"
     if wait > 0:
         return "scheduled", f"due in {age(wait)}"
-    return _held(row) or _waiting(row, -wait)
+    return _held(row) or _waiting(row, -wait, view.ahead)
 
 
 def _held(row: Row) -> tuple[str, str] | None:
@@ -74,15 +74,41 @@ def _clock(at: datetime | str) -> str:
     return moment(datetime.fromisoformat(at) if isinstance(at, str) else at)
 
 
-def _waiting(row: Row, waited: float) -> tuple[str, str]:
+def _waiting(row: Row, waited: float, ahead: int = 0) -> tuple[str, str]:
     if not row["has_worker"]:
         return "no_worker", f"no live worker serves {row['service_name']}"
-    return "ready", f"due for {age(waited)}, waiting for a free worker"
+    return "ready", f"due for {age(waited)}, waiting for a free worker{_behind(ahead)}"
+
+
+def _behind(ahead: int) -> str:
+    """What a worker takes before a job, where some have a higher priority."""
+    from ...core.store.report import MOST_AHEAD  # noqa: PLC0415 - psycopg, whose rows these are
+
+    if not ahead:
+        return ""
+    if ahead == 1:
+        return "; 1 due job has a higher priority and goes first"
+    return f"; {ahead:,}{' or more' if ahead >= MOST_AHEAD else ''} due jobs have a higher priority and go first"
+
+
+def kept_back(row: Row) -> str:
+    """Say what would keep the job back were it due, and what to type; "" where nothing would."""
+    held = _held(row) or (None if row["has_worker"] else _waiting(row, 0.0))
+    return "; ".join([held[1], *_freeing(row)[:1]]) if held else ""
+
+
+def waiting_words(view: JobView) -> str:
+    """Say why a pending job waits, and what to type where a person may end it."""
+    freeing = _freeing(view.row)[:1] if view.row["run_at"] <= view.row["database_now"] else []
+    return "; ".join([why(view)[1], *freeing])
 
 
 def _freeing(row: Row) -> list[str]:
-    """The command that ends the pause which keeps the job back."""
-    return [resuming(row["pause"])] if row["pause"] else []
+    """The commands that end what keeps a due job back, in the order of _held."""
+    pause = [resuming(row["pause"])] if row["pause"] else []
+    tripped = row["breaker_seconds"] is not None
+    breaker = [f"specql-jobs breaker reset {shlex.quote(row['service_name'])}"] if tripped else []
+    return [*pause, *breaker, *([] if row["has_worker"] else ["specql-jobs worker --registry FILE"])]
 
 
 def resuming(pause: Row) -> str:
@@ -163,12 +189,13 @@ def next_commands(view: JobView) -> list[str]:
     if row["status"] in ("failed", "cancelled"):
         group = [f"specql-jobs list --fingerprint {shlex.quote(row['fingerprint'])}"] if row["fingerprint"] else []
         first = job_links.culprits(view.links)[:1]  # what it waited for brings it back; alone it stays as it is
-        return [f"specql-jobs retry {first[0] if first else id_}", *again, *group]
+        retry = f"specql-jobs retry {first[0] if first else id_}"
+        about = category_next.explaining(row["error_category"]) if row["status"] == "failed" else []
+        return [*category_next.looks(row), retry, *again, *group, *about]
     if row["status"] == "pending" and row["blocked_by"]:
         return [f"specql-jobs cancel {id_}"]
     if row["status"] == "pending":
-        worker = ["specql-jobs worker --registry FILE"] if not row["has_worker"] else []
-        return [*_freeing(row), *worker, f"specql-jobs cancel {id_}"]
+        return [*_freeing(row), *category_next.looks(row), f"specql-jobs cancel {id_}"]
     if row["status"] == "running":
         rescue = row["worker_silent_seconds"] is not None and not row["any_worker"]
         worker = ["specql-jobs rescue --dry-run", "specql-jobs worker --registry FILE"] if rescue else []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .change import canary_json, outcome_words, rate_words
+from .change_state import MEANINGS, state_of
 from .job_json import timestamp
 from .text import age, amount, moment, one_line
 
@@ -16,17 +17,7 @@ if TYPE_CHECKING:
 HEADERS = ("ID", "WHEN", "KIND", "STATE", "JOBS", "ACTOR", "OUTCOME", "REASON")
 SPARE = ("OUTCOME", "ACTOR")
 
-#: Seconds without a sign of whoever makes it; a batch takes far less, and a canary is looked at each second.
-SILENT = 30.0
-
 _TIMES = ("created_at", "updated_at", "ended_at")
-
-
-def state_of(entry: Mapping[str, Any]) -> str:
-    """Return where a change stands: done, stopped, running, canary, or interrupted where nobody makes it any more."""
-    silent = entry["silent_seconds"]
-    unfinished = entry["state"] in ("running", "canary")
-    return "interrupted" if unfinished and silent is not None and silent > SILENT else str(entry["state"])
 
 
 def summary(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,6 +51,11 @@ def row(entry: Mapping[str, Any]) -> list[str]:
         _outcomes(counts) or "-",
         one_line(entry["reason"] or "-"),
     ]
+
+
+def to_resume(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what to type for each interrupted change."""
+    return [f"specql-jobs changes resume {each['id']}" for each in rows if state_of(each) == "interrupted"]
 
 
 def _outcomes(counts: Mapping[str, int]) -> str:
@@ -102,6 +98,7 @@ class Shown:
         """Return it for people, what to type next at the end."""
         entry = self.entry
         known = {
+            "state": f"{state_of(entry)}: {MEANINGS[state_of(entry)]}" if state_of(entry) != "done" else "",
             "reason": entry["reason"],
             "about": entry["scope"] or _selection(entry["selector"]),
             "outcome": _outcomes(self.tally.outcomes),
@@ -132,10 +129,11 @@ class Shown:
         return f"{self.canaries.completed} of {self.canaries.jobs} completed, {wanted}% wanted"
 
     def _next(self) -> list[str]:
-        left = self.tally.left
-        if not left or state_of(self.entry) not in ("interrupted", "stopped", "canary"):
+        left, state = self.tally.left, state_of(self.entry)
+        if state not in ("interrupted", "stopped", "canary") or (state == "stopped" and not left):
             return []
-        return [f"  next      specql-jobs changes resume {self.entry['id']}    {left} still to do"]
+        rest = f"{left} still to do" if left else "looks at its first jobs again, and then it is done"
+        return [f"  next      specql-jobs changes resume {self.entry['id']}    {rest}"]
 
 
 def _selection(selector: Mapping[str, Any] | None) -> str:

@@ -1,4 +1,4 @@
-"""Pages of rules and errors: for people, as Markdown, and as data."""
+"""Pages of rules, errors and categories: for people, as Markdown, and as data."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ...core.registry.pages import Page
 
 _WIDTH = 96
+
+#: What an example is written in, where it is no YAML.
+_LANGUAGES = {"Queued": "json", "As `show` says it": "text"}
 
 
 def as_json(page: Page) -> dict[str, Any]:
@@ -30,6 +33,8 @@ def as_json(page: Page) -> dict[str, Any]:
         "registry": page.registry or None,
         "line": page.line or None,
         "suppress": _comment(page) or None,
+        "looks": page.looks or None,
+        "commands": list(page.commands) or None,
     }
 
 
@@ -48,6 +53,8 @@ def _parts(page: Page) -> Iterator[str]:
     yield "To mend it: " + textwrap.fill(page.fix, _WIDTH, initial_indent=" " * 12).lstrip()
     for title, source in _examples(page):
         yield _example(title, source, page.line if title == "Bad" else 0)
+    if page.commands:
+        yield _example("To type", "\n".join(page.commands))
     if page.suppressible:
         yield f"To keep it, on its line or the line above:  {_comment(page)}"
 
@@ -60,6 +67,7 @@ def _examples(page: Page) -> Iterator[tuple[str, str]]:
         ("Bad", page.bad),
         ("Good", page.good),
         ("With this registry", page.registry),
+        ("As `show` says it", page.looks),
     )
     return ((title, source) for title, source in titled if source)
 
@@ -78,7 +86,7 @@ def _example(title: str, source: str, line: int = 0) -> str:
 
 def listing(pages: Sequence[Page], width: int | None) -> str:
     """Return one line for each page."""
-    rows = [[page.code, page.severity or "exit", page.name, page.why] for page in pages]
+    rows = [[page.code, page.kind, page.name, page.why] for page in pages]
     return text_table(["CODE", "SEVERITY", "NAME", "WHY"], rows, width)
 
 
@@ -91,7 +99,9 @@ def _sections(page: Page) -> Iterator[str]:
     yield f"## {page.code} {page.name}"
     yield f"*{page.severity}*. {page.why}" if page.severity else page.why
     for title, source in _examples(page):
-        yield f"{title}:\n\n```{'json' if title == 'Queued' else 'yaml'}\n{source.rstrip()}\n```"
+        yield f"{title}:\n\n```{_LANGUAGES.get(title, 'yaml')}\n{source.rstrip()}\n```"
     yield f"To mend it: {page.fix}"
+    if page.commands:
+        yield "```sh\n" + "\n".join(page.commands) + "\n```"
     if page.suppressible:
         yield f"To keep it, on its line or the line above: `{_comment(page)}`"

@@ -17,11 +17,12 @@ def commands(view: View) -> Iterator[Finding]:
         return
     for node in locate(view.node, ("security_policy", "allowed_commands")).items:
         path = str(node.value)
-        if path.startswith("/") and not _executable(path):
+        if path.startswith("/") and not executable(path):
             yield view.found("SQJ506", f"{view.name} allows {path}, which this host does not have", node.position)
 
 
-def _executable(path: str) -> bool:
+def executable(path: str) -> bool:
+    """Whether this host has the program, and anybody here may start it."""
     try:
         return os.path.isfile(path) and os.access(path, os.X_OK)
     except ValueError:  # a NUL byte

@@ -1,4 +1,4 @@
-"""What `explain` says: the pages of rules and of errors, kept as data in page_texts/.
+"""What `explain` says: the pages of rules, of errors and of the categories of failed jobs, kept as data in page_texts/.
 
 A rule's examples are whole registries, or whole entities beside a registry. Those of a comparison have a third,
 `before`, that both are compared with, or `queued`, jobs that wait for both. In the bad one `# <--` ends the line of the
@@ -19,6 +19,7 @@ from typing import Any, Final
 import yaml
 
 from ..errors import NotFound, SpecqlJobsError
+from ..job import Category
 from .codes import COMPARED, RULES
 
 MARK: Final = "# <--"
@@ -28,11 +29,11 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One code explained; `bad` and `good` are empty for errors, which no file causes alone."""
+    """One code explained; `bad` and `good` are empty for errors and categories, which no file causes alone."""
 
     code: str
     name: str
-    severity: str  # error, warning or info; "" for an error code
+    severity: str  # error, warning or info; "" for an error code and a category
     why: str
     fix: str
     bad: str = ""
@@ -45,27 +46,39 @@ class Page:
     before: str = ""  # the version that both examples are compared with
     queued: tuple[Mapping[str, Any], ...] = ()  # jobs that are in the queue when both examples are checked
     suppressible: bool = False
+    looks: str = ""  # of a category: how `show` says it
+    commands: tuple[str, ...] = ()  # of a category: what to type, with ID, SERVICE and OPERATION to fill in
+
+    @property
+    def kind(self) -> str:
+        """Return what the code belongs to: a rule's severity, or `exit` for an error, `job` for a category."""
+        return self.severity or ("job" if self.commands else "exit")
 
 
 def pages() -> Mapping[str, Page]:
-    """Return every page by its code: rules first, then errors."""
+    """Return every page by its code: rules first, then errors, then categories."""
     return _pages()
 
 
 def page(code: str) -> Page:
-    """Return the page of a code in any case, or of a rule's or error's name; raise NotFound with near ones."""
-    known = pages()
-    found = known.get(code.upper()) or next((each for each in known.values() if each.name == code.lower()), None)
+    """Return the page of a code in any case, or of a page's name; raise NotFound with near ones. Codes come first."""
+    known, word = pages(), code.lower()
+    found = (
+        known.get(code.upper()) or known.get(word) or next((each for each in known.values() if each.name == word), None)
+    )
     if found is None:
         raise NotFound(
-            f"no rule or error has the code {code[:80]!r}", hint=_near(code), code="E311", name="unknown-code"
+            f"no rule, error or category has the code {code[:80]!r}", hint=_near(code), code="E311", name="unknown-code"
         )
     return found
 
 
 def _near(code: str) -> str:
-    by_word = {**{each: each for each in pages()}, **{each.name.upper(): each.code for each in pages().values()}}
-    begun = [each for each in pages() if code and each.startswith(code.upper())][:3]
+    by_word = {
+        **{each.upper(): each for each in pages()},
+        **{each.name.upper(): each.code for each in pages().values()},
+    }
+    begun = [each for each in pages() if code and each.upper().startswith(code.upper())][:3]
     near = begun or difflib.get_close_matches(code.upper(), list(by_word), n=3, cutoff=0.6)
     found = list(dict.fromkeys(by_word[word] for word in near))
     return f"did you mean {' or '.join(found)}?" if found else "specql-jobs explain --all lists every code"
@@ -81,7 +94,8 @@ def _pages() -> Mapping[str, Page]:
         for code, text in texts.items()
         if code.startswith("E")
     }
-    return MappingProxyType({**rules, **errors})
+    categories = {str(each): _category(str(each), texts[each]) for each in Category}
+    return MappingProxyType({**rules, **errors, **categories})
 
 
 def _texts() -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -122,6 +136,11 @@ def _marked(text: str) -> int:
 
 def _error(code: str, name: str, text: Mapping[str, Any]) -> Page:
     return Page(code, name, "", text["why"], text["fix"])
+
+
+def _category(code: str, text: Mapping[str, Any]) -> Page:
+    commands = tuple(f"specql-jobs {each}" for each in text["commands"])
+    return Page(code, text["name"], "", text["why"], text["fix"], looks=text["looks"], commands=commands)
 
 
 def _error_names() -> dict[str, str]:

@@ -115,9 +115,20 @@ async def drive(connection: Connection, change: int, after: int = 0, until: int 
     await _rows(connection, "give_up", {"change": change, "until": until})
 
 
+async def watched(connection: Connection, change: int) -> None:
+    """Say in the ledger that somebody waits for a change's first jobs."""
+    await _rows(connection, "watched", {"change": change})
+
+
 async def canaries(connection: Connection, change: int, canary: int) -> Canaries:
     """Return how the jobs that went first stand now."""
     return Canaries(**(await _rows(connection, "canaries", {"change": change, "canary": canary}))[0])
+
+
+async def waiting(connection: Connection, change: int, canary: int) -> UUID | None:
+    """Return the first of the jobs that went first that is pending."""
+    rows = await _rows(connection, "waiting", {"change": change, "canary": canary})
+    return rows[0]["id"] if rows else None
 
 
 async def turn(connection: Connection, change: int, state: str) -> None:
@@ -140,6 +151,11 @@ async def members(connection: Connection, change: int, limit: int | None) -> lis
 async def requested(connection: Connection, change: int) -> list[UUID]:
     """Return the running jobs that a cancellation has asked to stop."""
     return [row["id"] for row in await _rows(connection, "requested", {"change": change})]
+
+
+async def discarded(connection: Connection, ids: Sequence[UUID]) -> int:
+    """Return how many of these cancelled jobs somebody had given up by `discard`."""
+    return int((await _rows(connection, "discarded", {"ids": list(ids)}))[0]["jobs"])
 
 
 async def statuses(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:

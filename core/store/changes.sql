@@ -21,15 +21,24 @@ SELECT a.reached, a.jobs, a.locked FROM jobs.advance_change(%(change)s, %(after)
 UPDATE jobs.tb_change_job m SET outcome = 'locked'
  WHERE m.change_id = %(change)s AND m.outcome = 'planned' AND m.position <= %(until)s;
 
+-- name: watched
+-- Somebody waits for the jobs that went first: the change is not interrupted.
+UPDATE jobs.tb_change c SET updated_at = clock_timestamp() WHERE c.id = %(change)s;
+
 -- name: canaries
--- How the jobs that went first stand now; `cancelled` and `failed` have ended, and not well. Says that somebody is watching.
-WITH watched AS (UPDATE jobs.tb_change c SET updated_at = clock_timestamp() WHERE c.id = %(change)s)
+-- How the jobs that went first stand now; `cancelled` and `failed` have ended, and not well.
 SELECT count(*) AS jobs, count(*) FILTER (WHERE j.status = 'completed') AS completed,
        count(*) FILTER (WHERE j.status IN ('completed', 'failed', 'cancelled') OR j.id IS NULL) AS ended
   FROM jobs.tb_change_job m LEFT JOIN jobs.tb_job_run j ON j.id = m.job_id
  WHERE m.change_id = %(change)s AND m.outcome = 'retried'
    AND m.job_id = ANY (ARRAY(SELECT p.job_id FROM jobs.tb_change_job p
                               WHERE p.change_id = %(change)s AND p.position <= %(canary)s));
+
+-- name: waiting
+-- The first of the jobs that went first that has not started, or not again.
+SELECT j.id FROM jobs.tb_change_job m JOIN jobs.tb_job_run j ON j.id = m.job_id
+ WHERE m.change_id = %(change)s AND m.outcome = 'retried' AND m.position <= %(canary)s AND j.status = 'pending'
+ ORDER BY m.position LIMIT 1;
 
 -- name: turn
 UPDATE jobs.tb_change c
@@ -52,6 +61,14 @@ SELECT m.job_id AS id, m.outcome FROM jobs.tb_change_job m
 
 -- name: requested
 SELECT m.job_id AS id FROM jobs.tb_change_job m WHERE m.change_id = %(change)s AND m.outcome = 'requested';
+
+-- name: discarded
+-- How many of these jobs are as a discard left them: nobody has changed them by hand since.
+SELECT count(*) AS jobs
+  FROM unnest(%(ids)b::uuid[]) AS wanted (id)
+ CROSS JOIN LATERAL (SELECT m.outcome FROM jobs.tb_change_job m WHERE m.job_id = wanted.id
+                      ORDER BY m.change_id DESC LIMIT 1) AS latest
+ WHERE latest.outcome = 'discarded';
 
 -- name: statuses
 SELECT j.id, j.status FROM jobs.tb_job_run j WHERE j.id = ANY (%(ids)b::uuid[]);

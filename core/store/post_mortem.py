@@ -14,6 +14,7 @@ from psycopg import IsolationLevel
 from ..errors import UsageError
 from ..selector import Selector
 from .db import Connection, queries, translate
+from .selection import places
 
 Row = dict[str, Any]
 
@@ -103,7 +104,7 @@ def _drawn(failures: Sequence[Row]) -> list[str]:
 @cache
 def _query(name: str) -> str:
     named = queries("post_mortem.sql")
-    return named[name].replace("{ended}", named["ended"]).replace("{chosen}", named["chosen"])
+    return named[name].replace("{ended}", named["ended"]).replace("{chosen}", places())
 
 
 async def _rows(connection: Connection, name: str, parameters: Row) -> list[Row]:

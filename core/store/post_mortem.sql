@@ -1,5 +1,5 @@
 -- What `report` draws of a time window: reads only, in one snapshot. `ended` is spliced in where a query says {ended}: the
--- jobs that ended in the window, by the index on completed_at. Every value is a parameter.
+-- jobs that ended in the window, by the index on completed_at; {chosen} is selection.places(). Every value is a parameter.
 
 -- name: window
 -- The window in the database's clock; `before` is the one of equal length in front of it.
@@ -8,16 +8,6 @@ WITH w AS (
          coalesce(%(until_at)s::timestamptz, now() - coalesce(%(until_ago)s::float8, 0) * interval '1 second') AS until)
 SELECT since, until, since - (until - since) AS before, now() AS database_now,
        extract(epoch FROM until - since)::float8 AS seconds FROM w;
-
--- name: chosen
-    (%(service)s::text[] IS NULL OR lower(j.service_name) = ANY (%(service)s::text[]))
-AND (%(not_service)s::text[] IS NULL OR lower(j.service_name) <> ALL (%(not_service)s::text[]))
-AND (%(operation)s::text[] IS NULL OR lower(j.service_name || '.' || j.operation) = ANY (%(operation)s::text[]))
-AND (%(not_operation)s::text[] IS NULL OR lower(j.service_name || '.' || j.operation) <> ALL (%(not_operation)s::text[]))
-AND (%(execution_type)s::text[] IS NULL OR lower(j.execution_type) = ANY (%(execution_type)s::text[]))
-AND (%(not_execution_type)s::text[] IS NULL OR lower(j.execution_type) <> ALL (%(not_execution_type)s::text[]))
-AND (%(tenant)s::text[] IS NULL OR j.tenant_id::text = ANY (%(tenant)s::text[]))
-AND (%(not_tenant)s::text[] IS NULL OR coalesce(j.tenant_id::text, '') <> ALL (%(not_tenant)s::text[]))
 
 -- name: ended
     j.status IN ('completed', 'failed', 'cancelled') AND j.completed_at >= %(since)s AND j.completed_at < %(until)s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,9 @@ UNREADABLE = "(not shown: nested too deeply, or a number of too many digits)"
 
 #: Of what a job waits for, and of what waits for it, one look fetches so many.
 SHOWN_LINKS = 1000
+
+#: Jobs of higher priority are counted so far.
+MOST_AHEAD = 10_000
 
 #: Chunks of captured output that one look at a job fetches; the worker bounds each chunk's size.
 SHOWN_CHUNKS = 200
@@ -77,6 +80,12 @@ async def existing(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
     return {row["id"] for row in await _rows(connection, "existing", {"ids": list(ids)})}
 
 
+async def other_inputs(connection: Connection, ids: Sequence[UUID], inputs: Sequence[str]) -> list[int]:
+    """Return the places, from 0, of the inputs (JSON text) that are not those of the jobs at the same places."""
+    rows = await _rows(connection, "other_inputs", {"ids": list(ids), "inputs": list(inputs)})
+    return [row["place"] - 1 for row in rows]
+
+
 async def ids_between(connection: Connection, low: UUID, high: UUID) -> list[UUID]:
     """Return at most two ids within the bounds: enough to know whether a prefix is unique."""
     return [row["id"] for row in await _rows(connection, "ids_between", {"low": low, "high": high})]
@@ -92,6 +101,17 @@ async def jobs(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Row]:
     except psycopg.Error as error:
         raise translate(error) from None
     return {row["id"]: row for row in rows}
+
+
+async def gated(connection: Connection, ids: Sequence[UUID]) -> list[Row]:
+    """Return the same rows without their documents, in any order: for what keeps them back."""
+    return await _rows(connection, "job", {"ids": list(ids), "documents": False, "cap": LARGEST_SHOWN})
+
+
+async def ahead(connection: Connection, priorities: Collection[int]) -> dict[int, int]:
+    """Return for each priority how many due jobs have a higher one; MOST_AHEAD means that many or more."""
+    rows = await _rows(connection, "ahead", {"priorities": list(priorities), "most": MOST_AHEAD}) if priorities else []
+    return {row["priority"]: row["jobs"] for row in rows}
 
 
 async def attempts(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Row]]:

@@ -1,11 +1,8 @@
--- What people look at: reads only. {selection}, {chosen} and {latest} are made of the first two texts here by selection.py;
--- they are fixed text, and every value is a parameter. A parameter that is NULL asks nothing, and the planner drops its line.
+-- What people look at: reads only. {selection}, {chosen} and {latest} are made of the first texts here by selection.py; they
+-- are fixed text, and every value is a parameter. A parameter that is NULL asks nothing, and the planner drops its line.
 
--- name: words
-    (%(ids)s::uuid[] IS NULL OR j.id = ANY (%(ids)s::uuid[]))
-AND (%(status)s::text[] IS NULL OR j.status = ANY (%(status)s::text[]))
-AND (%(not_status)s::text[] IS NULL OR j.status <> ALL (%(not_status)s::text[]))
-AND (%(service)s::text[] IS NULL OR lower(j.service_name) = ANY (%(service)s::text[]))
+-- name: places
+    (%(service)s::text[] IS NULL OR lower(j.service_name) = ANY (%(service)s::text[]))
 AND (%(not_service)s::text[] IS NULL OR lower(j.service_name) <> ALL (%(not_service)s::text[]))
 AND (%(operation)s::text[] IS NULL OR lower(j.service_name || '.' || j.operation) = ANY (%(operation)s::text[]))
 AND (%(not_operation)s::text[] IS NULL OR lower(j.service_name || '.' || j.operation) <> ALL (%(not_operation)s::text[]))
@@ -13,6 +10,11 @@ AND (%(execution_type)s::text[] IS NULL OR lower(j.execution_type) = ANY (%(exec
 AND (%(not_execution_type)s::text[] IS NULL OR lower(j.execution_type) <> ALL (%(not_execution_type)s::text[]))
 AND (%(tenant)s::text[] IS NULL OR j.tenant_id::text = ANY (%(tenant)s::text[]))
 AND (%(not_tenant)s::text[] IS NULL OR coalesce(j.tenant_id::text, '') <> ALL (%(not_tenant)s::text[]))
+
+-- name: words
+    (%(ids)s::uuid[] IS NULL OR j.id = ANY (%(ids)s::uuid[]))
+AND (%(status)s::text[] IS NULL OR j.status = ANY (%(status)s::text[]))
+AND (%(not_status)s::text[] IS NULL OR j.status <> ALL (%(not_status)s::text[]))
 AND (%(worker)s::text[] IS NULL OR j.worker_id::text = ANY (%(worker)s::text[]))
 AND (%(not_worker)s::text[] IS NULL OR coalesce(j.worker_id::text, '') <> ALL (%(not_worker)s::text[]))
 AND (%(category)s::text[] IS NULL OR j.error_category = ANY (%(category)s::text[]))
@@ -60,6 +62,12 @@ SELECT s.status, s.service_name, s.operation, s.fingerprint, count(*) AS jobs, a
 -- name: existing
 SELECT j.id FROM jobs.tb_job_run j WHERE j.id = ANY (%(ids)s::uuid[]);
 
+-- name: other_inputs
+-- Which of these inputs are not those that the jobs beside them have.
+SELECT w.place FROM unnest(%(ids)s::uuid[], %(inputs)s::text[]) WITH ORDINALITY AS w (id, input, place)
+  JOIN jobs.tb_job_run j ON j.id = w.id
+ WHERE j.input_data IS DISTINCT FROM w.input::jsonb ORDER BY w.place;
+
 -- name: ids_between
 -- An id's prefix as a range, so that the primary key serves it.
 SELECT j.id FROM jobs.tb_job_run j WHERE j.id BETWEEN %(low)s AND %(high)s ORDER BY j.id LIMIT 2;
@@ -105,6 +113,14 @@ SELECT j.id, j.identifier, j.idempotency_key, j.service_name, j.operation, j.exe
   FROM jobs.tb_job_run j
   LEFT JOIN jobs.tb_service_state s ON s.service_name = lower(j.service_name COLLATE "C")
  WHERE j.id = ANY (%(ids)s::uuid[]);
+
+-- name: ahead
+-- For each priority how many due jobs have a higher one: a walk over the claim's index, so many entries at most.
+SELECT w.priority, (SELECT count(*) FILTER (WHERE c.run_at <= now())
+                      FROM (SELECT j.run_at FROM jobs.tb_job_run j
+                             WHERE j.status = 'pending' AND j.blocked_by = 0 AND -j.priority < -w.priority
+                             ORDER BY -j.priority LIMIT %(most)s) AS c) AS jobs
+  FROM unnest(%(priorities)s::int4[]) AS w (priority);
 
 -- name: recorded
 -- A job's small columns in the order of JobRecord, for `replay`: its last attempt, or the first where it had none; then

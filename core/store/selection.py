@@ -60,12 +60,17 @@ def sampled() -> str:
 @cache
 def everywhere() -> str:
     """Return the condition of a selector on `jobs.tb_job_run j`, for a query that orders by something else."""
-    return f"{queries('report.sql')['words']}\nAND {_window(ANY_CHANGE)}"
+    return f"{words()}\nAND {_window(ANY_CHANGE)}"
 
 
 def words() -> str:
     """Return the condition of a selector without its times."""
-    return queries("report.sql")["words"]
+    return f"{queries('report.sql')['words']}\nAND {places()}"
+
+
+def places() -> str:
+    """Return the part of it that asks where a job belongs: service, operation, type and tenant."""
+    return queries("report.sql")["places"]
 
 
 # ---- parts -----------------------------------------------------------------------------------------------------------

@@ -151,7 +151,7 @@ def test_a_retry_of_what_is_paused_says_so(board: Board) -> None:
     board.add("mail", "send", status="failed")
     assert board("pause", "--service", "pay", "--reason", "INC-2").code == 0
     warnings = board("retry", "-s", "failed", "-n", "-o", "json").document["warnings"]
-    assert warnings == ["pay is paused by mo: its jobs wait until specql-jobs resume --service pay"]
+    assert warnings == ["service pay was paused by mo: INC-2; specql-jobs resume --service pay"]
     assert board("retry", "--service", "mail", "-n", "-o", "json").document["warnings"] == []
     assert board("discard", "--service", "pay", "-n", "-o", "json").document["warnings"] == []
 

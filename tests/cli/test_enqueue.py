@@ -46,6 +46,31 @@ def test_same_key_is_the_same_job(board: Board, registry: str) -> None:
     assert board("enqueue", "open.go", "-r", registry, "--key", "k", "-o", "json").code == 6
 
 
+def test_a_key_with_other_input_is_warned_of(board: Board, registry: str) -> None:
+    """A repeated key whose job has other input is said, with that job's id; the same input, however written, is not."""
+    order = ("enqueue", "pay.ok", "-r", registry, "--key", "k", "-o", "json")
+    first = board(*order, "--input", '{"amount": 5, "note": "a"}')
+    assert first.document["warnings"] == []
+    assert board(*order, "--input", '{"note": "a",  "amount": 5}').document["warnings"] == []
+    other = board(*order, "--input", '{"amount": 6}')
+    (job,) = other.data["jobs"]
+    assert (other.code, job["duplicate"], job["id"]) == (0, True, first.data["jobs"][0]["id"])
+    (warning,) = other.document["warnings"]
+    assert warning.startswith("the job of key k has other input")
+    assert warning.endswith(f"specql-jobs show {job['id']}")
+
+
+def test_keys_of_a_batch_with_other_input_are_warned_of(board: Board, registry: str, tmp_path: Path) -> None:
+    """Of a batch the first such keys are named and the others counted."""
+    batch = tmp_path / "jobs.jsonl"
+    for amount in (1, 2):
+        lines = [{"operation": "pay.ok", "key": f"k{n}", "input": {"amount": amount}} for n in range(7)]
+        batch.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+        said = board("enqueue", "--batch", str(batch), "-r", registry, "-o", "json")
+    warnings = said.document["warnings"]
+    assert (len(warnings), warnings[-1]) == (6, "and 2 more keys whose job has other input")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -59,8 +59,37 @@ def test_attempts_are_chosen(board: Board, tried: str) -> None:
         f"==> {tried}  pay.ok  attempt 1 <==",
         f"==> {tried}  pay.ok  attempt 2 <==",
     ]
-    assert "that attempt left no output; attempt 1, 2 did" in board("logs", tried, "--attempt", "7").err
+    silent = board.add(status="completed", attempts=3, lease_seq=3)
+    _say(board, silent, 3, "stdout", "at last\n")
+    said = board("logs", silent, "--attempt", "1")
+    assert (said.code, "that one left no output; attempt 3 did" in said.err) == (0, True)
     assert board("logs", tried, "--attempt", "1", "--all-attempts").code == 2
+
+
+def test_an_attempt_that_there_is_not(board: Board, tried: str) -> None:
+    """`--attempt` of a number that no named job has had is exit 3 and names those there are; one job's is enough."""
+    error = board("logs", tried, "--attempt", "7", "-o", "json").error
+    assert (error["code"], error["exit_code"]) == ("E302", 3)
+    assert error["message"].endswith("has had no attempt 7, only attempts 1, 2")
+    fresh = board.add()
+    assert "no attempt 1, nor any other" in board("logs", fresh, "--attempt", "1", "-o", "json").error["message"]
+    said = board("logs", tried, fresh, "--attempt", "1")
+    assert (said.code, "first try" in said.out, f"{fresh}: no attempt has started yet" in said.err) == (0, True, True)
+    assert "none of these 2 jobs" in board("logs", tried, fresh, "--attempt", "9").err
+
+
+def test_following_says_how_each_ended(board: Board, tried: str) -> None:
+    """At the end of -f stderr has one line for each job, with the error, and the sums; the exit code stays 0."""
+    failed = board.add(status="failed", error_category="timeout", error_message="too slow")
+    said = board("logs", "-f", tried, failed)
+    assert said.code == 0
+    assert said.err.splitlines()[-3:] == [
+        f"{tried}  completed  pay.ok",
+        f"{failed}  failed  pay.ok  timeout: too slow",
+        "of these jobs 1 completed, 1 failed",
+    ]
+    assert board("logs", "-f", tried).err.splitlines()[-1] == f"{tried}  completed  pay.ok"
+    assert "completed" not in board("logs", tried).err
 
 
 def test_a_part_of_it(board: Board, tried: str) -> None:

@@ -256,3 +256,34 @@ def test_the_curl_line_can_be_pasted(registry: str) -> None:
     assert "$PAY_TOKEN" in plan["curl"]
     assert shlex.split(plan["curl"])[0] == "curl"
     assert plan["url"] in plan["curl"]
+
+
+ABSENT_REGISTRY = """\
+services:
+  tool:
+    category: test
+    execution_type: shell
+    security_policy:
+      allowed_commands: [/opt/nowhere/tool, /usr/bin/env]
+      working_directory_restrictions: [/srv/nowhere, /usr]
+      file_access: read
+      read_paths: [/data/nowhere]
+    runner_config: {working_directory: %s}
+    operations:
+      go: {input_schema: {}, argv: [%s]}
+"""
+
+
+def test_what_this_host_does_not_have_is_said(tmp_path: Path) -> None:
+    """A program or path of the plan that is not here stays allowed, because a worker may have it, and is warned of."""
+    path = tmp_path / "services.yaml"
+    path.write_text(ABSENT_REGISTRY % ("/srv/nowhere", "/opt/nowhere/tool"), "utf-8")
+    said = specql_jobs("run", "tool.go", "-n", "-r", str(path), "-o", "json")
+    assert (said.code, said.data["verdict"], said.data["violations"]) == (0, "allowed", [])
+    assert said.document["warnings"] == [
+        "this host does not have the program /opt/nowhere/tool, or it cannot be executed: the job would fail here",
+        "this host does not have /data/nowhere: the job would fail here",
+        "this host does not have /srv/nowhere: the job would fail here",
+    ]
+    path.write_text(ABSENT_REGISTRY.replace("/data/nowhere", "/usr/bin") % ("/usr", "/usr/bin/env"), "utf-8")
+    assert specql_jobs("run", "tool.go", "-n", "-r", str(path), "-o", "json").document["warnings"] == []

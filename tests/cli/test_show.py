@@ -253,3 +253,59 @@ def test_a_retry_of_what_waited_alone_is_a_conflict_that_names_the_reason(board:
     assert (refused.code, refused.data["results"][0]["outcome"]) == (6, "dependency_failed")
     assert board("retry", parent).code == 0
     assert (board.status(parent), board.status(child)) == ("pending", "pending")
+
+
+@pytest.mark.parametrize(
+    ("category", "lines"),
+    [
+        ("crash_loop", ["list --category crash_loop --service pay", "pause --service pay --for 30m"]),
+        ("target_unavailable", ["breaker list", "stats --service pay"]),
+        ("worker_lost", ["worker list --all"]),
+        ("policy_violation", ["policy explain pay.ok"]),
+        ("invalid_input", ["replay {id} --dry-run"]),
+        ("target_error", []),
+        ("of an older version", []),
+    ],
+)
+def test_a_failed_job_says_where_to_look(board: Board, category: str, lines: list[str]) -> None:
+    """What tells more about such a failure comes first, then the retry, and last the category's page."""
+    id_ = board.add(status="failed", error_category=category)
+    (job,) = board("show", id_, "-o", "json").data
+    explained = [f"specql-jobs explain {category}"] if "_" in category else []
+    looks = [f"specql-jobs {line.format(id=id_)}" for line in lines]
+    assert job["next"] == [*looks, f"specql-jobs retry {id_}", *explained]
+    assert all(
+        board(*line.split()[1:]).code == 0 for line in looks[:2] if "policy" not in line and "replay" not in line
+    )
+
+
+def test_a_retrying_job_says_where_to_look(board: Board) -> None:
+    """A job that waits for its next attempt names what tells of its last error, too."""
+    id_ = board.add(run_at="2999-01-01", error_category="target_unavailable", attempts=1)
+    _worker(board)
+    found = board("show", id_, "-o", "json").data[0]["next"]
+    assert found == ["specql-jobs breaker list", "specql-jobs stats --service pay", f"specql-jobs cancel {id_}"]
+
+
+def test_a_starving_job_says_how_many_go_first(board: Board) -> None:
+    """A ready job counts the due jobs of higher priority, up to a bound; later, blocked and lower ones do not count."""
+    _worker(board)
+    id_ = board.add(priority=1)
+    board.add(priority=9, run_at="2999-01-01")
+    board.add(priority=9, blocked_by=1)
+    board.add(priority=1)
+    assert "priority" not in board("show", id_, "-o", "json").data[0]["why"]["message"]
+    board.add(priority=2)
+    why = board("show", id_, "-o", "json").data[0]["why"]
+    assert why["code"] == "ready"
+    assert why["message"].endswith("waiting for a free worker; 1 due job has a higher priority and goes first")
+    board.sql(
+        "INSERT INTO jobs.tb_job_run (service_name, operation, priority)"
+        " SELECT 'pay', 'ok', 5 FROM generate_series(1, 1239)"
+    )
+    assert "; 1,240 due jobs have a higher priority" in board("show", id_, "-o", "json").data[0]["why"]["message"]
+    board.sql(
+        "INSERT INTO jobs.tb_job_run (service_name, operation, priority)"
+        " SELECT 'pay', 'ok', 99 FROM generate_series(1, 10000)"
+    )
+    assert "; 10,000 or more due jobs have" in board("show", id_, "-o", "json").data[0]["why"]["message"]

@@ -57,18 +57,30 @@ def test_for_people(board: Board) -> None:
     assert "showing 1 of 2" in board("stats", "--limit", "1").err
 
 
-@pytest.mark.parametrize("arguments", [("--by", "colour"), ("--since", "soon"), ("--since", "1h", "--until", "1d")])
-def test_wrong_words_are_exit_2(board: Board, arguments: tuple[str, ...]) -> None:
-    """An unknown field or an empty window is a wrong call with a hint."""
-    said = board("stats", "-o", "json", *arguments)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "stats --by colour",
+        "stats --since soon",
+        "stats --since 1h --until 1d",
+        "errors --since soon",
+        "errors --since 1h --until 2h",
+        "errors --group-by x",
+        "errors -s dead",
+    ],
+)
+def test_wrong_words_are_exit_2(board: Board, words: str) -> None:
+    """An unknown field or word, or an empty window, is a wrong call with a hint."""
+    said = board(*words.split(), "-o", "json")
     assert said.code == 2
     assert said.error["hint"]
 
 
-def test_exits_3_and_5(board: Board, empty_dsn: str) -> None:
+@pytest.mark.parametrize("command", ["stats", "errors"])
+def test_exits_3_and_5(board: Board, empty_dsn: str, command: str) -> None:
     """An unknown beginning of an id is exit 3, a database without the schema exit 5."""
-    assert board("stats", "ffffff", "-o", "json").code == 3
-    assert Board(empty_dsn)("stats", "-o", "json").code == 5
+    assert board(command, "ffffff", "-o", "json").code == 3
+    assert Board(empty_dsn)(command, "-o", "json").code == 5
 
 
 @pytest.mark.parametrize("command", ["stats", "errors"])

@@ -75,6 +75,7 @@ READS: dict[str, Read] = {
     "list --service --since": listed(service=Words(("svc1",)), since=HOUR),
     "count --since --group-by": counted("service", since=HOUR),
     "count --status failed": counted("fingerprint", status=Words(("failed",))),
+    "show of a ready job": lambda it: report.ahead(it.connection, {-1}),
     "errors": failing,
     "stats": lambda it: stats.stats(it.connection, Selector(), HOUR, "service"),
 }
