@@ -47,6 +47,7 @@ class Health:
     transactions: int  # since the table was last frozen
     freeze_at: int
     sees_all: bool  # whether other roles' sessions are shown to this role
+    long_external: int = 0  # running for over an hour, started by another program
 
 
 async def look(connection: Connection, counted_pages: int = COUNTED_PAGES) -> Health:
@@ -70,6 +71,7 @@ async def _look(connection: Connection, counted_pages: int) -> Health:
     (pending,) = await _rows(connection, "pending", {"most": MOST_PENDING})
     (server,) = await _rows(connection, "server")
     (workers,) = await _rows(connection, "workers")
+    (external,) = await _rows(connection, "external")
     return Health(
         jobs=await _counts(connection, pending["pending"], counted_pages),
         ready=pending["ready"],
@@ -79,6 +81,7 @@ async def _look(connection: Connection, counted_pages: int) -> Health:
         indexes=await _rows(connection, "indexes"),
         snapshots=await _rows(connection, "snapshots"),
         **server,
+        **external,
     )
 
 

@@ -1,0 +1,150 @@
+"""The table that SpecQL made, looked at before `db migrate` takes it over: what would change, and what hinders it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+
+from ..errors import Conflict
+from .db import Connection, translate
+from .statements import Questions, Row
+
+#: Rows that are taken over in a second, at the least: 1,000,000 rows with all of SpecQL's indexes took 12 s on two cores.
+ROWS_A_SECOND = 80_000
+
+#: A table that somebody has locked: an answer is owed all the same.
+LOCK_TIMEOUT = "2s"
+
+#: A transaction that holds the table for so long may do so for longer than the migration waits.
+LONG_TRANSACTION = 5.0  # seconds
+
+#: What both generators of SpecQL make; without these it is another table.
+COLUMNS = frozenset(
+    "id identifier idempotency_key service_name operation input_data output_data error_message status attempts "
+    "max_attempts timeout_seconds tenant_id triggered_by correlation_id entity_type entity_pk created_at started_at "
+    "completed_at updated_at".split()
+)
+
+_rows = Questions("adoption.sql").fetch
+
+
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """What stands in the way of an adoption, in one sentence, and what to type."""
+
+    message: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoption:
+    """One look at an older table. `rows` has the columns of the query of that name in adoption.sql."""
+
+    bytes: int
+    rows: Row
+    objects: dict[str, list[str]]  # by kind, as the query `objects` names them
+    holders: list[Row]
+    hindrances: list[Hindrance]
+
+    @property
+    def seconds(self) -> float:
+        """How long the table is locked at most, by `ROWS_A_SECOND`; one second more for what does not grow."""
+        return 1 + self.rows.get("rows", 0) / ROWS_A_SECOND
+
+
+async def look(connection: Connection) -> Adoption | None:
+    """Return what an adoption would find; None where there is no table of SpecQL's. Reads only."""
+    try:
+        async with connection.transaction():
+            await connection.execute("SET TRANSACTION READ ONLY")
+            await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
+            return await _look(connection)
+    except psycopg.errors.LockNotAvailable:
+        raise Conflict(
+            "another session has locked jobs.tb_job_run, so it could not be looked at",
+            hint="SELECT pid, query FROM pg_stat_activity WHERE pid = ANY (SELECT pid FROM pg_locks "
+            "WHERE relation = 'jobs.tb_job_run'::regclass);",
+        ) from None
+    except psycopg.Error as error:
+        raise translate(error) from None
+
+
+async def _look(connection: Connection) -> Adoption | None:
+    found = await _rows(connection, "found")
+    if not found:
+        return None
+    wrong = _not_the_table(found[0])
+    rows = {} if wrong else await _counted(connection, found[0]["columns"])
+    return Adoption(
+        bytes=found[0]["bytes"],
+        rows=rows,
+        objects={} if wrong else await _objects(connection),
+        holders=await _rows(connection, "holders"),
+        hindrances=[*wrong, *_of_owner(found[0]), *_of_rows(rows)],
+    )
+
+
+async def _counted(connection: Connection, columns: list[str]) -> Row:
+    (rows,) = await _rows(connection, "rows")
+    (types,) = await _rows(connection, "types") if "execution_type" in columns else [{"type_unknown": 0}]
+    return rows | types
+
+
+async def _objects(connection: Connection) -> dict[str, list[str]]:
+    kinds: dict[str, list[str]] = {}
+    for row in await _rows(connection, "objects"):
+        kinds.setdefault(row["kind"], []).append(row["name"])
+    return kinds
+
+
+async def require_adoptable(connection: Connection) -> None:
+    """Raise Conflict when the table cannot be taken over, with the first reason; for inside the migration."""
+    found = await _look(connection)
+    hindrances = [each for each in found.hindrances if not each.fix.startswith("log in")] if found else []
+    if hindrances:
+        more = f" (and {len(hindrances) - 1} more: specql-jobs db migrate --dry-run)" if len(hindrances) > 1 else ""
+        raise Conflict(
+            f"{hindrances[0].message}; nothing was changed{more}",
+            hint=hindrances[0].fix,
+            code="E611",
+            name="adoption-hindered",
+        )
+
+
+# ---- what hinders it -------------------------------------------------------------------------------------------------
+
+
+def _not_the_table(found: Row) -> list[Hindrance]:
+    if found["kind"] != "r":
+        what = {"v": "a view", "p": "a partitioned table", "m": "a materialized view"}.get(found["kind"], "no table")
+        fix = "rename it, or copy its rows into a plain table of that name"
+        return [Hindrance(f"jobs.tb_job_run is {what}, which cannot be taken over", fix)]
+    missing = sorted(COLUMNS - set(found["columns"]))
+    if missing:
+        lacks = f"jobs.tb_job_run lacks {', '.join(missing)}, which SpecQL's table has"
+        return [Hindrance(lacks, "add the columns, or rename the table if it is something else")]
+    return []
+
+
+def _of_owner(found: Row) -> Iterator[Hindrance]:
+    if not found["mine"]:
+        yield Hindrance(f"jobs.tb_job_run belongs to {found['owner']}", f"log in as {found['owner']} for this once")
+
+
+def _of_rows(rows: Row) -> Iterator[Hindrance]:
+    for column, count, example in (
+        ("status", rows.get("status_unknown"), rows.get("status_example")),
+        ("execution_type", rows.get("type_unknown"), rows.get("type_example")),
+    ):
+        if count:
+            message = f"{_jobs(count)} a {column} that is none, such as {example!r:.60}"
+            yield Hindrance(message, f"UPDATE jobs.tb_job_run SET {column} = … WHERE {column} = …;")
+    if rows.get("attempts_negative"):
+        message = f"{_jobs(rows['attempts_negative'])} fewer than no attempts"
+        yield Hindrance(message, "UPDATE jobs.tb_job_run SET attempts = 0 WHERE attempts < 0;")
+
+
+def _jobs(count: int) -> str:
+    return "1 row has" if count == 1 else f"{count:,} rows have"
