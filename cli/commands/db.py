@@ -46,8 +46,8 @@ async def migrate(
 ) -> None:
     """Apply pending migrations, keep every row.
 
-    All of them or none, under an advisory lock. With --dry-run before a table of SpecQL's: how many rows there are, what
-    taking it over fills in, drops and keeps, for how long it is locked, and exit 1 when something hinders it.
+    All of them or none, under an advisory lock. With --dry-run before a table of SpecQL's: how many rows there are,
+    what taking it over fills in, drops and keeps, for how long it is locked, and exit 1 when something hinders it.
     """
     await _migrate(console, target, dry_run=dry_run)
 
@@ -92,7 +92,6 @@ async def prune_jobs(console: Console, target: Target, options: PruneOptions) ->
 
 
 async def _migrate(console: Console, target: Target, *, dry_run: bool) -> None:
-    from ...core.store import migrate as schema  # noqa: PLC0415 - psycopg costs 170 ms
 
     async with database(console, settings_for(console, target), create=not dry_run) as connection:
         if dry_run:

@@ -71,7 +71,7 @@ def _row_lines(found: Adoption) -> Iterator[str]:
     yield f"rows       {rows['rows']:,} in {size(found.bytes)}: " + ", ".join(f"{rows[s]:,} {s}" for s in STATUSES)
     filled = [f"{rows[key]:,} {words}" for key, words in FILLED.items() if rows[key]]
     yield f"fills in   {'; '.join(filled) or 'nothing'}"
-    yield f"locks      the table for {found.seconds:.0f} s at the most, for readers too"
+    yield f"locks      the table for about {found.seconds:.0f} s, for readers too"
     if rows["running_long"]:
         yield f"look at    {rows['running_long']:,} running for over an hour: is their program still there?"
     if rows["attempts_left"]:

@@ -3,6 +3,7 @@
 -- name: found
 -- relkind r: a table. `mine`: whether this role may alter it.
 SELECT c.relkind::text AS kind, pg_has_role(c.relowner, 'USAGE') AS mine, pg_get_userbyid(c.relowner) AS owner,
+       has_table_privilege(c.oid, 'SELECT') AS readable,
        pg_total_relation_size(c.oid) AS bytes,
        ARRAY (SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
          AS columns

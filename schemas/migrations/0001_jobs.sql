@@ -83,6 +83,14 @@ BEGIN
 END
 $$;
 
+-- Older indexes that cost each claim and settle more than they give readers (measured: -13 % to -20 % each). Before the rows are
+-- filled in, which would write to each of them.
+DROP INDEX IF EXISTS jobs.idx_tb_job_run_pending;
+DROP INDEX IF EXISTS jobs.idx_tb_job_run_retry;
+DROP INDEX IF EXISTS jobs.idx_tb_job_run_execution_type;
+DROP INDEX IF EXISTS jobs.idx_tb_job_run_resource_usage;
+DROP INDEX IF EXISTS jobs.idx_tb_job_run_idempotency;
+
 -- Adopted rows: fill what our CHECKs demand, change nothing else.
 UPDATE jobs.tb_job_run SET status = lower(status) WHERE status <> lower(status);
 UPDATE jobs.tb_job_run SET id = jobs.new_job_id() WHERE id IS NULL;
@@ -150,13 +158,6 @@ ALTER TABLE jobs.tb_job_run SET (
   autovacuum_vacuum_cost_delay = 0,
   autovacuum_analyze_scale_factor = 0.05
 );
-
--- Older indexes that cost each claim and settle more than they give readers (measured: -13 % to -20 % each).
-DROP INDEX IF EXISTS jobs.idx_tb_job_run_pending;
-DROP INDEX IF EXISTS jobs.idx_tb_job_run_retry;
-DROP INDEX IF EXISTS jobs.idx_tb_job_run_execution_type;
-DROP INDEX IF EXISTS jobs.idx_tb_job_run_resource_usage;
-DROP INDEX IF EXISTS jobs.idx_tb_job_run_idempotency;
 
 -- Negated, so that one row comparison can say where a scan begins (the claim's watermark).
 CREATE INDEX IF NOT EXISTS ix_tb_job_run_claim ON jobs.tb_job_run ((-priority), run_at, id) WHERE status = 'pending';

@@ -16,7 +16,8 @@ TAKE_DIRECTLY: Final = (
     f"WHERE id = ({TAKE}) RETURNING id"
 )
 TRY_AGAIN: Final = (
-    "UPDATE jobs.tb_job_run SET status = 'pending', updated_at = now() WHERE status = 'failed' AND attempts < max_attempts"
+    "UPDATE jobs.tb_job_run SET status = 'pending', updated_at = now() "
+    "WHERE status = 'failed' AND attempts < max_attempts"
 )
 GIVE_BACK: Final = (
     "UPDATE jobs.tb_job_run SET status = 'pending', updated_at = now() WHERE status = 'running' AND started_at < %s"
