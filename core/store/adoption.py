@@ -18,13 +18,11 @@ ROWS_A_SECOND = 50_000
 #: A table that somebody has locked: an answer is owed all the same.
 LOCK_TIMEOUT = "2s"
 
-#: A transaction that holds the table for so long may do so for longer than the migration waits.
-LONG_TRANSACTION = 5.0  # seconds
-
 #: What both generators of SpecQL make; without these it is another table.
 _OLDER = """
-id identifier idempotency_key service_name operation input_data output_data error_message status attempts max_attempts
-timeout_seconds tenant_id triggered_by correlation_id entity_type entity_pk created_at started_at completed_at updated_at
+id identifier idempotency_key service_name operation input_data output_data error_message status attempts
+max_attempts timeout_seconds tenant_id triggered_by correlation_id entity_type entity_pk
+created_at started_at completed_at updated_at
 """
 COLUMNS = frozenset(_OLDER.split())
 
@@ -47,7 +45,13 @@ class Adoption:
     rows: Row
     objects: dict[str, list[str]]  # by kind, as the query `objects` names them
     holders: list[Row]
-    hindrances: list[Hindrance]
+    owner: str | None  # whose the table is, where this role may not alter it
+    in_the_way: list[Hindrance]  # whoever migrates
+
+    @property
+    def hindrances(self) -> list[Hindrance]:
+        """What must be mended before, the table's owner among it."""
+        return [*self.in_the_way, *_of_owner(self.owner)]
 
     @property
     def seconds(self) -> float:
@@ -83,7 +87,8 @@ async def _look(connection: Connection) -> Adoption | None:
         rows=rows,
         objects={} if wrong else await _objects(connection),
         holders=await _rows(connection, "holders"),
-        hindrances=[*wrong, *_of_owner(found[0]), *_of_rows(rows)],
+        owner=None if found[0]["mine"] else found[0]["owner"],
+        in_the_way=[*wrong, *_of_rows(rows)],
     )
 
 
@@ -101,17 +106,14 @@ async def _objects(connection: Connection) -> dict[str, list[str]]:
 
 
 async def require_adoptable(connection: Connection) -> None:
-    """Raise Conflict when the table cannot be taken over, with the first reason; for inside the migration."""
+    """Raise Conflict when nobody could take the table over, with the first reason; for inside the migration."""
     found = await _look(connection)
-    hindrances = [each for each in found.hindrances if not each.fix.startswith("log in")] if found else []
-    if hindrances:
-        more = f" (and {len(hindrances) - 1} more: specql-jobs db migrate --dry-run)" if len(hindrances) > 1 else ""
-        raise Conflict(
-            f"{hindrances[0].message}; nothing was changed{more}",
-            hint=hindrances[0].fix,
-            code="E611",
-            name="adoption-hindered",
-        )
+    if not found or not found.in_the_way:
+        return
+    first, *others = found.in_the_way
+    more = f" (and {len(others)} more: specql-jobs db migrate --dry-run)" if others else ""
+    message = f"{first.message}; nothing was changed{more}"
+    raise Conflict(message, hint=first.fix, code="E611", name="adoption-hindered")
 
 
 # ---- what hinders it -------------------------------------------------------------------------------------------------
@@ -129,9 +131,9 @@ def _not_the_table(found: Row) -> list[Hindrance]:
     return []
 
 
-def _of_owner(found: Row) -> Iterator[Hindrance]:
-    if not found["mine"]:
-        yield Hindrance(f"jobs.tb_job_run belongs to {found['owner']}", f"log in as {found['owner']} for this once")
+def _of_owner(owner: str | None) -> Iterator[Hindrance]:
+    if owner is not None:
+        yield Hindrance(f"jobs.tb_job_run belongs to {owner}", f"log in as {owner} for this once")
 
 
 def _of_rows(rows: Row) -> Iterator[Hindrance]:

@@ -148,6 +148,9 @@ async def test_a_table_of_another_role_is_refused_whole(empty_dsn: str) -> None:
             await connection.execute("GRANT ALL ON SCHEMA jobs TO sqj_stranger")
             await connection.execute(f"GRANT CREATE ON DATABASE {_quoted(connection)} TO sqj_stranger".encode())
             await connection.execute("SET ROLE sqj_stranger")
+            found = await migrate.adopted(connection)
+            assert found is not None
+            assert [each.message for each in found.hindrances] == [f"jobs.tb_job_run belongs to {found.owner}"]
             with pytest.raises(Denied, match="must be owner"):
                 await migrate.migrate(connection)
             await connection.execute("RESET ROLE")
