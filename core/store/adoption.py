@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import psycopg
-
 from ..errors import Conflict
-from .db import Connection, translate
+from .db import Connection
+from .health import reading
 from .statements import Questions, Row
 
 #: Rows that are taken over in a second: 1,000,000 rows (763 MB) with all of SpecQL's indexes took
 #: 20 s, on two cores at a load of 4.
 ROWS_A_SECOND = 50_000
-
-#: A table that somebody has locked: an answer is owed all the same.
-LOCK_TIMEOUT = "2s"
 
 #: What both generators of SpecQL make; without these it is another table.
 _OLDER = """
@@ -61,19 +57,8 @@ class Adoption:
 
 async def look(connection: Connection) -> Adoption | None:
     """Return what an adoption would find; None where there is no table of SpecQL's. Reads only."""
-    try:
-        async with connection.transaction():
-            await connection.execute("SET TRANSACTION READ ONLY")
-            await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
-            return await _look(connection)
-    except psycopg.errors.LockNotAvailable:
-        raise Conflict(
-            "another session has locked jobs.tb_job_run, so it could not be looked at",
-            hint="SELECT pid, query FROM pg_stat_activity WHERE pid = ANY (SELECT pid FROM pg_locks "
-            "WHERE relation = 'jobs.tb_job_run'::regclass);",
-        ) from None
-    except psycopg.Error as error:
-        raise translate(error) from None
+    async with reading(connection):
+        return await _look(connection)
 
 
 async def _look(connection: Connection) -> Adoption | None:

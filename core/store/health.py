@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -52,11 +53,18 @@ class Health:
 
 async def look(connection: Connection, counted_pages: int = COUNTED_PAGES) -> Health:
     """Return the state of the queue's tables; raise Conflict while another session has locked them."""
+    async with reading(connection):
+        return await _look(connection, counted_pages)
+
+
+@asynccontextmanager
+async def reading(connection: Connection) -> AsyncIterator[None]:
+    """Have the block in a transaction that only reads and soon gives up; raise Conflict where the table is locked."""
     try:
         async with connection.transaction():
             await connection.execute("SET TRANSACTION READ ONLY")
             await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
-            return await _look(connection, counted_pages)
+            yield
     except psycopg.errors.LockNotAvailable:
         raise Conflict(
             "another session has locked jobs.tb_job_run: a migration, or somebody's LOCK TABLE",
