@@ -35,6 +35,7 @@ def adoption_json(found: Adoption) -> dict[str, Any]:
         "statuses": {status: rows.get(status, 0) for status in STATUSES},
         "filled": {key: rows.get(key, 0) for key in FILLED},
         "running_long": rows.get("running_long", 0),
+        "identifiers_repeat": found.repeats,
         "failed_with_attempts_left": rows.get("attempts_left", 0),
         "dropped": {"indexes": objects.get("index", []), "checks": objects.get("check", [])},
         "replaced_functions": objects.get("function", []),
@@ -76,6 +77,8 @@ def _row_lines(found: Adoption) -> Iterator[str]:
         yield f"look at    {rows['running_long']:,} running for over an hour: is their program still there?"
     if rows["attempts_left"]:
         yield f"look at    {rows['attempts_left']:,} failed with attempts left: only retry runs them again"
+    if found.repeats:
+        yield "look at    identifiers may repeat and still may; new rows whose idempotency_key is there are refused"
 
 
 def _object_lines(found: Adoption) -> Iterator[str]:

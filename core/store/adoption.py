@@ -41,6 +41,7 @@ class Adoption:
     rows: Row
     objects: dict[str, list[str]]  # by kind, as the query `objects` names them
     holders: list[Row]
+    repeats: bool  # identifiers are not held to be unique
     owner: str | None  # whose the table is, where this role may not alter it
     in_the_way: list[Hindrance]  # whoever migrates
 
@@ -72,6 +73,7 @@ async def _look(connection: Connection) -> Adoption | None:
         rows=rows,
         objects={} if wrong else await _objects(connection),
         holders=await _rows(connection, "holders"),
+        repeats=found[0]["repeats"],
         owner=None if found[0]["mine"] else found[0]["owner"],
         in_the_way=[*wrong, *_of_rows(rows)],
     )

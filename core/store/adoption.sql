@@ -4,6 +4,8 @@
 -- relkind r: a table. `mine`: whether this role may alter it.
 SELECT c.relkind::text AS kind, pg_has_role(c.relowner, 'USAGE') AS mine, pg_get_userbyid(c.relowner) AS owner,
        has_table_privilege(c.oid, 'SELECT') AS readable,
+       NOT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                    WHERE i.indrelid = c.oid AND i.indisunique AND i.indnatts = 1 AND a.attname = 'identifier') AS repeats,
        pg_total_relation_size(c.oid) AS bytes,
        ARRAY (SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
          AS columns

@@ -18,6 +18,9 @@ LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
       52, 1), 53, 1), 'hex')::uuid
 $$;
 
+-- Whether there is a table to adopt; asked below, where an empty one would look like a new one.
+SELECT set_config('specql_jobs.adopts', (to_regclass('jobs.tb_job_run') IS NOT NULL)::text, true);
+
 CREATE TABLE IF NOT EXISTS jobs.tb_job_run (
   id              uuid PRIMARY KEY,
   identifier      text,
@@ -166,7 +169,8 @@ CREATE INDEX IF NOT EXISTS ix_tb_job_run_failed ON jobs.tb_job_run (completed_at
 CREATE INDEX IF NOT EXISTS idx_tb_job_run_correlation ON jobs.tb_job_run (correlation_id)
   WHERE correlation_id IS NOT NULL;
 
--- Unique as before. A new table gets it for rows that have one only: without it each claim and settle of the others
+-- Unique as before. Where somebody dropped the constraint, because a compiled action writes the same identifier whenever it is
+-- called for the same entity, it stays dropped. A new table gets it for rows that have one only: without it each claim and settle of the others
 -- would write to this index too (measured: 20 % of the statements' time).
 DO $$
 BEGIN
@@ -175,7 +179,11 @@ BEGIN
       JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
      WHERE i.indrelid = 'jobs.tb_job_run'::regclass AND i.indisunique AND i.indnatts = 1 AND a.attname = 'identifier'
   ) THEN
-    CREATE UNIQUE INDEX uq_tb_job_run_identifier ON jobs.tb_job_run (identifier) WHERE identifier IS NOT NULL;
+    IF current_setting('specql_jobs.adopts')::boolean THEN
+      CREATE INDEX ix_tb_job_run_identifier ON jobs.tb_job_run (identifier) WHERE identifier IS NOT NULL;
+    ELSE
+      CREATE UNIQUE INDEX uq_tb_job_run_identifier ON jobs.tb_job_run (identifier) WHERE identifier IS NOT NULL;
+    END IF;
   END IF;
 END
 $$;

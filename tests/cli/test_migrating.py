@@ -226,6 +226,13 @@ def test_what_hinders_it_is_said_before_and_instead(empty_dsn: str, statement: s
     assert board.sql("SELECT to_regclass('jobs.tb_schema_migration')") == [(None,)]
 
 
+def test_the_preview_says_that_calls_may_be_refused(empty_dsn: str) -> None:
+    """Where identifiers are not held to be unique, the preview says what becomes of a second call for one entity."""
+    build(empty_dsn, "older_table.sql", "ALTER TABLE jobs.tb_job_run DROP CONSTRAINT tb_job_run_identifier_key")
+    said = Board(empty_dsn)("db", "migrate", "--dry-run")
+    assert (said.code, "identifiers may repeat" in said.out) == (0, True)
+
+
 def test_the_preview_names_who_holds_the_table(empty_dsn: str) -> None:
     """A session with the table in an open transaction is named, and one that has it locked is exit 6."""
     build(empty_dsn, "older_table.sql")
