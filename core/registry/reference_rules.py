@@ -168,12 +168,20 @@ def answer(view: View) -> Iterator[Finding]:
 
 
 def way_to_run(view: View) -> Iterator[Finding]:
-    """A shell operation that says neither what to start nor that its jobs do."""
-    if view.kind is not ExecutionType.SHELL:
-        return
+    """A shell operation that says neither what to start nor that its jobs do; an http one that so says no address."""
     for operation in view.operations:
-        fields = declared_fields(operation.node.get("input_schema"))
-        stated = operation.node.get("input_schema") is not None
-        if operation.node.get("argv") is None and stated and fields is not None and "command" not in fields:
+        if view.kind is ExecutionType.SHELL and operation.node.get("argv") is None and _never_has(operation, "command"):
             message = f"{view.name}.{operation.name} has no argv, and its input no field `command`: nothing to start"
             yield view.found("SQJ204", message, operation.position, operation.name)
+        elif view.kind is ExecutionType.HTTP and view.config("base_url") is None and _never_has(operation, "endpoint"):
+            what = f"the input of {operation.name} no field `endpoint`"
+            message = f"{view.name} has no base_url, and {what}: nowhere to call"
+            fix = "add runner_config.base_url; until then each of its jobs fails"
+            yield view.found("SQJ204", message, operation.position, operation.name, help_text=fix)
+
+
+def _never_has(operation: Named, field: str) -> bool:
+    """Whether no job's input can have a field: the schema is stated, closed, and lacks it."""
+    schema = operation.node.get("input_schema")
+    fields = declared_fields(schema)
+    return schema is not None and fields is not None and field not in fields
