@@ -31,8 +31,8 @@ BEGIN
 END
 $$;
 
--- Never true for what workers and functions of ours write, and cheap to find out: they name a worker with `running`, none with
--- `pending`, and a time with every end.
+-- Never true for what workers and functions of ours write: they name a worker with `running`, none with `pending`, and a time
+-- with every end. Finding that out costs a claim and a settle together 0.25 us of 11.5 (medians of seven times 40,000 rows).
 CREATE TRIGGER tg_admit_older_write BEFORE UPDATE OF status ON jobs.tb_job_run FOR EACH ROW
   WHEN ((NEW.status = 'pending' AND (NEW.worker_id IS NOT NULL OR NEW.completed_at IS NOT NULL))
         OR (NEW.status = 'running' AND (NEW.worker_id IS NULL OR NEW.completed_at IS NOT NULL
