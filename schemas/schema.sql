@@ -30,6 +30,33 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION jobs.admit_older_write() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF OLD.status IN ('running', 'failed') AND OLD.worker_id <> 'external' THEN
+    RAISE NOTICE 'jobs.tb_job_run: % stays %, it belongs to the worker %', OLD.id, OLD.status, OLD.worker_id
+      USING HINT = 'SELECT jobs.retry(id), jobs.cancel(id) or specql-jobs show, retry, cancel';
+    RETURN NULL;
+  END IF;
+  IF NEW.status = 'pending' AND OLD.status IN ('running', 'failed') THEN
+    NEW.worker_id := NULL;
+    NEW.completed_at := NULL;
+  ELSIF NEW.status = 'running' AND OLD.status IN ('pending', 'failed') THEN
+    NEW.worker_id := 'external';
+    NEW.lease_seq := OLD.lease_seq + 1;
+    NEW.completed_at := NULL;
+    IF NEW.started_at IS NOT DISTINCT FROM OLD.started_at THEN
+      NEW.started_at := now();
+    END IF;
+  ELSIF NEW.status IN ('failed', 'cancelled') OR OLD.worker_id = 'external' THEN
+    NEW.completed_at := coalesce(NEW.completed_at, now());
+  END IF;
+  RETURN NEW;
+END
+$$;
+
 CREATE FUNCTION jobs.advance_change(change bigint, after integer, until integer, most integer) RETURNS TABLE(reached integer, jobs integer, locked integer)
     LANGUAGE plpgsql
     AS $$
@@ -1682,6 +1709,8 @@ CREATE STATISTICS jobs.st_tb_job_run_operation ON lower((service_name || '.'::te
 
 CREATE STATISTICS jobs.st_tb_job_run_service ON lower(service_name) FROM jobs.tb_job_run;
 
+CREATE TRIGGER tg_admit_older_write BEFORE UPDATE OF status ON jobs.tb_job_run FOR EACH ROW WHEN ((((new.status = 'pending'::text) AND ((new.worker_id IS NOT NULL) OR (new.completed_at IS NOT NULL))) OR ((new.status = 'running'::text) AND ((new.worker_id IS NULL) OR (new.completed_at IS NOT NULL) OR (old.status = 'failed'::text))) OR ((new.status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])) AND (new.completed_at IS NULL)))) EXECUTE FUNCTION jobs.admit_older_write();
+
 CREATE TRIGGER tg_audit_chain_forward BEFORE UPDATE ON jobs.tb_audit_chain FOR EACH ROW EXECUTE FUNCTION jobs.check_audit_head();
 
 ALTER TABLE jobs.tb_audit_chain ENABLE ALWAYS TRIGGER tg_audit_chain_forward;
@@ -1740,6 +1769,8 @@ ALTER TABLE ONLY jobs.tb_job_log
 
 ALTER TABLE ONLY jobs.tb_service_minute
     ADD CONSTRAINT tb_service_minute_service_name_fkey FOREIGN KEY (service_name) REFERENCES jobs.tb_service_state(service_name) ON DELETE CASCADE;
+
+REVOKE ALL ON FUNCTION jobs.admit_older_write() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION jobs.collect_ended() FROM PUBLIC;
 

@@ -168,12 +168,26 @@ def answer(view: View) -> Iterator[Finding]:
 
 
 def way_to_run(view: View) -> Iterator[Finding]:
-    """A shell operation that says neither what to start nor that its jobs do."""
-    if view.kind is not ExecutionType.SHELL:
-        return
+    """A shell operation that says neither what to start nor that its jobs do; an http one that so says no address."""
     for operation in view.operations:
-        fields = declared_fields(operation.node.get("input_schema"))
-        stated = operation.node.get("input_schema") is not None
-        if operation.node.get("argv") is None and stated and fields is not None and "command" not in fields:
+        schema = operation.node.get("input_schema")
+        if view.kind is ExecutionType.SHELL and operation.node.get("argv") is None and _lacks(schema, "command"):
             message = f"{view.name}.{operation.name} has no argv, and its input no field `command`: nothing to start"
             yield view.found("SQJ204", message, operation.position, operation.name)
+        elif view.kind is ExecutionType.HTTP and view.config("base_url") is None and _cannot_have(schema, "endpoint"):
+            what = f"the input of {operation.name} no field `endpoint`"
+            fix = "add runner_config.base_url; until then each of its jobs fails"
+            message = f"{view.name} has no base_url, and {what}: nowhere to call"
+            yield view.found("SQJ204", message, operation.position, operation.name, help_text=fix)
+
+
+def _lacks(schema: Node | None, field: str) -> bool:
+    """Whether a schema is stated and does not declare a field."""
+    fields = declared_fields(schema)
+    return schema is not None and fields is not None and field not in fields
+
+
+def _cannot_have(schema: Node | None, field: str) -> bool:
+    """Whether it refuses that field, too."""
+    closed = schema is not None and expanded(schema).schema.get("additionalProperties") is False
+    return closed and _lacks(schema, field)

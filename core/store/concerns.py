@@ -47,6 +47,7 @@ def concerns(health: Health) -> list[Concern]:
     """Return what hinders the queue, in the order in which a tired person should look."""
     return [
         *_workers(health),
+        *_external(health),
         *(found for row in health.snapshots for found in _snapshot(row)),
         *(found for row in health.tables for found in _table(row)),
         *(found for row in health.indexes for found in _index(row)),
@@ -63,6 +64,13 @@ def _workers(health: Health) -> Iterator[Concern]:
     if health.unattended and health.ready:
         ready = "1 job is" if health.ready == 1 else f"{health.ready:,} jobs are"
         yield Concern("no-worker", f"{ready} ready and no worker is alive", "specql-jobs worker")
+
+
+def _external(health: Health) -> Iterator[Concern]:
+    if health.long_external:
+        them = "1 job was" if health.long_external == 1 else f"{health.long_external:,} jobs were"
+        message = f"{them} started by another program over an hour ago; no worker of ours will take such a job back"
+        yield Concern("external-stuck", message, "specql-jobs rescue --worker external --force    once it has ended")
 
 
 def _snapshot(row: Row) -> Iterator[Concern]:

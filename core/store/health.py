@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -50,15 +51,23 @@ class Health:
     transactions: int  # since the table was last frozen
     freeze_at: int
     sees_all: bool  # whether other roles' sessions are shown to this role
+    long_external: int = 0  # running for over an hour, started by another program
 
 
 async def look(connection: Connection, counted_pages: int = COUNTED_PAGES) -> Health:
     """Return the state of the queue's tables; raise Conflict while another session has locked them."""
+    async with reading(connection):
+        return await _look(connection, counted_pages)
+
+
+@asynccontextmanager
+async def reading(connection: Connection) -> AsyncIterator[None]:
+    """Have the block in a transaction that only reads and soon gives up; raise Conflict where the table is locked."""
     try:
         async with connection.transaction():
             await connection.execute("SET TRANSACTION READ ONLY")
             await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
-            return await _look(connection, counted_pages)
+            yield
     except psycopg.errors.LockNotAvailable:
         raise Conflict(
             "another session has locked jobs.tb_job_run: a migration, or somebody's LOCK TABLE",
@@ -74,6 +83,7 @@ async def _look(connection: Connection, counted_pages: int) -> Health:
     (server,) = await _rows(connection, "server")
     (workers,) = await _rows(connection, "workers")
     attended = await waits.attendance(connection)
+    (external,) = await _rows(connection, "external")
     return Health(
         jobs=await _counts(connection, pending["pending"], counted_pages),
         ready=pending["ready"],
@@ -85,6 +95,7 @@ async def _look(connection: Connection, counted_pages: int) -> Health:
         indexes=await _rows(connection, "indexes"),
         snapshots=await _rows(connection, "snapshots"),
         **server,
+        **external,
     )
 
 

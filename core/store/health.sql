@@ -9,6 +9,11 @@ SELECT count(*) AS pending, count(*) FILTER (WHERE p.run_at <= now()) AS ready,
 -- name: running
 SELECT count(*) AS running FROM jobs.tb_job_run j WHERE j.status = 'running';
 
+-- name: external
+-- Started by another program, through SpecQL's functions or its own SQL, and not ended since.
+SELECT count(*) AS long_external FROM jobs.tb_job_run j
+ WHERE j.status = 'running' AND j.worker_id = 'external' AND j.started_at < now() - interval '1 hour';
+
 -- name: failed
 SELECT count(*) AS failed FROM (SELECT FROM jobs.tb_job_run j WHERE j.status = 'failed' LIMIT %(most)s) AS counted;
 

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.sql import SQL
 
 from ..errors import Conflict, SchemaAbsent
+from . import adoption
 from .db import Connection, translate
 
 #: Two migrators at once wait for each other; nobody else uses this key.
@@ -100,6 +101,8 @@ async def _apply_pending(connection: Connection) -> MigrationReport:
     before = await status(connection)
     _refuse_newer(before)
     todo = [migration for migration in migrations() if migration.name in before.pending]
+    if not before.version:
+        await adoption.require_adoptable(connection)
     await connection.execute(_LEDGER)
     for migration in todo:
         await connection.execute(SQL(migration.sql))
@@ -108,6 +111,11 @@ async def _apply_pending(connection: Connection) -> MigrationReport:
             (migration.number, migration.name, migration.breaking),
         )
     return MigrationReport(before.pending, max(m.number for m in migrations()))
+
+
+async def adopted(connection: Connection) -> adoption.Adoption | None:
+    """Return what the first migration would take over; None where it did so already, or there is nothing."""
+    return None if await _applied(connection) else await adoption.look(connection)
 
 
 async def require_current(connection: Connection) -> None:

@@ -123,6 +123,16 @@ async def test_a_table_whose_primary_key_is_not_the_id_is_adopted(empty_dsn: str
     assert [row["status"] for row in await _drained(empty_dsn)] == ["completed"]
 
 
+async def test_identifiers_that_repeat_are_adopted(empty_dsn: str) -> None:
+    """Where somebody dropped the unique constraint, rows of one identifier stay, and more may come."""
+    again = INSERT.format(columns="", values="")
+    before = f"ALTER TABLE jobs.tb_job_run DROP CONSTRAINT tb_job_run_identifier_key; {again}"
+    await _adopt(empty_dsn, before=before)
+    async with queue(empty_dsn) as it:
+        await it.rows(again)
+    assert [row["status"] for row in await _drained(empty_dsn)] == ["completed"] * 3
+
+
 async def test_views_and_foreign_keys_onto_the_table_are_kept(empty_dsn: str) -> None:
     """What refers to the table goes on referring to it."""
     await _adopt(
@@ -148,6 +158,9 @@ async def test_a_table_of_another_role_is_refused_whole(empty_dsn: str) -> None:
             await connection.execute("GRANT ALL ON SCHEMA jobs TO sqj_stranger")
             await connection.execute(f"GRANT CREATE ON DATABASE {_quoted(connection)} TO sqj_stranger".encode())
             await connection.execute("SET ROLE sqj_stranger")
+            found = await migrate.adopted(connection)
+            assert found is not None
+            assert [each.message for each in found.hindrances] == [f"jobs.tb_job_run belongs to {found.owner}"]
             with pytest.raises(Denied, match="must be owner"):
                 await migrate.migrate(connection)
             await connection.execute("RESET ROLE")

@@ -153,7 +153,7 @@ def test_migrations_are_numbered_without_a_gap() -> None:
     ("name", "change"),
     [
         ("ck_status_known", "status = 'dead'"),
-        ("ck_running_has_worker", "status = 'running'"),
+        ("ck_running_has_worker", "status = 'running', worker_id = 'w'"),
         ("ck_open_is_unfinished", "completed_at = now()"),
         ("ck_completed_has_time", "status = 'completed'"),
         ("ck_counts_not_negative", "attempts = -1"),

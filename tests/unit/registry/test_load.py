@@ -249,11 +249,28 @@ def test_an_unquoted_placeholder_is_explained() -> None:
     assert 'quotes: "{f}"' in found.message
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "codes"),
+    [
+        ("", "input_schema: {to: string}", {"SQJ501", "SQJ204"}),
+        ("", "input_schema: {endpoint: string}", {"SQJ501"}),
+        ("", "input_schema: {type: object}", {"SQJ501"}),
+        ("", "timeout: 5", {"SQJ501"}),
+        ('runner_config: {base_url: "https://a.example"}, ', "input_schema: {to: string}", set()),
+    ],
+    ids=["nowhere", "endpoint", "open", "no schema", "base_url"],
+)
+def test_an_http_operation_that_no_job_can_address_is_told(service: str, operation: str, codes: set[str]) -> None:
+    """Without base_url, and with an input that can have no endpoint, each job would fail: that is a warning."""
+    text = f"services: {{mail: {{category: a, {service}operations: {{send: {{{operation}}}}}}}}}"
+    assert {found.code for found in read(text).findings} & {"SQJ501", "SQJ204"} == codes
+
+
 def test_what_a_reviewer_would_object_to_is_a_warning() -> None:
-    """Interpreters, unpinned images and hosts outside the policy are warnings, a missing base_url is info."""
+    """Interpreters, unpinned images and jobs without any address are warnings, a missing base_url by itself is info."""
     loaded = load([FIXTURES / "four_types.yaml"], variables={})
     warned = {(found.code, found.service) for found in loaded.findings if found.severity is Severity.WARNING}
-    assert warned == {("SQJ402", "scorer")}
+    assert warned == {("SQJ402", "scorer"), ("SQJ204", "old_api")}
     assert ("SQJ501", Severity.INFO) in {(found.code, found.severity) for found in loaded.findings}
     interpreter = load([FIXTURES / "mapping_form.yaml"], variables={})
     warnings = [found for found in interpreter.findings if found.severity is Severity.WARNING]
