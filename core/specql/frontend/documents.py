@@ -1,0 +1,94 @@
+"""job-monitoring-documents.ts: what the hooks send, and the types of what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from .graphql_text import camel, graphql_type
+from .job_types import typescript_type
+from .model import BY_NAME, DOCUMENTS, Field, Question, Record
+from .questions import QUESTIONS
+
+_FRAGMENTS = {"JOB_FIELDS": "JobFields", "JOB_SUMMARY_FIELDS": "JobSummaryFields"}
+
+
+def documents() -> str:
+    """Return the documents as gql constants that carry the types of their variables and their data."""
+    names = sorted({_result(each)[0] for each in QUESTIONS} | {f"{each.name}Variables" for each in QUESTIONS})
+    imports = "".join(f"  {name},\n" for name in names)
+    head = (
+        "import { gql, type TypedDocumentNode } from '@apollo/client';\n"
+        f"import type {{\n{imports}}} from './job-monitoring-types';\n"
+    )
+    return "\n".join([head, *_fragments(), *(_document(each) for each in QUESTIONS)])
+
+
+def _fragments() -> Iterator[str]:
+    jobs = BY_NAME["job_record"]
+    assert isinstance(jobs, Record)
+    short = tuple(each for each in jobs.fields if each.name not in DOCUMENTS)
+    for constant, name, fields in (
+        ("JOB_FIELDS", "JobFields", jobs.fields),
+        ("JOB_SUMMARY_FIELDS", "JobSummaryFields", short),
+    ):
+        chosen = "\n".join(_chosen(fields, "    "))
+        yield f"export const {constant} = gql`\n  fragment {name} on JobRecord {{\n{chosen}\n  }}\n`;\n"
+
+
+def _result(question: Question) -> tuple[str, str]:
+    """The name of a result's type, and the type."""
+    kind = typescript_type(Field("", question.result), brief=False)
+    return kind.removesuffix("[]"), kind if kind.endswith("[]") else f"{kind} | null"
+
+
+def _document(question: Question) -> str:
+    root, kind = camel(question.call), _result(question)[1]
+    data = f"{{ result: {kind} }} | null" if question.changes else kind
+    return (
+        f"export interface {question.name}Data {{\n  {root}: {data};\n}}\n\n"
+        f"export const {question.constant}: TypedDocumentNode<{question.name}Data, {question.name}Variables> = gql`\n"
+        f"{_operation(question)}`;\n"
+    )
+
+
+def _operation(question: Question) -> str:
+    declared = ", ".join(f"${each.name}: {graphql_type(each)}" for each in question.arguments)
+    given = ", ".join(f"{camel(each.name)}: ${each.name}" for each in question.arguments)
+    chosen = list(_selection(Field("", question.result), "      " if question.changes else "    ", brief=False))
+    body = ["    result {", *chosen, "    }"] if question.changes else chosen
+    called = f"{camel(question.call)}({f'input: {{{given}}}' if question.changes else given}) {{"
+    lines = [
+        f"  {_kind(question)} {question.name}({declared}) {{",
+        f"    {called}",
+        *(f"  {line}" for line in body),
+        "    }",
+        "  }",
+    ]
+    used = sorted(
+        {constant for constant, name in _FRAGMENTS.items() if any(f"...{name}" == line.strip() for line in lines)}
+    )
+    return "\n".join([*lines, *(f"  ${{{constant}}}" for constant in used), ""])
+
+
+def _kind(question: Question) -> str:
+    return "mutation" if question.changes else "query"
+
+
+def _selection(field: Field, indent: str, *, brief: bool) -> Iterator[str]:
+    """What is asked for of a composite type."""
+    name = field.type.removesuffix("[]")
+    record = BY_NAME[name]
+    assert isinstance(record, Record)
+    if name == "job_record":
+        yield f"{indent}...{'JobSummaryFields' if brief and field.type.endswith('[]') else 'JobFields'}"
+    else:
+        yield from _chosen(record.fields, indent)
+
+
+def _chosen(fields: Iterable[Field], indent: str) -> Iterator[str]:
+    for each in fields:
+        asked = each.key if camel(each.name) == each.key else f"{each.key}: {camel(each.name)}"
+        if isinstance(BY_NAME.get(each.type.removesuffix("[]")), Record):
+            yield from (f"{indent}{asked} {{", *_selection(each, indent + "  ", brief=True), f"{indent}}}")
+        else:
+            yield f"{indent}{asked}"

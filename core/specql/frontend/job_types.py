@@ -1,0 +1,147 @@
+"""job-monitoring-types.ts: the model in TypeScript."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...job import Category, Status
+from .model import BY_NAME, CHOICES, DOCUMENTS, RECORDS, Choice, Field, Question, Record
+from .questions import QUESTIONS
+from .typescript_text import comment, union
+
+#: SQL type -> TypeScript type, as JSON brings it.
+_SCALARS = {
+    "uuid": "string",
+    "text": "string",
+    "integer": "number",
+    "bigint": "string",
+    "float8": "number",
+    "boolean": "boolean",
+    "jsonb": "JsonValue",
+    "timestamptz": "string",
+}
+
+_USAGE_NUMBERS = (
+    "duration_seconds",
+    "cpu_seconds",
+    "cpu_usage_percent",
+    "memory_mb",
+    "peak_memory_mb",
+    "disk_mb",
+    "network_bytes",
+    "exit_code",
+    "status_code",
+    "billed_ms",
+    "cost_usd",
+)
+
+
+def typescript_type(field: Field, *, brief: bool) -> str:
+    """Return a field's type without its `| null`. `brief`: jobs in a list come without their documents."""
+    name = field.type.removesuffix("[]")
+    known = BY_NAME.get(name)
+    word = field.shape or (known.type_name if known else _SCALARS[name])
+    if not field.type.endswith("[]"):
+        return word
+    return "JobSummary[]" if brief and name == "job_record" else f"{word}[]"
+
+
+def types() -> str:
+    """Return the types: choices, records, and the variables of every document."""
+    parts = [_JSON, *map(_choice, CHOICES), _terminal(), _categories(), _usage(), _DETAILS]
+    parts += [_record(each) for each in RECORDS]
+    parts += [_summary(), _STATUS_UPDATE]
+    parts += [_variables(each) for each in QUESTIONS]
+    return "\n".join([*parts, _FILTERS])
+
+
+def _choice(choice: Choice) -> str:
+    constant = {"JobStatus": "JOB_STATUSES", "ExecutionType": "EXECUTION_TYPES"}.get(
+        choice.type_name, "WAITING_REASONS"
+    )
+    listed = ", ".join(f"'{value}'" for value in choice.values)
+    return (
+        f"{comment(choice.note)}export const {constant} = [{listed}] as const;\n"
+        f"export type {choice.type_name} = (typeof {constant})[number];\n"
+    )
+
+
+def _terminal() -> str:
+    ended = union(status for status in Status if status.terminal)
+    tests = " || ".join(f"status === '{status}'" for status in Status if status.terminal)
+    return (
+        f"/** Nothing more happens to such a job by itself. */\nexport type TerminalStatus = {ended};\n\n"
+        "export function isTerminal(status: JobStatus | null | undefined): status is TerminalStatus {\n"
+        f"  return {tests};\n}}\n"
+    )
+
+
+def _categories() -> str:
+    return f"/** What `error_category` says. */\nexport type ErrorCategory = {union(Category)};\n"
+
+
+def _usage() -> str:
+    lines = "".join(f"  {name}?: number;\n" for name in _USAGE_NUMBERS)
+    head = comment("What an attempt used, as far as its runner measures it.")
+    return f"{head}export interface ResourceUsage {{\n{lines}  container_id?: string;\n}}\n"
+
+
+def _record(record: Record) -> str:
+    return _interface(record.type_name, record.note, (_member(each, brief=True) for each in record.fields))
+
+
+def _interface(name: str, note: str, members: Iterable[str]) -> str:
+    return f"{comment(note)}export interface {name} {{\n{''.join(members)}}}\n"
+
+
+def _member(field: Field, *, brief: bool) -> str:
+    null = "" if field.required else " | null"
+    return f"{comment(field.note, '  ')}  {field.key}: {typescript_type(field, brief=brief)}{null};\n"
+
+
+def _summary() -> str:
+    left_out = union(DOCUMENTS)
+    return f"/** A job in a list. */\nexport type JobSummary = Omit<JobRecord, {left_out}>;\n"
+
+
+def _variables(question: Question) -> str:
+    members = (_variable(each) for each in question.arguments)
+    return _interface(f"{question.name}Variables", "", members)
+
+
+def _variable(field: Field) -> str:
+    kind = typescript_type(field, brief=False)
+    return f"  {field.name}: {kind};\n" if field.required else f"  {field.name}?: {kind} | null;\n"
+
+
+_JSON = """\
+export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
+"""
+
+_DETAILS = """\
+export interface JobExecutionDetails {
+  status: JobStatus;
+  attempt: number;
+  worker_id: string | null;
+  error_category: ErrorCategory | null;
+  duration_ms: number | null;
+}
+"""
+
+_STATUS_UPDATE = """\
+/** A change of a job's status, as useJobStatusUpdates saw it. */
+export interface JobStatusUpdate extends JobStanding {
+  /** Null where it is the first that was seen of the job. */
+  previous_status: JobStatus | null;
+}
+"""
+
+_FILTERS = """\
+/** Which jobs; conditions AND. */
+export type JobFilter = Omit<GetJobsVariables, 'limit' | 'offset'>;
+export type JobPagination = Pick<GetJobsVariables, 'limit' | 'offset'>;
+export type JobQueryResult = JobPage;
+export type UpdateJobInput = UpdateJobVariables;
+export type CancelJobInput = CancelJobVariables;
+export type RetryJobInput = RetryJobVariables;
+"""

@@ -1,0 +1,280 @@
+"""What a front end asks of the queue, as one table: SQL types, GraphQL schema and TypeScript are all made from it.
+
+Names are the columns' own. GraphQL has them in camel case, as PostGraphile would call them; documents ask for them
+under the column's name, so that TypeScript, SQL and `specql-jobs show -o json` say the same word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...job import ExecutionType, Status
+
+#: Why a pending job waits; `blocked` is for other jobs.
+WAITING = (
+    "blocked",
+    "scheduled",
+    "retrying",
+    "paused",
+    "breaker_open",
+    "limited",
+    "no_worker",
+    "ready",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An enumeration: its SQL name, its TypeScript name, its values."""
+
+    name: str
+    type_name: str
+    values: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column, argument or result. `type` is an SQL type, or the name of a Choice or Record here; `x[]` is a list."""
+
+    name: str
+    type: str
+    required: bool = False  # never null; an argument: without a default
+    note: str = ""
+    shape: str = ""  # in TypeScript, where more is known of a document than that it is one
+    read_as: str = ""  # in TypeScript, where front ends know it under another name
+
+    @property
+    def key(self) -> str:
+        """Its name in TypeScript."""
+        return self.read_as or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A composite type."""
+
+    name: str
+    type_name: str
+    note: str
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One document: what it calls, with what, and what it gets."""
+
+    constant: str
+    name: str  # of the operation in GraphQL, and of its types in TypeScript
+    call: str  # the SQL function
+    result: str
+    arguments: tuple[Field, ...] = ()
+    changes: bool = False  # a mutation
+
+
+CHOICES = (
+    Choice(
+        "job_status",
+        "JobStatus",
+        tuple(Status),
+        "The five states of a job. `failed` is final until somebody retries it.",
+    ),
+    Choice("execution_type", "ExecutionType", tuple(ExecutionType), "How a service is executed."),
+    Choice("waiting_reason", "WaitingReason", WAITING, "Why a pending job waits."),
+)
+
+_JOB = Record(
+    "job_record",
+    "JobRecord",
+    "One job.",
+    (
+        Field("id", "uuid", required=True),
+        Field("identifier", "text"),
+        Field("idempotency_key", "text"),
+        Field("service_name", "text", required=True),
+        Field("operation", "text", required=True),
+        Field("execution_type", "execution_type", note="Null while no live worker serves the service and none has."),
+        Field("status", "job_status", required=True),
+        Field("waiting_reason", "waiting_reason", note="Null unless the job is pending."),
+        Field("attempts", "integer", required=True),
+        Field("max_attempts", "integer", note="Null: the registry decides."),
+        Field("timeout_seconds", "integer", note="Null: the registry decides."),
+        Field("priority", "integer", required=True, note="Higher runs first."),
+        Field("input_data", "jsonb"),
+        Field("output_data", "jsonb"),
+        Field("error_category", "text"),
+        Field("error_message", "text"),
+        Field("fingerprint", "text", note="Failures with the same one have the same cause."),
+        Field("resource_usage", "jsonb", note="Of the last attempt.", shape="ResourceUsage"),
+        Field("tenant_id", "uuid"),
+        Field("triggered_by", "uuid"),
+        Field("correlation_id", "text"),
+        Field("entity_type", "text"),
+        Field("entity_pk", "text"),
+        Field("parent_id", "uuid", note="The job that made this one."),
+        Field("worker_id", "text", note="Who executes it, or did last."),
+        Field("created_at", "timestamptz", required=True),
+        Field("run_at", "timestamptz", required=True, note="When it is due."),
+        Field("started_at", "timestamptz"),
+        Field("completed_at", "timestamptz", note="When it ended, in whatever way."),
+        Field("updated_at", "timestamptz", required=True),
+        Field("cancel_requested_at", "timestamptz"),
+        Field("deadline_at", "timestamptz", note="No attempt starts after it."),
+    ),
+)
+
+#: What a page of jobs leaves out, because it may be large.
+DOCUMENTS = ("input_data", "output_data", "resource_usage")
+
+_PLACE = (
+    Field("execution_type", "execution_type"),
+    Field("service_name", "text", required=True),
+    Field("operation", "text", required=True),
+)
+
+RECORDS = (
+    _JOB,
+    Record(
+        "job_page",
+        "JobPage",
+        "Some of the jobs that a filter leaves.",
+        (
+            Field("jobs", "job_record[]", required=True),
+            Field("total_count", "integer", required=True, note="Counted to 10,000 at most.", read_as="totalCount"),
+            Field("has_next_page", "boolean", required=True, read_as="hasNextPage"),
+            Field("has_previous_page", "boolean", required=True, read_as="hasPreviousPage"),
+        ),
+    ),
+    Record(
+        "job_change",
+        "JobChange",
+        "What a change came to.",
+        (
+            Field("success", "boolean", required=True, note="Whether the job is now, or soon, as it was asked to be."),
+            Field(
+                "outcome",
+                "text",
+                required=True,
+                note="created, duplicate, updated, unchanged, cancelled, requested (a running job is being stopped), "
+                "retried, dependency_failed, already_STATUS, not_found.",
+            ),
+            Field("job", "job_record", note="As it is now; null where there is none."),
+        ),
+    ),
+    Record(
+        "job_status_update",
+        "JobStanding",
+        "Where a job stands.",
+        (
+            Field("job_id", "uuid", required=True),
+            Field("new_status", "job_status", required=True),
+            Field("timestamp", "timestamptz", required=True),
+            Field("error_message", "text"),
+            Field("output_data", "jsonb"),
+            Field("resource_usage", "jsonb", shape="ResourceUsage"),
+        ),
+    ),
+    Record(
+        "job_execution_event",
+        "JobExecutionEvent",
+        "How one attempt ended.",
+        (
+            Field("id", "bigint", required=True),
+            Field("job_id", "uuid", required=True),
+            Field("service_name", "text", required=True),
+            Field("operation", "text", required=True),
+            Field("execution_type", "execution_type"),
+            Field(
+                "event_type",
+                "text",
+                required=True,
+                note="succeeded, failed, refused, cancelled, interrupted, worker_lost.",
+            ),
+            Field("timestamp", "timestamptz", required=True),
+            Field("details", "jsonb", required=True, shape="JobExecutionDetails"),
+        ),
+    ),
+    Record(
+        "job_statistic",
+        "JobStatistics",
+        "How many jobs are open now, and how many have ended since `since`.",
+        (
+            Field("total_jobs", "integer", required=True),
+            Field("pending_jobs", "integer", required=True),
+            Field("running_jobs", "integer", required=True),
+            Field("completed_jobs", "integer", required=True),
+            Field("failed_jobs", "integer", required=True),
+            Field("cancelled_jobs", "integer", required=True),
+            Field("average_duration_seconds", "float8", note="Of completed jobs."),
+            Field("success_rate_percent", "float8", note="Completed, of those that completed or failed."),
+            Field("since", "timestamptz", required=True),
+        ),
+    ),
+    Record(
+        "execution_type_breakdown",
+        "ExecutionTypeBreakdown",
+        "The same for one execution type.",
+        (
+            Field("execution_type", "execution_type"),
+            Field("total_jobs", "integer", required=True),
+            Field("successful_jobs", "integer", required=True),
+            Field("failed_jobs", "integer", required=True),
+            Field("average_duration_seconds", "float8"),
+            Field("average_resource_usage", "jsonb", shape="ResourceUsage"),
+        ),
+    ),
+    Record(
+        "job_performance",
+        "JobPerformance",
+        "How long an operation takes.",
+        (
+            *_PLACE,
+            Field("total_jobs", "integer", required=True),
+            Field("successful_jobs", "integer", required=True),
+            Field("failed_jobs", "integer", required=True),
+            Field("average_duration_sec", "float8"),
+            Field("p95_duration_sec", "float8"),
+            Field("p99_duration_sec", "float8"),
+        ),
+    ),
+    Record(
+        "failure_pattern",
+        "FailurePattern",
+        "How an operation fails.",
+        (
+            *_PLACE,
+            Field("failure_count", "integer", required=True),
+            Field("error_types", "text[]", required=True, note="Error categories."),
+            Field("avg_attempts_before_failure", "float8"),
+            Field("last_failure", "timestamptz"),
+        ),
+    ),
+    Record(
+        "resource_usage_summary",
+        "ResourceUsageSummary",
+        "What an operation uses, where its runner measures it.",
+        (
+            *_PLACE,
+            Field("total_jobs", "integer", required=True),
+            Field("avg_cpu_percent", "float8"),
+            Field("avg_memory_mb", "float8"),
+            Field("avg_duration_sec", "float8"),
+            Field("max_memory_mb", "float8"),
+        ),
+    ),
+    Record(
+        "job_monitoring_dashboard",
+        "JobMonitoringDashboard",
+        "All of that at once.",
+        (
+            Field("statistics", "job_statistic", required=True),
+            Field("execution_breakdown", "execution_type_breakdown[]", required=True),
+            Field("recent_jobs", "job_record[]", required=True),
+            Field("performance_metrics", "job_performance[]", required=True),
+            Field("failure_patterns", "failure_pattern[]", required=True),
+            Field("resource_usage", "resource_usage_summary[]", required=True),
+        ),
+    ),
+)
+
+BY_NAME: dict[str, Choice | Record] = {each.name: each for each in (*CHOICES, *RECORDS)}
