@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from .graphql_text import camel, graphql_type
+from .graphql_text import camel, graphql_type, pascal
 from .job_types import typescript_type
-from .model import BY_NAME, DOCUMENTS, Field, Question, Record
+from .model import BY_NAME, Field, Question, Record
 from .questions import QUESTIONS
 
-_FRAGMENTS = {"JOB_FIELDS": "JobFields", "JOB_SUMMARY_FIELDS": "JobSummaryFields"}
+#: Record -> the constant and the name of the fragment that asks for all of it.
+_FRAGMENTS = {
+    "job_record": ("JOB_FIELDS", "JobFields"),
+    "job_summary": ("JOB_SUMMARY_FIELDS", "JobSummaryFields"),
+}
 
 
 def documents() -> str:
@@ -24,20 +28,20 @@ def documents() -> str:
 
 
 def _fragments() -> Iterator[str]:
-    jobs = BY_NAME["job_record"]
-    assert isinstance(jobs, Record)
-    short = tuple(each for each in jobs.fields if each.name not in DOCUMENTS)
-    for constant, name, fields in (
-        ("JOB_FIELDS", "JobFields", jobs.fields),
-        ("JOB_SUMMARY_FIELDS", "JobSummaryFields", short),
-    ):
-        chosen = "\n".join(_chosen(fields, "    "))
-        yield f"export const {constant} = gql`\n  fragment {name} on JobRecord {{\n{chosen}\n  }}\n`;\n"
+    for name, (constant, fragment) in _FRAGMENTS.items():
+        chosen = "\n".join(_chosen(_record(name).fields, "    "))
+        yield f"export const {constant} = gql`\n  fragment {fragment} on {pascal(name)} {{\n{chosen}\n  }}\n`;\n"
+
+
+def _record(name: str) -> Record:
+    found = BY_NAME[name]
+    assert isinstance(found, Record)
+    return found
 
 
 def _result(question: Question) -> tuple[str, str]:
     """The name of a result's type, and the type."""
-    kind = typescript_type(Field("", question.result), brief=False)
+    kind = typescript_type(Field("", question.result))
     return kind.removesuffix("[]"), kind if kind.endswith("[]") else f"{kind} | null"
 
 
@@ -54,7 +58,7 @@ def _document(question: Question) -> str:
 def _operation(question: Question) -> str:
     declared = ", ".join(f"${each.name}: {graphql_type(each)}" for each in question.arguments)
     given = ", ".join(f"{camel(each.name)}: ${each.name}" for each in question.arguments)
-    chosen = list(_selection(Field("", question.result), "      " if question.changes else "    ", brief=False))
+    chosen = list(_selection(Field("", question.result), "      " if question.changes else "    "))
     body = ["    result {", *chosen, "    }"] if question.changes else chosen
     called = f"{camel(question.call)}({f'input: {{{given}}}' if question.changes else given}) {{"
     lines = [
@@ -65,7 +69,7 @@ def _operation(question: Question) -> str:
         "  }",
     ]
     used = sorted(
-        {constant for constant, name in _FRAGMENTS.items() if any(f"...{name}" == line.strip() for line in lines)}
+        {constant for constant, name in _FRAGMENTS.values() if any(f"...{name}" == line.strip() for line in lines)}
     )
     return "\n".join([*lines, *(f"  ${{{constant}}}" for constant in used), ""])
 
@@ -74,21 +78,19 @@ def _kind(question: Question) -> str:
     return "mutation" if question.changes else "query"
 
 
-def _selection(field: Field, indent: str, *, brief: bool) -> Iterator[str]:
+def _selection(field: Field, indent: str) -> Iterator[str]:
     """What is asked for of a composite type."""
     name = field.type.removesuffix("[]")
-    record = BY_NAME[name]
-    assert isinstance(record, Record)
-    if name == "job_record":
-        yield f"{indent}...{'JobSummaryFields' if brief and field.type.endswith('[]') else 'JobFields'}"
+    if name in _FRAGMENTS:
+        yield f"{indent}...{_FRAGMENTS[name][1]}"
     else:
-        yield from _chosen(record.fields, indent)
+        yield from _chosen(_record(name).fields, indent)
 
 
 def _chosen(fields: Iterable[Field], indent: str) -> Iterator[str]:
     for each in fields:
         asked = each.key if camel(each.name) == each.key else f"{each.key}: {camel(each.name)}"
         if isinstance(BY_NAME.get(each.type.removesuffix("[]")), Record):
-            yield from (f"{indent}{asked} {{", *_selection(each, indent + "  ", brief=True), f"{indent}}}")
+            yield from (f"{indent}{asked} {{", *_selection(each, indent + "  "), f"{indent}}}")
         else:
             yield f"{indent}{asked}"

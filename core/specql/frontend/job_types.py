@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...job import Category, Status
-from .model import BY_NAME, CHOICES, DOCUMENTS, RECORDS, Choice, Field, Question, Record
+from .model import BY_NAME, CHOICES, RECORDS, Choice, Field, Question, Record
 from .questions import QUESTIONS
 from .typescript_text import comment, union
 
@@ -36,21 +36,19 @@ _USAGE_NUMBERS = (
 )
 
 
-def typescript_type(field: Field, *, brief: bool) -> str:
-    """Return a field's type without its `| null`. `brief`: jobs in a list come without their documents."""
+def typescript_type(field: Field) -> str:
+    """Return a field's type without its `| null`."""
     name = field.type.removesuffix("[]")
     known = BY_NAME.get(name)
     word = field.shape or (known.type_name if known else _SCALARS[name])
-    if not field.type.endswith("[]"):
-        return word
-    return "JobSummary[]" if brief and name == "job_record" else f"{word}[]"
+    return f"{word}[]" if field.type.endswith("[]") else word
 
 
 def types() -> str:
     """Return the types: choices, records, and the variables of every document."""
     parts = [_JSON, *map(_choice, CHOICES), _terminal(), _categories(), _usage(), _DETAILS]
     parts += [_record(each) for each in RECORDS]
-    parts += [_summary(), _STATUS_UPDATE]
+    parts += [_STATUS_UPDATE]
     parts += [_variables(each) for each in QUESTIONS]
     return "\n".join([*parts, _FILTERS])
 
@@ -87,21 +85,16 @@ def _usage() -> str:
 
 
 def _record(record: Record) -> str:
-    return _interface(record.type_name, record.note, (_member(each, brief=True) for each in record.fields))
+    return _interface(record.type_name, record.note, (_member(each) for each in record.fields))
 
 
 def _interface(name: str, note: str, members: Iterable[str]) -> str:
     return f"{comment(note)}export interface {name} {{\n{''.join(members)}}}\n"
 
 
-def _member(field: Field, *, brief: bool) -> str:
+def _member(field: Field) -> str:
     null = "" if field.required else " | null"
-    return f"{comment(field.note, '  ')}  {field.key}: {typescript_type(field, brief=brief)}{null};\n"
-
-
-def _summary() -> str:
-    left_out = union(DOCUMENTS)
-    return f"/** A job in a list. */\nexport type JobSummary = Omit<JobRecord, {left_out}>;\n"
+    return f"{comment(field.note, '  ')}  {field.key}: {typescript_type(field)}{null};\n"
 
 
 def _variables(question: Question) -> str:
@@ -110,7 +103,7 @@ def _variables(question: Question) -> str:
 
 
 def _variable(field: Field) -> str:
-    kind = typescript_type(field, brief=False)
+    kind = typescript_type(field)
     return f"  {field.name}: {kind};\n" if field.required else f"  {field.name}?: {kind} | null;\n"
 
 

@@ -123,8 +123,17 @@ _JOB = Record(
     ),
 )
 
-#: What a page of jobs leaves out, because it may be large.
-DOCUMENTS = ("input_data", "output_data", "resource_usage")
+#: What a list of jobs leaves out, because it may be large.
+_DOCUMENTS = ("input_data", "output_data", "resource_usage")
+
+#: A type of its own: a client's cache keeps one object per type and id, and what a list brings must not make a job that
+#: is being followed look complete before its output has come.
+SUMMARY = Record(
+    "job_summary",
+    "JobSummary",
+    "One job in a list, without its documents.",
+    tuple(each for each in _JOB.fields if each.name not in _DOCUMENTS),
+)
 
 _PLACE = (
     Field("execution_type", "execution_type"),
@@ -134,12 +143,13 @@ _PLACE = (
 
 RECORDS = (
     _JOB,
+    SUMMARY,
     Record(
         "job_page",
         "JobPage",
         "Some of the jobs that a filter leaves.",
         (
-            Field("jobs", "job_record[]", required=True),
+            Field("jobs", "job_summary[]", required=True),
             Field("total_count", "integer", required=True, note="Counted to 10,000 at most.", read_as="totalCount"),
             Field("has_next_page", "boolean", required=True, read_as="hasNextPage"),
             Field("has_previous_page", "boolean", required=True, read_as="hasPreviousPage"),
@@ -269,7 +279,7 @@ RECORDS = (
         (
             Field("statistics", "job_statistic", required=True),
             Field("execution_breakdown", "execution_type_breakdown[]", required=True),
-            Field("recent_jobs", "job_record[]", required=True),
+            Field("recent_jobs", "job_summary[]", required=True),
             Field("performance_metrics", "job_performance[]", required=True),
             Field("failure_patterns", "failure_pattern[]", required=True),
             Field("resource_usage", "resource_usage_summary[]", required=True),

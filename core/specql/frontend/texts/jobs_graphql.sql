@@ -58,6 +58,10 @@ LANGUAGE sql STABLE AS $$
 $$;
 COMMENT ON FUNCTION jobs_graphql.as_record(jobs.tb_job_run, jsonb) IS E'@omit';
 
+CREATE FUNCTION jobs_graphql.as_summary(r jobs_graphql.job_record) RETURNS jobs_graphql.job_summary
+LANGUAGE sql IMMUTABLE AS $$ SELECT ROW(@SUMMARY@)::jobs_graphql.job_summary $$;
+COMMENT ON FUNCTION jobs_graphql.as_summary(jobs_graphql.job_record) IS E'@omit';
+
 -- ---- reading jobs -----------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION jobs_graphql.job(id uuid) RETURNS jobs_graphql.job_record
@@ -102,8 +106,8 @@ BEGIN
              AND (created_after IS NULL OR j.created_at >= created_after)
              AND (created_before IS NULL OR j.created_at < created_before)
            ORDER BY j.id DESC LIMIT greatest(10000, past + most + 1)) AS f;
-  SELECT coalesce(array_agg(r.*::jobs_graphql.job_record ORDER BY j.id DESC), '{}') INTO page.jobs
-    FROM jobs.tb_job_run j, jobs_graphql.as_record(j, served) AS r WHERE j.id = ANY (ids);
+  SELECT coalesce(array_agg(jobs_graphql.as_summary(jobs_graphql.as_record(j, served)) ORDER BY j.id DESC), '{}') INTO page.jobs
+    FROM jobs.tb_job_run j WHERE j.id = ANY (ids);
   page.total_count := counted;
   page.has_next_page := counted > past + most;
   page.has_previous_page := past > 0;
@@ -143,13 +147,15 @@ CREATE FUNCTION jobs_graphql.create_job(
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_variable
 DECLARE
-  made uuid;
-  mine boolean;
+  known boolean := EXISTS (SELECT FROM jobs.tb_job_run j WHERE j.idempotency_key = idempotency_key
+                                                              AND j.tenant_id IS NOT DISTINCT FROM tenant_id);
+  made  uuid;
 BEGIN
   made := jobs.enqueue(service, operation, coalesce(input, '{}'), run_at, coalesce(priority, 0), idempotency_key, tenant_id,
                        correlation_id, max_attempts, timeout_seconds, NULL, entity_type, entity_pk);
-  SELECT j.xmin = pg_current_xact_id()::xid INTO mine FROM jobs.tb_job_run j WHERE j.id = made;
-  RETURN jobs_graphql.changed(made, true, CASE WHEN mine THEN 'created' ELSE 'duplicate' END);
+  -- Another transaction may have made it between the two.
+  known := known OR NOT EXISTS (SELECT FROM jobs.tb_job_run j WHERE j.id = made AND j.created_at = now());
+  RETURN jobs_graphql.changed(made, true, CASE WHEN known THEN 'duplicate' ELSE 'created' END);
 END
 $$;
 COMMENT ON FUNCTION jobs_graphql.create_job IS E'@resultFieldName result';
