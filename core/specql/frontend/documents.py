@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from .graphql_text import camel, graphql_type, pascal
 from .job_types import typescript_type
-from .model import BY_NAME, Field, Question, Record
+from .model import Field, Question, Record
 from .questions import QUESTIONS
+from .records import BY_NAME
 
 #: Record -> the constant and the name of the fragment that asks for all of it.
 _FRAGMENTS = {

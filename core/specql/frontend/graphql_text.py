@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .model import BY_NAME, CHOICES, RECORDS, Choice, Field, Question, Record
+from .model import CHOICES, Choice, Field, Question, Record
 from .questions import QUESTIONS
+from .records import BY_NAME, RECORDS
 
 #: SQL type -> GraphQL type, as PostGraphile has them.
 SCALARS = {

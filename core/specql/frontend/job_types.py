@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...job import Category, Status
-from .model import BY_NAME, CHOICES, RECORDS, Choice, Field, Question, Record
+from ...outcome import USAGE_NUMBERS, USAGE_WORDS
+from .model import CHOICES, Choice, Field, Question, Record
 from .questions import QUESTIONS
+from .records import BY_NAME, RECORDS
 from .typescript_text import comment, union
 
 #: SQL type -> TypeScript type, as JSON brings it.
@@ -20,20 +22,6 @@ _SCALARS = {
     "jsonb": "JsonValue",
     "timestamptz": "string",
 }
-
-_USAGE_NUMBERS = (
-    "duration_seconds",
-    "cpu_seconds",
-    "cpu_usage_percent",
-    "memory_mb",
-    "peak_memory_mb",
-    "disk_mb",
-    "network_bytes",
-    "exit_code",
-    "status_code",
-    "billed_ms",
-    "cost_usd",
-)
 
 
 def typescript_type(field: Field) -> str:
@@ -79,9 +67,9 @@ def _categories() -> str:
 
 
 def _usage() -> str:
-    lines = "".join(f"  {name}?: number;\n" for name in _USAGE_NUMBERS)
-    head = comment("What an attempt used, as far as its runner measures it.")
-    return f"{head}export interface ResourceUsage {{\n{lines}  container_id?: string;\n}}\n"
+    numbers = [f"  {name}?: number;\n" for name in USAGE_NUMBERS]
+    words = [f"  {name}?: string;\n" for name in USAGE_WORDS]
+    return _interface("ResourceUsage", "What an attempt used, as far as its runner measures it.", [*numbers, *words])
 
 
 def _record(record: Record) -> str:

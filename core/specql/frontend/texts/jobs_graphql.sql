@@ -20,7 +20,7 @@ COMMENT ON TYPE jobs_graphql.counted_job IS E'@omit';
 
 CREATE FUNCTION jobs_graphql.known_type(stored text) RETURNS jobs_graphql.execution_type
 LANGUAGE sql IMMUTABLE AS $$
-  SELECT (CASE lower(stored) @ALIASES@ ELSE lower(stored) END)::jobs_graphql.execution_type
+  SELECT (CASE lower(stored) @SPELLINGS@ END)::jobs_graphql.execution_type
 $$;
 COMMENT ON FUNCTION jobs_graphql.known_type(text) IS E'@omit';
 
