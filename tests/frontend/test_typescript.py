@@ -63,7 +63,7 @@ def project(node: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for each in files:
             (folder / "source" / registry.stem / each.path).write_bytes(each.content)
     shutil.copy(HERE / "use.ts", folder / "source")
-    for each in ("tsconfig.json", "tsconfig.apollo4.json", "check.cjs", "live.cjs"):
+    for each in ("tsconfig.json", "tsconfig.apollo4.json", "check.cjs"):
         shutil.copy(HERE / each, folder)
     (folder / "node_modules").symlink_to(BUILD / "frontend-client" / "node_modules")
     said = tsc(node, folder, "tsconfig.json")
@@ -113,14 +113,29 @@ def test_what_is_served_is_what_was_generated(node: str, project: Path, url: str
     assert (checked["differences"], checked["types"] > 25) == ([], True)
 
 
+#: Version of Apollo Client -> its folder.
+APOLLOS: Final = {"3": "@apollo/client", "4": "apollo-client-4"}
+
+
 @pytest.fixture
-def page(node: str, project: Path, url: str) -> Iterator[Started]:
-    """React and the generated hooks, at work; it ends by itself when a worker has completed the job that it makes."""
-    with started(node, "live.cjs", "made/rich", url, folder=project) as process:
+def page(apollo: str, node: str, project: Path, url: str, tmp_path: Path) -> Iterator[Started]:
+    """React and the generated hooks with one Apollo; it ends by itself when a worker has completed its jobs."""
+    folder = tmp_path / "page"
+    (folder / "node_modules" / "@apollo").mkdir(parents=True)
+    for each in (project / "node_modules").iterdir():
+        if each.name != "@apollo":
+            (folder / "node_modules" / each.name).symlink_to(each.resolve())
+    (folder / "node_modules" / "@apollo" / "client").symlink_to((project / "node_modules" / APOLLOS[apollo]).resolve())
+    shutil.copytree(project / "made" / "rich", folder / "made")
+    shutil.copy(HERE / "live.cjs", folder)
+    with started(node, "live.cjs", "made", url, folder=folder) as process:
         yield process
 
 
-def test_a_hook_sees_its_job_through(page: Started, dsn: str, spawn: Callable[..., Started], tmp_path: Path) -> None:
+@pytest.mark.parametrize("apollo", APOLLOS)
+def test_a_hook_sees_its_job_through(
+    apollo: str, page: Started, dsn: str, spawn: Callable[..., Started], tmp_path: Path
+) -> None:
     """useCreateJob enqueues, useJobStatus follows until a real worker has completed it and then asks no more."""
     with answering() as target:
         page.wait_for('"status":"pending"')
@@ -132,6 +147,7 @@ def test_a_hook_sees_its_job_through(page: Started, dsn: str, spawn: Callable[..
     said = [json.loads(line) for line in page.stdout]
     assert_followed(said)
     told = {key: value for each in said for key, value in each.items()}
+    assert told["apollo"].startswith(f"{apollo}.")
     assert_changed(told)
     assert_counted(told)
 
@@ -150,7 +166,8 @@ def assert_followed(said: list[dict[str, Any]]) -> None:
 
 
 def assert_changed(told: dict[str, Any]) -> None:
-    """Mutations do what the functions of the queue do, and say what came of it."""
+    """Mutations do what the functions of the queue do, and say what came of it; a retried job is followed again."""
+    assert (told["lives"][0], told["lives"][-1]) == ("cancelled", "completed")
     assert told["again"] == ["duplicate", True]
     assert told["made"] == ["created", "pending", "scheduled"]
     assert told["changes"] == [
