@@ -34,14 +34,14 @@ def body(schema: Any) -> str:
         ({"type": "array", "prefixItems": [{"type": "string"}], "minItems": 1, "items": False}, "[string]"),
         (
             {"type": "array", "items": [{"type": "string"}], "additionalItems": {"type": "null"}},
-            "[(string)?, ...Array<null>]",
+            "[(string)?, ...(null)[]]",
         ),
         ({"enum": ["a", 'b"', 1, True, None]}, r'"a" | "b\"" | 1 | true | null'),
         ({"enum": [[1, "x"], {"a-b": 2}]}, '[1, "x"] | { "a-b": 2; }'),
         ({"const": "x"}, '"x"'),
         ({"type": "object"}, "Record<string, unknown>"),
         ({"type": "object", "additionalProperties": False}, "Record<string, never>"),
-        ({"type": "object", "additionalProperties": {"type": "string"}}, "Record<string, string>"),
+        ({"type": "object", "additionalProperties": {"type": "string"}}, "{ [key: string]: string }"),
         ({"type": "object", "patternProperties": {"^x": {"type": "string"}}}, "Record<string, unknown>"),
         (
             {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": {"type": "number"}},

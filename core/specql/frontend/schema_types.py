@@ -74,7 +74,7 @@ class SchemaTypes:
         known = {**properties, **{name: True for name in required if name not in properties}}
         others = self._others(schema, indent)
         if not known:
-            return f"Record<string, {others or _UNKNOWN}>"
+            return _record(others or _UNKNOWN)
         inner = indent + "  "
         members = [self._member(name, below, inner, optional=name not in required) for name, below in known.items()]
         if others not in ("", "never"):
@@ -104,7 +104,7 @@ class SchemaTypes:
             self.type_of(each, indent) if index < least else f"({self.type_of(each, indent)})?"
             for index, each in enumerate(first)
         ]
-        more = [] if every == "never" else [f"...Array<{every}>"]
+        more = [] if every == "never" else [f"...({every})[]"]
         return f"[{', '.join([*elements, *more])}]"
 
     # ---- references --------------------------------------------------------------------------------------------------
@@ -136,6 +136,11 @@ class SchemaTypes:
         for step in pointer.removeprefix("#/").split("/"):
             place = place.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(place, Mapping) else None
         return place
+
+
+def _record(every: str) -> str:
+    """An object of any keys. `Record<string, T>` and `...Array<T>` may not hold the type that they are part of."""
+    return f"Record<string, {every}>" if every in (_UNKNOWN, "never") else f"{{ [key: string]: {every} }}"
 
 
 def unique(name: str, taken: set[str]) -> str:
