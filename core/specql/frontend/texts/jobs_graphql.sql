@@ -14,7 +14,7 @@ CREATE TYPE jobs_graphql.counted_job AS (
   execution_type jobs_graphql.execution_type, service_name text, operation text, status jobs_graphql.job_status, attempts integer,
   error_category text, completed_at timestamptz, seconds float8, cpu_percent float8, memory_mb float8
 );
-COMMENT ON TYPE jobs_graphql.counted_job IS E'@omit';
+COMMENT ON TYPE jobs_graphql.counted_job IS E'@omit\n@behavior -*';
 
 -- ---- a job as front ends see it ---------------------------------------------------------------------------------------
 
@@ -22,7 +22,7 @@ CREATE FUNCTION jobs_graphql.known_type(stored text) RETURNS jobs_graphql.execut
 LANGUAGE sql IMMUTABLE AS $$
   SELECT (CASE lower(stored) @SPELLINGS@ END)::jobs_graphql.execution_type
 $$;
-COMMENT ON FUNCTION jobs_graphql.known_type(text) IS E'@omit';
+COMMENT ON FUNCTION jobs_graphql.known_type(text) IS E'@omit\n@behavior -*';
 
 -- Null unless the job is pending. `served` is jobs.served_types(), asked once per statement.
 CREATE FUNCTION jobs_graphql.waits_for(j jobs.tb_job_run, served jsonb) RETURNS jobs_graphql.waiting_reason
@@ -44,7 +44,7 @@ LANGUAGE sql STABLE AS $$
     ELSE 'no_worker' END::jobs_graphql.waiting_reason
     FROM (SELECT) AS one LEFT JOIN jobs.tb_service_state s ON s.service_name = lower(j.service_name COLLATE "C")
 $$;
-COMMENT ON FUNCTION jobs_graphql.waits_for(jobs.tb_job_run, jsonb) IS E'@omit';
+COMMENT ON FUNCTION jobs_graphql.waits_for(jobs.tb_job_run, jsonb) IS E'@omit\n@behavior -*';
 
 CREATE FUNCTION jobs_graphql.as_record(j jobs.tb_job_run, served jsonb) RETURNS jobs_graphql.job_record
 LANGUAGE sql STABLE AS $$
@@ -56,11 +56,11 @@ LANGUAGE sql STABLE AS $$
              j.worker_id, j.created_at, j.run_at, j.started_at, j.completed_at, j.updated_at, j.cancel_requested_at,
              j.deadline_at)::jobs_graphql.job_record
 $$;
-COMMENT ON FUNCTION jobs_graphql.as_record(jobs.tb_job_run, jsonb) IS E'@omit';
+COMMENT ON FUNCTION jobs_graphql.as_record(jobs.tb_job_run, jsonb) IS E'@omit\n@behavior -*';
 
 CREATE FUNCTION jobs_graphql.as_summary(r jobs_graphql.job_record) RETURNS jobs_graphql.job_summary
 LANGUAGE sql IMMUTABLE AS $$ SELECT ROW(@SUMMARY@)::jobs_graphql.job_summary $$;
-COMMENT ON FUNCTION jobs_graphql.as_summary(jobs_graphql.job_record) IS E'@omit';
+COMMENT ON FUNCTION jobs_graphql.as_summary(jobs_graphql.job_record) IS E'@omit\n@behavior -*';
 
 -- ---- reading jobs -----------------------------------------------------------------------------------------------------
 
@@ -136,7 +136,7 @@ $$;
 
 CREATE FUNCTION jobs_graphql.changed(id uuid, success boolean, outcome text) RETURNS jobs_graphql.job_change
 LANGUAGE sql STABLE AS $$ SELECT ROW($2, $3, jobs_graphql.job($1))::jobs_graphql.job_change $$;
-COMMENT ON FUNCTION jobs_graphql.changed(uuid, boolean, text) IS E'@omit';
+COMMENT ON FUNCTION jobs_graphql.changed(uuid, boolean, text) IS E'@omit\n@behavior -*';
 
 CREATE FUNCTION jobs_graphql.create_job(
   service text, operation text, input jsonb DEFAULT NULL, run_at timestamptz DEFAULT NULL, priority integer DEFAULT NULL,
@@ -254,7 +254,7 @@ LANGUAGE sql STABLE AS $$
      AND (j.status IN ('pending', 'running')
           OR j.status IN ('completed', 'failed', 'cancelled') AND j.completed_at >= coalesce($2, now() - interval '1 day'))
 $$;
-COMMENT ON FUNCTION jobs_graphql.counted_jobs(uuid, timestamptz) IS E'@omit';
+COMMENT ON FUNCTION jobs_graphql.counted_jobs(uuid, timestamptz) IS E'@omit\n@behavior -*';
 
 CREATE FUNCTION jobs_graphql.job_statistics(tenant_id uuid DEFAULT NULL, since timestamptz DEFAULT NULL)
 RETURNS jobs_graphql.job_statistic
