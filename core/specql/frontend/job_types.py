@@ -42,13 +42,10 @@ def types() -> str:
 
 
 def _choice(choice: Choice) -> str:
-    constant = {"JobStatus": "JOB_STATUSES", "ExecutionType": "EXECUTION_TYPES"}.get(
-        choice.type_name, "WAITING_REASONS"
-    )
     listed = ", ".join(f"'{value}'" for value in choice.values)
     return (
-        f"{comment(choice.note)}export const {constant} = [{listed}] as const;\n"
-        f"export type {choice.type_name} = (typeof {constant})[number];\n"
+        f"{comment(choice.note)}export const {choice.constant} = [{listed}] as const;\n"
+        f"export type {choice.type_name} = (typeof {choice.constant})[number];\n"
     )
 
 

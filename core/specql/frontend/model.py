@@ -25,10 +25,11 @@ WAITING = (
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An enumeration: its SQL name, its TypeScript name, its values."""
+    """An enumeration: its SQL name, its TypeScript type, the TypeScript constant that lists its values."""
 
     name: str
     type_name: str
+    constant: str
     values: tuple[str, ...]
     note: str
 
@@ -76,9 +77,10 @@ CHOICES = (
     Choice(
         "job_status",
         "JobStatus",
+        "JOB_STATUSES",
         tuple(Status),
         "The five states of a job. `failed` is final until somebody retries it.",
     ),
-    Choice("execution_type", "ExecutionType", tuple(ExecutionType), "How a service is executed."),
-    Choice("waiting_reason", "WaitingReason", WAITING, "Why a pending job waits."),
+    Choice("execution_type", "ExecutionType", "EXECUTION_TYPES", tuple(ExecutionType), "How a service is executed."),
+    Choice("waiting_reason", "WaitingReason", "WAITING_REASONS", WAITING, "Why a pending job waits."),
 )

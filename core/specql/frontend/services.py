@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from ...registry.frozen import thaw
 from ...registry.model import Operation, Registry, Service
 from .schema_types import SchemaTypes, unique
 from .typescript_text import key, literal, pascal
 
-#: Names of this file and of those beside it, which no service may take.
+#: Names of this file, which no service may take.
 _RESERVED = frozenset(("ServiceOperations", "ServiceOperationName", "ServiceInput", "ServiceOutput"))
 
 
-def service_types(registry: Registry) -> str:
-    """Return the types of all services."""
-    taken = set(_RESERVED)
+def service_types(registry: Registry, others: Set[str]) -> str:
+    """Return the types of all services; `others` are names that the files beside it export."""
+    taken = {*_RESERVED, *others}
     found = [_operation(service, operation, taken) for service, operation in registry.operations()]
     declared = [text for text, _ in found]
     entries = "".join(entry for _, entry in found)

@@ -40,6 +40,11 @@ def comment(words: str, indent: str = "") -> str:
     return f"{indent}/** {short} */\n" if short else ""
 
 
+def exported(text: str) -> set[str]:
+    """Return the names that a file of ours exports."""
+    return set(re.findall(r"^export (?:type|interface|const|function) (\w+)", text, re.MULTILINE))
+
+
 def pascal(name: str) -> str:
     """Return a name as types are written: letters and digits, each word with a capital."""
     words = re.findall(r"[A-Za-z0-9]+", name)
