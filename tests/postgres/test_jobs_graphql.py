@@ -92,6 +92,15 @@ def test_execution_types_have_one_spelling(board: Board) -> None:
     assert ask(board, "jobs_by_execution_type('serverless')")["total_count"] == len(functions)
 
 
+def test_jobs_are_found_by_identifier_and_followed_by_id(board: Board) -> None:
+    """An identifier finds its job with its documents, and standings come for the ids that are known."""
+    id_ = board.add(identifier="order-7", input_data={"n": 1})
+    found = ask(board, "job_by_identifier('order-7')")
+    assert (found["id"], found["input_data"]) == (id_, {"n": 1})
+    (standing,) = ask(board, "job_status_updates(%s)", [id_, str(uuid4())])
+    assert (standing["job_id"], standing["new_status"]) == (id_, "pending")
+
+
 def test_pages_go_through_all_jobs_newest_first(board: Board) -> None:
     """limit and offset cut pages of the same list, which say whether there is more, and have no documents."""
     made = [board.add() for _ in range(5)]
