@@ -29,6 +29,8 @@ HOST = {
     "busybox-static": ("busybox", "there is nothing to make test images of, so tests of container jobs are skipped"),
     "faketime": ("faketime", "the test of workers with wrong clocks is skipped"),
     "pgbouncer": ("pgbouncer", "the tests of workers behind a pooler are skipped"),
+    "nodejs": ("node", "generated TypeScript is not compiled and its hooks are not tried"),
+    "npm": ("npm", "generated TypeScript is not compiled and its hooks are not tried"),
     "zsh": ("zsh", "its completions are not tested"),
     "fish": ("fish", "its completions are not tested"),
     "shellcheck": ("shellcheck", "the completions for bash are not checked"),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
+import sys
 import venv
 from functools import cache
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from support.node import NodeAbsent, with_packages
 
 BUILD = Path(__file__).resolve().parent.parent / "build"
 PYTHON_ENVIRONMENT = BUILD / "bench-env"
@@ -37,16 +41,12 @@ def peer_python() -> str:
 
 @cache
 def peer_node() -> str | None:
-    """Return the node that runs the peers from npm, None where node or npm is not installed."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
+    """Return the node that runs the peers from npm, None where it or they cannot be had."""
+    try:
+        return with_packages(NODE_ENVIRONMENT, NODE_PACKAGES)
+    except NodeAbsent as absent:
+        print(f"without the peers from npm: {absent}", file=sys.stderr)
         return None
-    if _wanting(NODE_ENVIRONMENT, NODE_PACKAGES):
-        NODE_ENVIRONMENT.mkdir(parents=True, exist_ok=True)
-        options = ["--prefix", str(NODE_ENVIRONMENT), "--no-audit", "--no-fund", "--loglevel=error"]
-        subprocess.run([npm, "install", *options, *NODE_PACKAGES], check=True, stdout=subprocess.DEVNULL)
-        _made(NODE_ENVIRONMENT, NODE_PACKAGES)
-    return node
 
 
 def _wanting(folder: Path, packages: tuple[str, ...]) -> bool:

@@ -24,6 +24,7 @@ COMMANDS: dict[str, Entry] = {
     "run": Entry("run", "Author", "Execute one job here, without a database; -n prints the plan"),
     "replay": Entry("replay", "Author", "The same with the input of a job in the queue, which is only read"),
     "explain": Entry("explain", "Author", "Why a rule or an error exists, why jobs fail so, and how to mend it"),
+    "generate": Entry("generate", "Author", "For front ends: types of all services, Apollo hooks, a GraphQL schema"),
     "schema": Entry("schema", "Author", "JSON Schemas: of the registry for editors, of every JSON document"),
     "demo": Entry("demo", "Author", "See everything work on a private Postgres; practise being on call"),
     "enqueue": Entry("enqueue", "Queue", "Put jobs in the queue; --wait follows them to the end"),
@@ -71,6 +72,7 @@ GROUPS = {
     "config": ("show",),
     "demo": ("incident",),
     "schema": ("list", "show"),
+    "generate": ("typescript",),
 }
 
 #: What a group does when it is called without a subcommand: `worker` is `worker start`, with all of its options.

@@ -63,13 +63,26 @@ class LogChunk:
     truncated: bool = False
 
 
+#: Keys of an execution's usage, as far as its runner knows them: numbers, and words.
+USAGE_NUMBERS = (
+    "duration_seconds",
+    "cpu_seconds",
+    "cpu_usage_percent",
+    "memory_mb",
+    "peak_memory_mb",
+    "disk_mb",
+    "network_bytes",
+    "exit_code",
+    "status_code",
+    "billed_ms",
+    "cost_usd",
+)
+USAGE_WORDS = ("container_id", "image_id", "image_digest")
+
+
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """One execution's outcome, resource usage and captured output.
-
-    Usage keys: duration_seconds cpu_seconds cpu_usage_percent memory_mb peak_memory_mb disk_mb network_bytes exit_code
-    status_code container_id image_id image_digest billed_ms cost_usd, as far as the runner knows them.
-    """
+    """One execution's outcome, resource usage (USAGE_NUMBERS, USAGE_WORDS) and captured output."""
 
     outcome: Outcome
     usage: Mapping[str, Any] = field(default_factory=dict)

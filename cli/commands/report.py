@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +15,7 @@ from ..leaf import command, group
 from ..options import Selection, Target
 from ..output.console import Console
 from ..selectors import read_selector
+from ..whole_file import put
 
 app = group("What happened in a time window, with plots.")
 
@@ -102,34 +101,10 @@ def _write(console: Console, page: Page, data: dict[str, Any], scope: str) -> No
         return
     path = Path(page.html)
     try:
-        _put(path, text.encode("utf-8"), replace=page.force)
+        put(path, text.encode("utf-8"), replace=page.force)
     except FileExistsError:
         raise _exists(page.html) from None
     except OSError as error:
         reason = (error.strerror or "unwritable").lower()
         raise UsageError(f"{path} cannot be written: {reason}", hint="check the folder and its permissions") from None
     console.say(f"written: {path}")
-
-
-def _put(path: Path, content: bytes, *, replace: bool) -> None:
-    """Write the file whole or not at all; raise FileExistsError where it exists and is not to be replaced."""
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    born = Path(name)
-    try:
-        with open(number, "wb") as file:
-            file.write(content)
-        born.chmod(0o644 & ~_umask())
-        if replace:
-            born.replace(path)
-        else:
-            os.link(born, path)
-    finally:
-        with suppress(FileNotFoundError):
-            born.unlink()
-
-
-def _umask() -> int:
-    """What the user takes away from new files; it can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

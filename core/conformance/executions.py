@@ -20,6 +20,7 @@ from ..contract import (
     Succeeded,
 )
 from ..job import Category
+from ..outcome import USAGE_NUMBERS, USAGE_WORDS
 from ..worker.planner import Draft
 from .subject import Rules, Subject, Try
 
@@ -32,26 +33,7 @@ PATIENCE = 30.0
 #: What an outcome may say beyond its stated limit: the words around it. Bytes.
 _ROOM = 65536
 
-USAGE_KEYS = frozenset(
-    {
-        "duration_seconds",
-        "cpu_seconds",
-        "cpu_usage_percent",
-        "memory_mb",
-        "peak_memory_mb",
-        "disk_mb",
-        "network_bytes",
-        "exit_code",
-        "status_code",
-        "container_id",
-        "image_id",
-        "image_digest",
-        "billed_ms",
-        "cost_usd",
-        "source",
-        "limits",
-    }
-)
+USAGE_KEYS = frozenset((*USAGE_NUMBERS, *USAGE_WORDS, "source", "limits"))
 
 Body = Callable[[Subject], Awaitable[None]]
 

@@ -20,7 +20,7 @@ PROMISED: Final = names(os.environ.get(VARIABLE, ""))
 
 
 def require(name: str, available: bool, reason: str, promised: frozenset[str] = PROMISED) -> None:
-    """Go on if `available`; else skip, or fail if SPECQL_JOBS_REQUIRE names `name` (docker, sandbox, postgres)."""
+    """Go on if `available`; else skip, or fail if SPECQL_JOBS_REQUIRE names it (docker, sandbox, postgres, node)."""
     if available:
         return
     if name in promised:
