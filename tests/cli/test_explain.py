@@ -7,6 +7,7 @@ import shlex
 import pytest
 from support.cli import specql_jobs
 
+from specql_jobs.cli.catalogue import meant
 from specql_jobs.cli.command_tree import whole_tree
 from specql_jobs.core.job import Category
 from specql_jobs.core.registry.codes import RULES
@@ -90,8 +91,9 @@ def test_the_commands_of_a_page_can_be_typed(each: Page) -> None:
     """Every command and every flag that a page has somebody type exists."""
     known = {node.name: {name for option in node.options for name in option.names} for node in whole_tree().walk()}
     for line in each.commands:
-        program, *words = shlex.split(line)
-        command = max((name for name in known if [*words][: len(name.split())] == name.split()), key=len)
+        program, *typed = shlex.split(line)
+        words = meant(typed)
+        command = max((name for name in known if words[: len(name.split())] == name.split()), key=len)
         assert program == "specql-jobs"
         assert command, line
         assert {word for word in words if word.startswith("-")} <= known[command], line

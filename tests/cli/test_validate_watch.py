@@ -108,7 +108,9 @@ def test_the_worst_findings_are_shown_and_the_rest_counted(tmp_path: Path) -> No
 
 def test_notes_fail_when_asked(tmp_path: Path) -> None:
     """--fail-on info makes a mere note exit 1, which is else exit 0 even with --strict."""
-    (tmp_path / "services.yaml").write_text("services: {pay: {operations: {a: {input_schema: {}, timeout: 9}}}}\n")
+    (tmp_path / "services.yaml").write_text(
+        "services: {pay: {operations: {a: {input_schema: {endpoint: string}, timeout: 9}}}}\n"
+    )
     said = specql_jobs("validate", "--strict", "-o", "json", folder=tmp_path)
     assert {each["severity"] for each in said.data["findings"]} == {"info"}
     assert said.code == 0
