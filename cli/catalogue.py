@@ -22,6 +22,7 @@ COMMANDS: dict[str, Entry] = {
     "policy": Entry("policy", "Author", "Explain each limit of a service: default, registry or host ceiling"),
     "run": Entry("run", "Author", "Execute one job here, without a database; -n prints the plan"),
     "replay": Entry("replay", "Author", "The same with the input of a job in the queue, which is only read"),
+    "compile": Entry("compile", "Author", "SpecQL entities to SQL: actions, their jobs, the callbacks"),
     "explain": Entry("explain", "Author", "Say why a rule or an error exists, and how to mend what it found"),
     "schema": Entry("schema", "Author", "JSON Schemas: of the registry for editors, of every JSON document"),
     "demo": Entry("demo", "Author", "See everything work on a private Postgres; practise being on call"),
