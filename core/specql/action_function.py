@@ -37,9 +37,8 @@ class CompiledAction:
 
 def compile_action(entity: Entity, action: Action, tables: Tables, calls: CallServiceStepCompiler) -> CompiledAction:
     """Return the action's function with everything that was found on the way."""
-    making = _Making(entity, action, tables, calls)
     try:
-        return making.compiled()
+        return _Making(entity, action, tables, calls).compiled()
     except NotCompiled as problem:
         return CompiledAction(name=action.name, sql="", steps=(), findings=(problem.finding,))
 
@@ -49,6 +48,9 @@ class _Making:
 
     def __init__(self, entity: Entity, action: Action, tables: Tables, calls: CallServiceStepCompiler) -> None:
         self.entity, self.action, self.tables = entity, action, tables
+        if not is_name(action.name):
+            raise no_value(f"{action.name[:80]!r} cannot be the name of a function", action.position)
+        tables.require(entity)
         self.made = next(filter(self._makes_row, action.steps), None)
         self.filled = job_field(entity, action)
         self.count = 0
@@ -84,8 +86,8 @@ class _Making:
 
     def _parameter(self, name: str, stated: Field | None) -> Parameter:
         at = stated.position if stated else self.action.position
-        if not is_name(name) or not is_name(self.action.name):
-            raise no_value(f"{name[:80]!r} of {self.action.name[:80]!r} cannot be the name of a parameter", at)
+        if not is_name(name):
+            raise no_value(f"{name[:80]!r} cannot be the name of a parameter", at)
         kind = stated.type if stated else columns.GENERATED["id"]
         if not columns.type_of(kind):
             message = f"{name} has a type that is not known here: {kind.name or 'none is stated'}"

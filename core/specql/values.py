@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-from ..entities.expression import Expression, Formula, Items, Literal, Record, Reference, is_constant, plain
+from ..entities.expression import Entry, Expression, Formula, Items, Literal, Record, Reference, is_constant, plain
 from ..entities.field_types import FieldType
 from ..registry.scalars import Scalar
 from . import columns
@@ -33,29 +33,33 @@ def document(value: Expression, place: Place) -> str:
 
 
 def _constant(value: Expression) -> str:
-    data = plain(value)
-    if not all(map(is_storable, _texts(data))):
-        raise no_value("the value holds a character that PostgreSQL cannot store", value.position)
-    return f"{literal(json.dumps(data, ensure_ascii=False))}::jsonb"
+    _require_storable(value)
+    return f"{literal(json.dumps(plain(value), ensure_ascii=False))}::jsonb"
 
 
-def _texts(data: Any) -> Iterator[str]:
-    if isinstance(data, str):
-        yield data
-    elif isinstance(data, dict):
-        for name, below in data.items():
-            yield name
-            yield from _texts(below)
-    elif isinstance(data, list):
-        for below in data:
-            yield from _texts(below)
+def _require_storable(value: Expression) -> None:
+    """Raise NotCompiled at the literal, or the name, that PostgreSQL cannot hold."""
+    match value:
+        case Literal(value=str() as text) if not is_storable(text):
+            raise no_value("the text holds a character that PostgreSQL cannot store", value.position)
+        case Record():
+            for name, entry in value.entries.items():
+                _require_name(name, entry)
+                _require_storable(entry.value)
+        case Items():
+            for each in value.values:
+                _require_storable(each)
+
+
+def _require_name(name: str, entry: Entry) -> None:
+    if not is_storable(name):
+        raise no_value("the field's name holds a character that PostgreSQL cannot store", entry.key)
 
 
 def _record(value: Record, place: Place) -> str:
     pairs = []
     for name, entry in value.entries.items():
-        if not is_storable(name):
-            raise no_value("the field's name holds a character that PostgreSQL cannot store", entry.key)
+        _require_name(name, entry)
         pairs.append(f"{literal(name)}, {_item(entry.value, place)}")
     return " || ".join(f"jsonb_build_object({_listed(part)})" for part in _parts(pairs, _PAIRS))
 
@@ -75,7 +79,7 @@ def _item(value: Expression, place: Place) -> str:
     """One value as an argument of a function that builds JSON."""
     match value:
         case Literal(value=str() as text):
-            _require_storable(text, value)
+            _require_storable(value)
             return f"{literal(text)}::text"
         case Literal(value=float()):
             return _constant(value)
@@ -96,11 +100,6 @@ def scalar(value: Scalar) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else repr(value)
 
 
-def _require_storable(text: str, value: Expression) -> None:
-    if not is_storable(text):
-        raise no_value("the text holds a character that PostgreSQL cannot store", value.position)
-
-
 # ---- columns ---------------------------------------------------------------------------------------------------------
 
 
@@ -109,7 +108,7 @@ def assigned(value: Expression, kind: FieldType, place: Place) -> str:
     wanted = columns.type_of(kind)
     match value:
         case Literal(value=str() as text):
-            _require_storable(text, value)
+            _require_storable(value)
             return f"to_jsonb({literal(text)}::text)" if wanted == "jsonb" else literal(text)
         case Literal(value=None):
             return "NULL"
@@ -132,7 +131,7 @@ def text(value: Expression, place: Place, field: str | None = None) -> str:
             return f"({found.value})::text"
     match value:
         case Literal(value=str() as said):
-            _require_storable(said, value)
+            _require_storable(value)
             return literal(said)
         case Literal(value=None):
             return "NULL"

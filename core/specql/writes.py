@@ -25,6 +25,12 @@ class Tables:
         """Return an entity's table, quoted."""
         return columns.table_of(entity, self.schema)
 
+    def require(self, entity: Entity) -> None:
+        """Raise NotCompiled for an entity whose table has no name that PostgreSQL keeps whole."""
+        for name in (f"tb_{entity.name}", entity.schema or self.schema):
+            if not is_name(name):
+                raise no_value(f"{name[:80]!r} cannot be the name of a table or schema", entity.position)
+
     def written(self, step: Write, own: Entity) -> Entity:
         """Return the entity that a step writes; raise NotCompiled when its file was not read."""
         name = step.entity.rpartition(".")[2]

@@ -47,6 +47,7 @@ class Compiled(Shop):
 
     async def apply(self, *entities: CompiledEntity) -> None:
         """Run the SQL of entities that have no errors."""
+        assert entities
         for each in entities:
             assert each.sql, each.findings
             await self.connection.execute(each.sql.encode())
