@@ -122,7 +122,7 @@ class _Making:
         body = self._undoing("\n\n".join([*begin, *block.lines, self._answer()]))
         schema = self.entity.schema or self.tables.schema
         function = Function(schema, self.action.name, self._listed(), "jsonb")
-        sql = function.made(declared(block.variables), indented(body))
+        sql = f"{function.earlier_dropped()}\n\n{function.made(declared(block.variables), indented(body))}"
         found = tuple(block.findings)
         return CompiledAction(name=self.action.name, sql=sql, steps=tuple(block.steps), findings=found)
 

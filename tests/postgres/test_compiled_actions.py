@@ -150,6 +150,20 @@ async def test_a_caller_cannot_lead_the_function_astray(dsn: str, tmp_path: Path
         assert settings == [{"proconfig": ["search_path=pg_catalog, pg_temp"]}]
 
 
+async def test_an_action_with_other_parameters_takes_the_place_of_the_earlier(dsn: str, tmp_path: Path) -> None:
+    """What was compiled before is no overload that makes calls ambiguous; a function of somebody else's stays."""
+    async with applied(dsn, *of_text(tmp_path, ENTITY)) as it:
+        await it.rows("CREATE FUNCTION app.send(bytea) RETURNS text LANGUAGE sql AS $$ SELECT 'mine' $$")
+        await it.apply(
+            *of_text(tmp_path, ENTITY.replace("{code: text, weight: decimal, key", "{code: text, size: text, key"))
+        )
+        arguments = (
+            "SELECT pg_get_function_identity_arguments(oid) AS it FROM pg_proc WHERE proname = 'send' ORDER BY 1"
+        )
+        assert [row["it"] for row in await it.rows(arguments)] == ["bytea", "code text, size text, key text"]
+        assert (await it.call("app.send", code="P", size="L"))["success"]
+
+
 def test_a_registry_says_how_the_job_is_executed(tmp_path: Path) -> None:
     """In lower case, which the table's constraint takes; without a registry the row leaves it open."""
     (tmp_path / "parcel.yaml").write_text(ENTITY)
