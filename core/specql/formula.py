@@ -47,12 +47,13 @@ _MOMENTS: Final = frozenset({"now", "clock_timestamp", "statement_timestamp", "c
 
 @dataclass(slots=True)
 class _Piece:
-    """One token's SQL; `text` says that it is a text, `moment` that it is a point in time."""
+    """One token's SQL: whether it is a text, a point in time, or a part of a document, which may be anything."""
 
     sql: str
     kind: str
     text: bool = False
     moment: bool = False
+    loose: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ def computed(formula: Formula, place: Place) -> Computed:
     if not tokens:
         raise no_expression(f"{formula.text[:80]!r} cannot be read as an expression", formula.position)
     pieces = list(_Translation(formula, tokens, place).pieces())
+    _read_as_beside(pieces)
     _join_texts(pieces)
     _compare_with_null(pieces)
     return Computed(_spaced(pieces), _is_interval(pieces))
@@ -149,11 +151,21 @@ class _Translation:
 
 
 def _of(found: Resolved) -> _Piece:
-    textual = columns.is_text(found.type) or (found.document and not found.type.json)
-    return _Piece(found.value, "value", text=textual, moment=columns.is_moment(found.type))
+    loose = found.document and not found.type.json
+    textual = columns.is_text(found.type) or loose
+    return _Piece(found.value, "value", text=textual, moment=columns.is_moment(found.type), loose=loose)
 
 
 # ---- what other languages write --------------------------------------------------------------------------------------
+
+
+def _read_as_beside(pieces: list[_Piece]) -> None:
+    """Read a part of a document as a number, or as true or false, where an operator puts it beside one."""
+    for before, operator, after in zip(pieces, pieces[1:], pieces[2:], strict=False):
+        for one, other in ((before, after), (after, before)):
+            kind = "numeric" if other.kind == "number" else "boolean" if other.sql in ("true", "false") else ""
+            if operator.kind == "operator" and one.loose and kind:
+                one.sql, one.loose, one.text = f"{one.sql}::{kind}", False, False
 
 
 def _join_texts(pieces: list[_Piece]) -> None:
