@@ -151,7 +151,8 @@ Step = Validate | Write | ServiceCall | OtherStep
 class Action:
     """One action: what it is given, and its steps. `input` is None when the file does not say what there is.
 
-    `unread` are items of its lists of steps that are no step that is known here: SpecQL may know them.
+    `unread` are items of its lists of steps that are no step that is known here, and `other_keys` keys of the action
+    that mean nothing here: SpecQL may know them.
     """
 
     name: str
@@ -160,6 +161,7 @@ class Action:
     position: Position
     preconditions: Validate | None = None
     unread: tuple[Stated[str], ...] = ()
+    other_keys: tuple[Stated[str], ...] = ()
 
     def calls(self) -> Iterator[ServiceCall]:
         """Yield every call_service step, those inside other steps and callbacks too, in the file's order."""

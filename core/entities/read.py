@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -12,7 +12,7 @@ from ..registry.scalar_rules import ambiguous
 from .expression import Expression, Formula, Literal, read, read_sql
 from .field_types import UNKNOWN, is_required, of_name, of_text
 from .hints import near
-from .model import Action, Entity, Field, Validate
+from .model import Action, Entity, Field, Stated, Validate
 from .reading import Reading, shown, text_of
 from .sql_text import is_formula
 from .steps import conditions_of, read_steps
@@ -29,6 +29,9 @@ _MORE_FIELDS: Final = (
     "computed_columns",
 )
 _STEPS: Final = ("steps", "actions")
+_GIVEN: Final = ("input", "parameters", "params")
+#: What an action may say of itself that changes nothing of what it does.
+_TOLD: Final = ("name", "description", "comment", "output", "returns", "preconditions")
 
 
 def is_entity(root: Node | None) -> bool:
@@ -140,7 +143,7 @@ def _action(entry: Named, reading: Reading) -> Action:
         reading.wrong(
             "SQJ601", f"the action {entry.name[:60]} is a mapping with steps, not {shown(entry.node)}", entry.position
         )
-    given = entry.node.get("input") or entry.node.get("parameters") or entry.node.get("params")
+    given = next((entry.node.pairs[key].node for key in _GIVEN if key in entry.node.pairs), None)
     steps = read_steps(stated.node, reading) if stated else ()
     action = Action(
         name=entry.name,
@@ -149,10 +152,16 @@ def _action(entry: Named, reading: Reading) -> Action:
         position=entry.position,
         preconditions=_preconditions(entry.node),
         unread=tuple(reading.unread),
+        other_keys=tuple(_other_keys(entry.node)),
     )
     for call in action.calls():
         reading.findings += ambiguous(call.node)
     return action
+
+
+def _other_keys(node: Node) -> Iterator[Stated[str]]:
+    read_ = {*_TOLD, *_GIVEN, *_STEPS}
+    return (Stated(key, pair.key) for key, pair in node.pairs.items() if key not in read_)
 
 
 def _preconditions(node: Node) -> Validate | None:

@@ -13,7 +13,7 @@ from ..registry.codes import finding
 from ..registry.model import Finding
 from ..registry.nodes import data, token
 from . import columns, values
-from .block import REFUSED, SESSION, Block, declared, variable_of
+from .block import REFUSED, SESSION, Block, declared, require_known, variable_of
 from .function import Function
 from .job_insert import CallServiceStepCompiler, CompiledStep, job_variable, step_name
 from .place import Parameter, Place, Row
@@ -21,6 +21,7 @@ from .problems import NotCompiled, no_expression, no_step, no_value
 from .quoting import bracketed, identifier, indented, is_name, literal
 from .writes import Tables
 
+_LEFT_TO_SPECQL = "leave this action to SpecQL: compile --action NAME names others"
 #: What compiled statements call tables; a function of that name would hide its parameters behind their columns.
 _ALIASES = ("t", "j")
 
@@ -160,7 +161,11 @@ class _Making:
             if isinstance(step, ServiceCall):
                 self._after_call(step)
             return
-        self._require(step)
+        try:
+            require_known(step)
+            self._require(step)
+        except NotCompiled as problem:
+            self.block.findings.append(problem.finding)
         cells = {identifier(columns.column_of(each)): self._cell(each) for each in self._begun()}
         self.block.insert(step, self.entity, cells)
 
@@ -203,6 +208,8 @@ class _Making:
     def _unread(self) -> Iterator[Finding]:
         for each in self.action.unread:
             yield no_step(f"`{each.value[:60]}` is no step that is known here", each.position).finding
+        for each in self.action.other_keys:
+            yield no_step(f"`{each.value[:60]}` of an action is not compiled", each.position, _LEFT_TO_SPECQL).finding
 
     # ---- answer ------------------------------------------------------------------------------------------------------
 

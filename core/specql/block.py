@@ -24,6 +24,14 @@ from .writes import Tables, inserted, own_id, statement
 #: Variables that every function declares, or may.
 _TAKEN: Final = frozenset({"_job", "_output", "_error", "_tenant_id", "_user_id", "_missing", "_refused"})
 _NUMBERED: Final = re.compile(r"_job_\d+")
+_OF_ANY: Final = frozenset({"as", "name", "description", "comment"})
+#: What may stand beside a step; the keys of a call are read with it.
+_KEYS: Final[Mapping[type, frozenset[str]]] = MappingProxyType(
+    {
+        Write: _OF_ANY | {"set", "values", "fields", "entity", "table", "where", "into"},
+        Validate: _OF_ANY | {"validate", "error"},
+    }
+)
 _CODE: Final = re.compile(r"[A-Za-z]\w{0,62}")
 #: What a refusal after a first write is raised as, so that the write is undone; caught by the same function.
 REFUSED: Final = "SQJ01"
@@ -61,6 +69,7 @@ class Block:
                 self.findings.append(problem.finding)
 
     def _step(self, step: Step) -> None:
+        require_known(step)
         match step:
             case Validate():
                 self.validate(step)
@@ -165,6 +174,20 @@ class Block:
         if step.alias:
             self.place = replace(self.place, jobs={**self.place.jobs, step.alias.lower(): variable})
         self.undo = True
+
+
+def require_known(step: Step) -> None:
+    """Raise NotCompiled for a key beside a step that would be left away: it may say when the step is done."""
+    known = _KEYS.get(type(step))
+    for key, pair in step.node.pairs.items() if known else ():
+        if known is not None and key not in known and key not in tuple(Verb):
+            raise no_step(f"`{key[:60]}` beside the step is not compiled", pair.key)
+    if isinstance(step, Write) and step.verb is Verb.INSERT:
+        stated = step.node.pairs[step.verb].node.text
+        if step.where is not None or (
+            not step.values and not stated.strip().replace(".", "").isidentifier() and stated
+        ):
+            raise no_step(f"insert cannot be read from {stated[:60]!r}", step.position, "write values: {field: value}")
 
 
 def variable_of(name: str) -> str:
