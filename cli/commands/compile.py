@@ -147,7 +147,10 @@ def _require(name: str, known: set[str], kind: str, flag: str) -> None:
 
 
 def _findings(held: Entities, compiled: tuple[CompiledEntity, ...]) -> list[Any]:
-    every = dict.fromkeys([*held.findings, *(one for entity in compiled for one in entity.findings)])
+    from ...core.registry.suppressions import suppress  # noqa: PLC0415 - yaml
+
+    made = [one for entity in compiled for one in entity.findings]
+    every = dict.fromkeys([*held.findings, *suppress(made, held.sources, whole=False)[0]])
     return sorted(every, key=lambda each: (each.position.path, each.position.line, each.position.column, each.code))
 
 

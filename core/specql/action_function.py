@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from ..entities.model import Action, Entity, Field, ServiceCall, Step, Validate, Verb, Write
 from ..entities.scope import spellings
-from ..registry.codes import finding
 from ..registry.model import Finding
-from ..registry.nodes import data, token
+from ..registry.nodes import data
 from . import columns, values
 from .block import REFUSED, SESSION, Block, declared, require_known, variable_of
 from .function import Function
@@ -201,9 +200,6 @@ class _Making:
                 f"UPDATE {self.tables.of(self.entity)} AS t SET {column} = {job_variable(call)} WHERE t.id = {row}.id\n"
                 f"RETURNING t.* INTO {row};"
             )
-        if call.waits:
-            message = f"{step_name(self.action, call)} cannot wait for its job: a job runs once its row is committed"
-            self.block.findings.append(finding("SQJ654", message, token(call.position)))
 
     def _unread(self) -> Iterator[Finding]:
         for each in self.action.unread:

@@ -13,7 +13,9 @@ from typing import Final
 
 from ..entities.expression import Expression, Formula
 from ..entities.model import Action, Entity, OtherStep, ServiceCall, Step, Validate, Verb, Write
+from ..registry.codes import finding
 from ..registry.model import Finding
+from ..registry.nodes import token
 from . import values
 from .job_insert import CallServiceStepCompiler, CompiledStep, job_variable
 from .place import Place, Row
@@ -170,6 +172,9 @@ class Block:
         variable = job_variable(step)
         self.variables[variable] = "uuid"
         self.steps.append(made)
+        if step.waits:
+            message = f"{made.name} cannot wait for its job: a job runs once its row is committed"
+            self.findings.append(finding("SQJ654", message, token(step.position)))
         self.lines.append(made.sql)
         if step.alias:
             self.place = replace(self.place, jobs={**self.place.jobs, step.alias.lower(): variable})

@@ -165,9 +165,9 @@ def _dispatched(entity: Entity, outcome: str, blocks: list[tuple[Action, Service
     for body, marks in different.items():
         word = "ELSIF" if parts else "IF"
         parts.append(f"{word} {' OR '.join(marks)} THEN\n{indented(body or 'NULL;')}")
-    name = entity.name.replace("%", "%%")
-    message = literal(f"{name}: no step that is compiled here made the job %, so nothing says what its {outcome} means")
-    return "\n".join([*parts, f"ELSE\n  RAISE EXCEPTION {message}, _job.id;\nEND IF;"])
+    before = literal(f"{entity.name}: no step that is compiled here made the job ")
+    message = f"concat({before}, _job.id, {literal(f', so nothing says what its {outcome} means')})"
+    return "\n".join([*parts, f"ELSE\n  RAISE EXCEPTION USING MESSAGE = {message};\nEND IF;"])
 
 
 # ---- names -----------------------------------------------------------------------------------------------------------

@@ -54,6 +54,6 @@ class Function:
             "SELECT p.oid::pg_catalog.regprocedure FROM pg_catalog.pg_proc AS p\n"
             f"  JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace\n WHERE {chosen}"
         )
-        dropped = "EXECUTE pg_catalog.format('DROP FUNCTION %s', earlier);"
+        dropped = "EXECUTE 'DROP FUNCTION ' || earlier::text;"
         loop = indented(f"FOR earlier IN\n{indented(query)}\nLOOP\n{indented(dropped)}\nEND LOOP;")
         return "DO " + dollar_quoted(f"DECLARE\n  earlier pg_catalog.regprocedure;\nBEGIN\n{loop}\nEND") + ";"

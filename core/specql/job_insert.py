@@ -147,8 +147,8 @@ def _already(variable: str, cells: dict[str, str]) -> str:
    WHERE j.idempotency_key = {key} AND j.tenant_id IS NOT DISTINCT FROM _tenant_id
      AND lower(j.service_name) = lower({cells["service_name"]}) AND lower(j.operation) = lower({cells["operation"]});
   IF {variable} IS NULL THEN
-    RAISE EXCEPTION 'idempotency key % already belongs to another operation', quote_literal({key})
-      USING ERRCODE = 'unique_violation';
+    RAISE EXCEPTION USING ERRCODE = 'unique_violation',
+      MESSAGE = concat('idempotency key ', quote_literal({key}), ' already belongs to another operation');
   END IF;
 END IF;"""
 

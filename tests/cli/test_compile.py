@@ -141,6 +141,24 @@ def test_a_folder_without_entities_is_a_wrong_call(project: Path) -> None:
     assert compile_(project, "empty").code == 2
 
 
+def test_a_call_that_cannot_wait_is_a_warning_that_may_be_accepted(project: Path) -> None:
+    """In an action and in a callback; a comment with a reason accepts it, for validate too."""
+    inner = "{call_service: {service: s, operation: p, async: false}}"
+    call = f"{{service: s, operation: o, async: false, on_success: [{inner}]}}"
+    entity = project / "wait.yaml"
+    text = f"entity: W\nfields: {{a: text}}\nactions:\n  - name: go\n    steps:\n      - call_service: {call}"
+    entity.write_text(f"{text}\n")
+    said = compile_(project, "wait.yaml")
+    assert (said.code, said.err.count("warning[SQJ654]")) == (0, 2)
+    entity.write_text(f"{text}  # specql-jobs: ignore[SQJ654] callers poll\n")
+    assert "SQJ" not in compile_(project, "wait.yaml").err
+    (project / "reg.yaml").write_text(
+        "services: {s: {category: x, operations: {o: {input_schema: {}}, p: {input_schema: {}}}}}\n"
+    )
+    checked = specql_jobs("validate", "reg.yaml", "--entities", "wait.yaml", "--select", "SQJ6,SQJ09", folder=project)
+    assert (checked.code, checked.out) == (0, "")
+
+
 REGISTRY = """\
 services:
   stripe_payment:
