@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.callbacks import DONE
 from support.compiled import applied, found, of_text
 
 from specql_jobs.core.entities.sql_text import is_formula
@@ -155,3 +156,38 @@ async def test_a_record_of_more_fields_than_a_function_takes_is_whole(dsn: str, 
     value["items"] = ["$shop.name"] * 240
     back = await sent(dsn, tmp_path, value)
     assert (len(back), back["f119"], back["items"]) == (121, "x", ["x"] * 240)
+
+
+async def test_hostile_names_and_conditions_stay_in_their_quotes(dsn: str, tmp_path: Path) -> None:
+    """Service, operation, action, enum, default, condition, error and key: none ends its comment, literal or body."""
+    evil = "x\n'); DROP SCHEMA app CASCADE; -- $body$ \\' "
+    call = {
+        "service": evil,
+        "operation": f"{evil}!",
+        "idempotency_key": f"{evil}key",
+        "correlation_field": f"{evil}thread",
+        "on_success": [{"update": {"set": {"state": f"{evil}done"}}}],
+    }
+    steps = [
+        {"validate": "state != 'it''s; $body$ --'", "error": f"{evil}error"},
+        {"insert": "Shop"},
+        {"call_service": call},
+    ]
+    states = [f"{evil}new", f"{evil}done"]
+    field = {"type": "string", "default": states[0], "validation": {"enum": states}}
+    entity = {
+        "entity": "Shop",
+        "schema": "app",
+        "fields": {"state": field},
+        "actions": [{"name": "go:1%", "steps": steps}],
+    }
+    async with applied(dsn, *of_text(tmp_path, yaml(entity))) as it:
+        answer = await it.call('app."go:1%%"', state=None)
+        (row,) = await it.rows("SELECT service_name, operation, idempotency_key, correlation_id FROM jobs.tb_job_run")
+        assert list(row.values()) == [evil, f"{evil}!", f"{evil}key", f"{evil}thread"]
+        assert await it.one("SELECT state FROM app.tb_shop") == states[0]
+        await it.ended(DONE)
+        assert (await it.one("SELECT state FROM app.tb_shop"), await it.runs()) == (states[1], [])
+        refused = await it.call('app."go:1%%"', state="it's; $body$ --")
+        assert refused["error"]["message"] == f"{evil}error"
+        assert answer["jobs"][0]["service"] == evil
