@@ -23,6 +23,7 @@ COMMANDS: dict[str, Entry] = {
     "policy": Entry("policy", "Author", "Explain each limit of a service: default, registry or host ceiling"),
     "run": Entry("run", "Author", "Execute one job here, without a database; -n prints the plan"),
     "replay": Entry("replay", "Author", "The same with the input of a job in the queue, which is only read"),
+    "compile": Entry("compile", "Author", "SpecQL entities to SQL: actions, their jobs, the callbacks"),
     "explain": Entry("explain", "Author", "Why a rule or an error exists, why jobs fail so, and how to mend it"),
     "generate": Entry("generate", "Author", "For front ends: types of all services, Apollo hooks, a GraphQL schema"),
     "schema": Entry("schema", "Author", "JSON Schemas: of the registry for editors, of every JSON document"),

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from .contract import ExecutionContext, ExecutionRunner, JobResult, JobRunner, ResourceRequirements
     from .job import ExecutionType, JobRecord
     from .policy import Policy, judge
+    from .specql.job_insert import CallServiceStepCompiler
 
 _HOMES = {
+    "CallServiceStepCompiler": "specql.job_insert",
     "ExecutionContext": "contract",
     "ExecutionRunner": "contract",
     "ExecutionType": "job",
@@ -26,6 +28,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CallServiceStepCompiler",
     "ExecutionContext",
     "ExecutionRunner",
     "ExecutionType",

@@ -34,6 +34,7 @@ class Field:
     type: FieldType
     required: bool
     position: Position
+    default: Expression | None = None
 
 
 # ---- steps -----------------------------------------------------------------------------------------------------------
@@ -148,12 +149,19 @@ Step = Validate | Write | ServiceCall | OtherStep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """One action: what it is given, and its steps. `input` is None when the file does not say what there is."""
+    """One action: what it is given, and its steps. `input` is None when the file does not say what there is.
+
+    `unread` are items of its lists of steps that are no step that is known here, and `other_keys` keys of the action
+    that mean nothing here: SpecQL may know them.
+    """
 
     name: str
     input: Mapping[str, Field] | None
     steps: tuple[Step, ...]
     position: Position
+    preconditions: Validate | None = None
+    unread: tuple[Stated[str], ...] = ()
+    other_keys: tuple[Stated[str], ...] = ()
 
     def calls(self) -> Iterator[ServiceCall]:
         """Yield every call_service step, those inside other steps and callbacks too, in the file's order."""

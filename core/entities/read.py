@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
 from ..registry.canonical import Named, named
 from ..registry.nodes import Node, is_mapping
 from ..registry.scalar_rules import ambiguous
+from .expression import Expression, Formula, Literal, read, read_sql
 from .field_types import UNKNOWN, is_required, of_name, of_text
 from .hints import near
-from .model import Action, Entity, Field
+from .model import Action, Entity, Field, Stated, Validate
 from .reading import Reading, shown, text_of
-from .steps import read_steps
+from .sql_text import is_formula
+from .steps import conditions_of, read_steps
 
 #: With one of these, fields may come from elsewhere.
 _MORE_FIELDS: Final = (
@@ -27,6 +29,9 @@ _MORE_FIELDS: Final = (
     "computed_columns",
 )
 _STEPS: Final = ("steps", "actions")
+_GIVEN: Final = ("input", "parameters", "params")
+#: What an action may say of itself that changes nothing of what it does.
+_TOLD: Final = ("name", "description", "comment", "output", "returns", "preconditions")
 
 
 def is_entity(root: Node | None) -> bool:
@@ -83,18 +88,36 @@ def _field(entry: Named) -> Field:
     if not node.pairs:
         text = text_of(node)
         kind = of_text(text) if text else UNKNOWN
-        return Field(name=entry.name, type=kind, required=is_required(text), position=entry.position)
+        return Field(
+            name=entry.name,
+            type=kind,
+            required=is_required(text),
+            position=entry.position,
+            default=_short_default(node, text),
+        )
     text = text_of(node.get("type"))
     listed = (node.get("validation") or node).get("enum") or node.get("values")
     values = tuple(item.value for item in (listed.items if listed else ()) if isinstance(item.value, str))
     wanted, nullable = node.get("required"), node.get("nullable")
+    default = node.get("default")
     required = bool((wanted and wanted.value is True) or (nullable and nullable.value is False))
     return Field(
         name=entry.name,
         type=of_name(text, values) if text else UNKNOWN,
         required=required or is_required(text),
         position=entry.position,
+        default=read(default) if default is not None else None,
     )
+
+
+def _short_default(node: Node, text: str) -> Expression | None:
+    """`enum(open, paid) = open`: an SQL expression, or a word that stands for itself."""
+    before, mark, after = text.partition(" = ")
+    if not mark:
+        return None
+    start = len(before) + len(mark) + len(after) - len(after.lstrip())
+    value = read_sql(node, start, len(text.rstrip()))
+    return value if not isinstance(value, Formula) or is_formula(value.text) else Literal(value.text, value.position)
 
 
 def _actions(node: Node | None, reading: Reading) -> tuple[Action, ...]:
@@ -111,7 +134,7 @@ def _actions(node: Node | None, reading: Reading) -> tuple[Action, ...]:
 
 
 def _action(entry: Named, reading: Reading) -> Action:
-    reading.calls = 0
+    reading.calls, reading.unread = 0, []
     stated = next((entry.node.pairs[key] for key in _STEPS if key in entry.node.pairs), None)
     if stated is not None and not isinstance(stated.node.value, tuple) and stated.node.value is not None:
         message = f"the steps of {entry.name[:60]} are a list, not {shown(stated.node)}"
@@ -120,14 +143,29 @@ def _action(entry: Named, reading: Reading) -> Action:
         reading.wrong(
             "SQJ601", f"the action {entry.name[:60]} is a mapping with steps, not {shown(entry.node)}", entry.position
         )
-    given = entry.node.get("input") or entry.node.get("parameters") or entry.node.get("params")
+    given = next((entry.node.pairs[key].node for key in _GIVEN if key in entry.node.pairs), None)
     steps = read_steps(stated.node, reading) if stated else ()
     action = Action(
         name=entry.name,
         input=_fields(given, f"the input of {entry.name[:60]}", reading),
         steps=steps,
         position=entry.position,
+        preconditions=_preconditions(entry.node),
+        unread=tuple(reading.unread),
+        other_keys=tuple(_other_keys(entry.node)),
     )
     for call in action.calls():
         reading.findings += ambiguous(call.node)
     return action
+
+
+def _other_keys(node: Node) -> Iterator[Stated[str]]:
+    read_ = {*_TOLD, *_GIVEN, *_STEPS}
+    return (Stated(key, pair.key) for key, pair in node.pairs.items() if key not in read_)
+
+
+def _preconditions(node: Node) -> Validate | None:
+    pair = node.pairs.get("preconditions")
+    if pair is None or pair.node.value is None:
+        return None
+    return Validate(conditions=conditions_of(pair.node), error="", node=pair.node, position=pair.key)

@@ -8,6 +8,7 @@ from ..registry.codes import finding, helped
 from ..registry.model import Finding, Position
 from ..registry.nodes import Node, token
 from ..registry.secret_shapes import masked
+from .model import Stated
 
 
 @dataclass(slots=True)
@@ -16,6 +17,7 @@ class Reading:
 
     findings: list[Finding] = field(default_factory=list)
     calls: int = 0  # of the action that is being read
+    unread: list[Stated[str]] = field(default_factory=list)  # of the same action: what is no step that is known
 
     def wrong(self, code: str, message: str, at: Position, help_text: str = "") -> None:
         """Add a finding about what the file says."""

@@ -44,7 +44,9 @@ class NoConstant:
 _NO_CONSTANT: Final = NoConstant()
 
 
-class _Token(NamedTuple):
+class Token(NamedTuple):
+    """A piece of SQL: string, reference, number, cast, word, open, close, comma or operator."""
+
     kind: str
     text: str
     start: int
@@ -66,7 +68,7 @@ def references(text: str, start: int = 0, end: int | None = None, *, prose: bool
 
 def constant(text: str) -> Scalar | NoConstant:
     """Return the value of an SQL constant: 'text', 12.5, true, null; a NoConstant for anything else."""
-    tokens = _tokens(text)
+    tokens = tokens_of(text)
     if tokens is None or len(tokens) != 1:
         return _NO_CONSTANT
     only = tokens[0]
@@ -80,7 +82,7 @@ def constant(text: str) -> Scalar | NoConstant:
 
 def is_formula(text: str) -> bool:
     """Whether a text reads as an SQL expression rather than as words to be sent."""
-    tokens = _tokens(text)
+    tokens = tokens_of(text)
     if not tokens or not _begins(tokens) or not _alternates(tokens):
         return False
     kinds = {each.kind for each in tokens}
@@ -89,7 +91,7 @@ def is_formula(text: str) -> bool:
 
 def assignments(text: str, start: int, end: int) -> tuple[Assigned, ...] | None:
     """Return the assignments of a SET's list between two offsets; None when it is no such list."""
-    tokens = _tokens(text[start:end])
+    tokens = tokens_of(text[start:end])
     if not tokens:
         return None
     found = []
@@ -108,8 +110,8 @@ def keyword(text: str, word: str, start: int = 0) -> tuple[int, int] | None:
     return next((match.span() for match in matches if match.group().lower() == word), None)
 
 
-def _tokens(text: str) -> list[_Token] | None:
-    """The tokens of a text without its spaces; None when some character is none of SQL."""
+def tokens_of(text: str) -> list[Token] | None:
+    """Return the tokens of a text without its spaces; None when some character is none of SQL."""
     found, at = [], 0
     while at < len(text):
         match = _TOKEN.match(text, at)
@@ -117,13 +119,13 @@ def _tokens(text: str) -> list[_Token] | None:
             return None
         at = match.end()
         if match.lastgroup != "space":
-            found.append(_Token(str(match.lastgroup), match.group(), match.start(), match.end()))
+            found.append(Token(str(match.lastgroup), match.group(), match.start(), match.end()))
     return found
 
 
-def _parts(tokens: list[_Token]) -> list[list[_Token]]:
+def _parts(tokens: list[Token]) -> list[list[Token]]:
     """The tokens between commas that stand in no bracket."""
-    parts: list[list[_Token]] = [[]]
+    parts: list[list[Token]] = [[]]
     depth = 0
     for each in tokens:
         depth += (each.kind == "open") - (each.kind == "close")
@@ -134,7 +136,7 @@ def _parts(tokens: list[_Token]) -> list[list[_Token]]:
     return parts
 
 
-def _begins(tokens: list[_Token]) -> bool:
+def _begins(tokens: list[Token]) -> bool:
     first = tokens[0]
     if first.kind == "word":
         follows = tokens[1].kind == "open" and tokens[1].start == first.end if len(tokens) > 1 else False
@@ -142,11 +144,11 @@ def _begins(tokens: list[_Token]) -> bool:
     return first.kind in ("reference", "string", "number", "open")
 
 
-def _calls(tokens: list[_Token]) -> bool:
+def _calls(tokens: list[Token]) -> bool:
     return tokens[0].kind == "word" and tokens[0].text.lower() in _FUNCTIONS and len(tokens) > 1
 
 
-def _alternates(tokens: list[_Token]) -> bool:
+def _alternates(tokens: list[Token]) -> bool:
     """Whether operators stand between operands and brackets close."""
     depth, wanted = 0, True  # an operand is wanted next
     for index, each in enumerate(tokens):

@@ -11,7 +11,7 @@ from ..registry.model import Position
 from ..registry.nodes import Node, data, is_mapping
 from .call_step import Parts, parts_of, read_call
 from .expression import Expression, read_sql
-from .model import Block, Callback, OtherStep, Step, Validate, Verb
+from .model import Block, Callback, OtherStep, Stated, Step, Validate, Verb
 from .reading import Reading, shown, text_of
 from .writes import read_write
 
@@ -71,6 +71,7 @@ def _kind(item: Node) -> str:
 
 
 def _unknown(item: Node, reading: Reading, *, strict: bool) -> None:
+    reading.unread.append(Stated(next(iter(item.pairs), shown(item)), item.position))
     if not item.pairs:
         if strict:
             reading.wrong("SQJ605", f"a step is a mapping such as update: …, not {shown(item)}", item.position)
@@ -84,6 +85,8 @@ def _unknown(item: Node, reading: Reading, *, strict: bool) -> None:
 
 def _write(verb: Verb, item: Node, position: Position, reading: Reading, *, strict: bool) -> Step | None:
     step = read_write(verb, item, position)
+    if step is None:
+        reading.unread.append(Stated(str(verb), position))
     if step is None and strict:
         stated = item.pairs[verb].node
         reading.wrong("SQJ605", f"{verb} cannot be read from {shown(stated)}", stated.position, _FORMS[verb])
@@ -93,9 +96,13 @@ def _write(verb: Verb, item: Node, position: Position, reading: Reading, *, stri
 def _validate(item: Node, position: Position) -> Validate:
     stated = item.pairs["validate"].node
     listed = stated.get("conditions") or stated.get("condition") or stated
-    conditions = tuple(map(_condition, listed.items or (listed,)))
     error = text_of(item.get("error") or stated.get("error"))
-    return Validate(conditions=conditions, error=error, node=item, position=position)
+    return Validate(conditions=conditions_of(listed), error=error, node=item, position=position)
+
+
+def conditions_of(node: Node) -> tuple[Expression, ...]:
+    """Return the conditions of a text, or of a list of texts."""
+    return tuple(map(_condition, node.items or (node,)))
 
 
 def _condition(node: Node) -> Expression:

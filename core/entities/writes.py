@@ -1,5 +1,6 @@
-"""Steps that write rows, in SpecQL's three forms.
+"""Steps that write rows, in SpecQL's forms.
 
+- insert: Order(status = 'open', total = $input.total)
 - update: Order SET status = 'paid' WHERE id = $job.entity_pk
 - update: {entity: Order, set: {status: paid}}
 - update: Order
@@ -64,6 +65,8 @@ def _of_text(verb: Verb, stated: Node, beside: Mapping[str, Pair]) -> _Said | No
     values: tuple[Assignment, ...] | None = _values(beside, {})
     if sets is not None and sets[0] == rest and verb is not Verb.DELETE:
         values = _assignments(stated, sets[1], until)
+    elif text[rest:until].startswith("(") and text[rest:until].rstrip().endswith(")"):
+        values = _assignments(stated, rest + 1, text.rindex(")", 0, until)) or values
     elif text[rest:until].strip() and not text[rest:].startswith(("{", "(")):
         return None  # only a row in brackets may follow the entity's name otherwise
     limit = read_sql(stated, _after_space(text, where[1]), len(text.rstrip())) if where else None

@@ -190,6 +190,13 @@ _RULES: Final = (
         _WARNING,
         "let both say the same: one function serves all calls of an operation",
     ),
+    # Found only by `compile`: what an entity may say, and what has no SQL here.
+    Rule("SQJ651", "step-not-compiled", _ERROR, "write validate, insert, update, delete or call_service steps"),
+    Rule("SQJ652", "expression-not-compiled", _ERROR, "write an expression of fields, references, literals, functions"),
+    Rule("SQJ653", "value-not-storable", _ERROR, "take the character away, or shorten the name to 63 bytes"),
+    Rule("SQJ654", "call-cannot-wait", _WARNING, "let the caller wait after its commit: specql-jobs wait ID"),
+    Rule("SQJ655", "function-stated-twice", _ERROR, "give one of the actions another name, or another schema"),
+    Rule("SQJ656", "rows-not-known", _ERROR, "say which rows: WHERE condition; name the files of all entities"),
     Rule("SQJ701", "name-not-sql", _INFO, "use letters, digits and _, so that callbacks need no quotes"),
     Rule("SQJ702", "callback-name-too-long", _INFO, "shorten the names: PostgreSQL cuts function names at 63 bytes"),
     # Against another version of the registry: an error is a breaking change, a warning a risky one, an info a safe one.

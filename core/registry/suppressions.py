@@ -22,7 +22,7 @@ _COMMENT: Final = re.compile(r"(?:^|(?<=\s))#+[ \t]*specql-jobs:[ \t]*(?P<rest>[
 _FORM: Final = re.compile(r"ignore\[(?P<codes>[A-Za-z0-9, ]+)\](?P<reason>.*)")
 _FAMILY: Final = "SQJ09"  # findings about suppressions cannot be suppressed
 #: Not found by every run: nobody is told to remove what another host, or a comparison, needs.
-_NOT_ALWAYS: Final = frozenset({"SQJ008", "SQJ506"}) | COMPARED
+_NOT_ALWAYS: Final = frozenset({"SQJ008", "SQJ506", "SQJ654"}) | COMPARED
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 

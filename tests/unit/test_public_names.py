@@ -27,6 +27,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_the_original_names_mean_the_present_classes() -> None:
     """ExecutionRunner is JobRunner; the built-in runners are found under the names of the plan."""
     assert specql_jobs.core.ExecutionRunner is specql_jobs.core.JobRunner
+    assert specql_jobs.core.CallServiceStepCompiler.compile is not None
     assert issubclass(specql_jobs.runners.HTTPRunner, specql_jobs.core.JobRunner)
     assert issubclass(specql_jobs.runners.DockerRunner, specql_jobs.core.JobRunner)
     assert issubclass(specql_jobs.runners.ShellScriptRunner, specql_jobs.core.JobRunner)

@@ -24,6 +24,7 @@ from specql_jobs.core.registry.load import Loaded, load, load_text
 from specql_jobs.core.registry.model import Finding, Severity
 from specql_jobs.core.registry.pages import Page, page, pages
 from specql_jobs.core.registry.queued import Group, QueueCheck
+from specql_jobs.core.specql.compiler import Wanted, compile_entities
 
 #: Rules that ask the world outside, and what it has.
 ONLINE = {
@@ -75,11 +76,13 @@ def held(each: Page, text: str, folder: Path) -> Loaded:
 
 
 def called(each: Page, text: str, folder: Path) -> Loaded:
-    """One entity held against the page's registry, as `validate --entities` does."""
+    """One entity held against the page's registry, as `validate --entities` does; and compiled, for those rules."""
     (folder / "f.yaml").write_text(text)
     loaded = load_text(each.registry, "services.yaml", variables=each.variables)
     assert loaded.registry is not None
-    return replace(loaded, findings=hold(load_entities([folder / "f.yaml"]), loaded.registry).findings)
+    held = hold(load_entities([folder / "f.yaml"]), loaded.registry)
+    made = compile_entities(held.entities, loaded.registry, Wanted()) if "SQJ650" < each.code < "SQJ700" else ()
+    return replace(loaded, findings=(*held.findings, *(one for entity in made for one in entity.findings)))
 
 
 def compared(each: Page, text: str, _folder: Path) -> Loaded:
