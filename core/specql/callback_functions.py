@@ -22,7 +22,8 @@ from .place import Place, Row
 from .quoting import LONGEST, indented, is_name, literal
 from .writes import Tables
 
-_SIGNATURES = {"success": "job uuid, output jsonb", "failure": "job uuid, error text"}
+#: The names that SpecQL's own compiler gives them: PostgreSQL replaces no function under other names.
+_SIGNATURES = {"success": "_job_run_id uuid, _output_data jsonb", "failure": "_job_run_id uuid, _error_message text"}
 _RESULTS = {"success": {"_output": "jsonb := $2"}, "failure": {"_error": "text := $2"}}
 #: Jobs that a callback makes belong to whom its own job belongs to: the worker's session says nothing.
 _FOR_WHOM = "_tenant_id := _job.tenant_id;\n_user_id := _job.triggered_by;"

@@ -178,6 +178,23 @@ async def test_names_that_would_be_one_function_are_told_apart(dsn: str, tmp_pat
             assert (await it.one("SELECT status FROM tb_a"), await it.runs()) == (status, [])
 
 
+async def test_callbacks_take_the_place_of_specqls_own(dsn: str, tmp_path: Path) -> None:
+    """Its functions have these names and arguments already where an entity is compiled again."""
+    async with applied(dsn, *of_text(tmp_path, CUSTOMER)) as it:
+        await it.rows(
+            "CREATE FUNCTION app.order_svc_op_success(_job_run_id uuid, _output_data jsonb) RETURNS void "
+            "LANGUAGE plpgsql AS $$ BEGIN RAISE 'the old one'; END $$"
+        )
+        await it.rows(
+            "CREATE FUNCTION app.order_svc_op_failure(_job_run_id uuid, _error_message text) RETURNS void "
+            "LANGUAGE plpgsql AS $$ BEGIN RAISE 'the old one'; END $$"
+        )
+        await it.apply(*of_text(tmp_path, CUSTOMER, ORDER))
+        bodies = await it.rows("SELECT prosrc FROM pg_proc WHERE proname ~ '^order_svc_op_'")
+    assert len(bodies) == 2
+    assert all("the old one" not in row["prosrc"] for row in bodies)
+
+
 @pytest.mark.parametrize(
     ("callback", "codes"),
     [
