@@ -25,7 +25,18 @@ from .writes import Tables, inserted, own_id, statement
 
 #: Variables that every function declares, or may.
 _TAKEN: Final = frozenset(
-    "_job _job_run_id _output _output_data _error _error_message _tenant_id _user_id _missing _refused".split()
+    [
+        "_job",
+        "_job_run_id",
+        "_output",
+        "_output_data",
+        "_error",
+        "_error_message",
+        "_tenant_id",
+        "_user_id",
+        "_missing",
+        "_refused",
+    ]
 )
 _NUMBERED: Final = re.compile(r"_job_\d+")
 _OF_ANY: Final = frozenset({"as", "name", "description", "comment"})
